@@ -1,0 +1,367 @@
+"""Trace a network with torch.fx and cut it where channels are pruned.
+
+Pruning changes the value of a few *sources* (the outputs of the pruned layer). `cut` sorts every operation of the
+network by how it depends on them:
+
+- *fixed*: not at all. Computed once per batch.
+- *zone*: channel by channel. Its value for any set of pruned channels is a per-channel choice between two tensors,
+  computed once with everything kept and once with everything pruned.
+- *suffix*: in any other way. Computed anew for every set of pruned channels.
+
+What this module does not know ends the zone: that costs speed, never correctness.
+"""
+
+import copy
+import operator
+import threading
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, fx, nn
+
+Env = dict[fx.Node, Any]
+
+# While torch.fx traces one model it patches nn.Module.__call__ for the whole process, so that a forward pass running
+# in another thread would be corrupted. Whoever traces or runs a network holds this lock, for one batch at a time.
+exclusive = threading.RLock()
+
+ACTIVATION_MODULES: tuple[type[nn.Module], ...] = (
+    nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU, nn.RReLU, nn.ELU, nn.SELU, nn.CELU, nn.GELU, nn.SiLU, nn.Mish, nn.Hardswish,
+    nn.Hardsigmoid, nn.Hardtanh, nn.Sigmoid, nn.Tanh, nn.Softplus, nn.Softsign, nn.LogSigmoid, nn.Softshrink,
+)  # fmt: skip
+ELEMENTWISE_MODULES = (*ACTIVATION_MODULES, nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.AlphaDropout)
+POOLING_MODULES = (
+    nn.MaxPool2d, nn.AvgPool2d, nn.LPPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d, nn.ZeroPad2d, nn.Upsample,
+)  # fmt: skip
+ACTIVATION_FUNCTIONS: frozenset[Any] = frozenset({
+    F.relu, torch.relu, F.relu6, F.leaky_relu, F.elu, F.gelu, F.silu, F.mish, F.hardswish, F.hardsigmoid, F.hardtanh,
+    F.sigmoid, torch.sigmoid, F.tanh, torch.tanh, F.softplus, "relu", "sigmoid", "tanh",
+})  # fmt: skip
+ELEMENTWISE_FUNCTIONS = ACTIVATION_FUNCTIONS | {
+    torch.abs, abs, operator.abs, operator.neg, torch.neg, torch.square, torch.clamp, torch.clone, "abs", "neg", "square",
+    "clamp", "clone", "contiguous", "detach",
+}  # fmt: skip
+BINARY_FUNCTIONS: frozenset[Any] = frozenset({
+    operator.add, operator.sub, operator.mul, operator.truediv, torch.add, torch.sub, torch.mul, torch.div, torch.maximum,
+    torch.minimum, "add", "sub", "mul", "div",
+})  # fmt: skip
+POOLING_FUNCTIONS: frozenset[Any] = frozenset({
+    F.max_pool2d, F.avg_pool2d, F.adaptive_avg_pool2d, F.adaptive_max_pool2d,
+})  # fmt: skip
+RESHAPING_FUNCTIONS: frozenset[Any] = frozenset({torch.flatten, torch.reshape, "flatten", "view", "reshape"})
+MEAN_FUNCTIONS: frozenset[Any] = frozenset({torch.mean, "mean"})
+CONCATENATIONS: frozenset[Any] = frozenset({torch.cat, torch.concat, torch.concatenate})
+SHAPE_FUNCTIONS: frozenset[Any] = frozenset({"size", "dim"})
+
+# In-place operations would overwrite values that several K share, so the traced copy uses their plain twins.
+PLAIN_TWINS: dict[Any, Any] = {
+    operator.iadd: operator.add, operator.isub: operator.sub, operator.imul: operator.mul,
+    operator.itruediv: operator.truediv, torch.relu_: torch.relu, F.relu_: F.relu, "add_": "add", "sub_": "sub",
+    "mul_": "mul", "div_": "div", "relu_": "relu", "sigmoid_": "sigmoid", "tanh_": "tanh", "clamp_": "clamp",
+}  # fmt: skip
+
+
+class UntraceableError(ValueError):
+    """The network's forward pass cannot be written down as a torch.fx graph."""
+
+
+def trace(model: nn.Module) -> fx.GraphModule:
+    """The network as a graph of operations: a copy in eval mode, without in-place operations.
+
+    The given model is left as it is. Raises UntraceableError where its forward pass depends on the data it is given
+    or changes tensors in place in a way that has no plain twin.
+    """
+    twin = copy.deepcopy(model).eval()
+    for module in twin.modules():
+        if getattr(module, "inplace", False):
+            module.inplace = False
+    with exclusive:
+        try:
+            traced = fx.symbolic_trace(twin)
+        except Exception as error:  # whatever the forward pass raises when it is handed a proxy
+            raise UntraceableError(f"{type(model).__name__} cannot be traced: {error}") from error
+    for node in traced.graph.nodes:
+        _make_plain(node)
+    traced.recompile()
+    return traced
+
+
+def _make_plain(node: fx.Node) -> None:
+    node.target = PLAIN_TWINS.get(node.target, node.target)
+    if node.kwargs.get("inplace"):
+        node.update_kwarg("inplace", False)
+    mutates = node.op == "call_method" and str(node.target).endswith("_") and not str(node.target).endswith("__")
+    if mutates or node.target is operator.setitem or "out" in node.kwargs:
+        raise UntraceableError(f"the operation {node.name!r} changes a tensor in place")
+
+
+def layer_calls(traced: fx.GraphModule, layer: str) -> list[fx.Node]:
+    """The calls of the module `layer`, in the order they run (a Siamese encoder runs twice)."""
+    calls = [node for node in traced.graph.nodes if node.op == "call_module" and node.target == layer]
+    if not calls:
+        raise ValueError(f"layer {layer!r} is never called in the forward pass, so pruning it changes nothing")
+    return calls
+
+
+def module_of(node: fx.Node) -> nn.Module | None:
+    """The module that a `call_module` node calls, else None."""
+    if node.op != "call_module":
+        return None
+    owner = cast(nn.Module, node.graph.owning_module)
+    return owner.get_submodule(str(node.target))
+
+
+def placeholders(traced: fx.GraphModule, inputs: Tensor | tuple[Tensor, ...]) -> Env:
+    """The network's inputs, as the start of an environment. `inputs` is a tensor or a tuple of them."""
+    values = inputs if isinstance(inputs, tuple) else (inputs,)
+    nodes = [node for node in traced.graph.nodes if node.op == "placeholder"]
+    env: Env = dict(zip(nodes, values, strict=False))
+    for node in nodes[len(values) :]:
+        if not node.args:
+            raise ValueError(f"the network takes {len(nodes)} inputs, but the batch has {len(values)}")
+        env[node] = node.args[0]
+    return env
+
+
+@dataclass(frozen=True)
+class Program:
+    """A list of operations to run in order, forgetting each value after its last use unless it is in `keep`."""
+
+    traced: fx.GraphModule
+    nodes: tuple[fx.Node, ...]
+    keep: frozenset[fx.Node]
+    _last_uses: dict[fx.Node, list[fx.Node]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        last: dict[fx.Node, fx.Node] = {}
+        for node in self.nodes:
+            last[node] = node
+            last.update(dict.fromkeys(node.all_input_nodes, node))
+        uses: dict[fx.Node, list[fx.Node]] = {}
+        for value, user in last.items():
+            if value not in self.keep:
+                uses.setdefault(user, []).append(value)
+        object.__setattr__(self, "_last_uses", uses)
+
+    def run(self, env: Env, override: "Override | None" = None) -> Env:
+        """Run every operation on the values in `env`, which it fills and returns.
+
+        `override(node, value)` may replace the value of a node. Hold `exclusive` around the call.
+        """
+        interpreter = fx.Interpreter(self.traced, garbage_collect_values=False)
+        interpreter.env = env
+        for node in self.nodes:
+            if node not in env:
+                env[node] = interpreter.run_node(node)
+            if override is not None and node in override:
+                env[node] = override[node](env[node])
+            for dead in self._last_uses.get(node, ()):
+                env.pop(dead, None)
+        return env
+
+
+Override = dict[fx.Node, Any]
+
+
+def ancestors(targets: Iterable[fx.Node]) -> set[fx.Node]:
+    """The targets and everything they are computed from."""
+    found: set[fx.Node] = set()
+    waiting = list(targets)
+    while waiting:
+        node = waiting.pop()
+        if node not in found:
+            found.add(node)
+            waiting.extend(node.all_input_nodes)
+    return found
+
+
+def program_for(traced: fx.GraphModule, targets: Collection[fx.Node]) -> Program:
+    """The operations needed for the targets' values, and no others."""
+    needed = ancestors(targets)
+    nodes = tuple(node for node in traced.graph.nodes if node in needed and node.op != "placeholder")
+    return Program(traced, nodes, frozenset(targets))
+
+
+def activation_node(call: fx.Node) -> fx.Node:
+    """Where the output of a layer's call has passed its batch norm and activation.
+
+    Follows the call through batch norm and element-wise operations while each feeds only the next, and stops at the
+    first activation. Where there is none (a conv that ends in a residual addition), it is the last node reached.
+    """
+    node = call
+    while len(node.users) == 1:
+        follower = next(iter(node.users))
+        module = module_of(follower)
+        if isinstance(module, ACTIVATION_MODULES) or follower.target in ACTIVATION_FUNCTIONS:
+            return follower
+        if not isinstance(module, (nn.BatchNorm2d, nn.Identity)):
+            return node
+        node = follower
+    return node
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A traced network, cut at the sources whose channels are pruned.
+
+    `owners[node]` says for a zone node which source channel each position along dimension 1 belongs to, -1 for none.
+    """
+
+    traced: fx.GraphModule
+    sources: tuple[fx.Node, ...]
+    shapes: dict[fx.Node, torch.Size]  # shape of each tensor, for a batch like the example
+    owners: dict[fx.Node, Tensor]  # zone node -> (size of dimension 1,)
+    boundary: tuple[fx.Node, ...]  # zone nodes that the suffix reads
+    head: Program  # fixed and zone operations: everything kept
+    zone: Program  # zone operations alone: everything pruned
+    suffix: Program
+    output: fx.Node
+
+
+def cut(traced: fx.GraphModule, sources: Collection[fx.Node], example: Tensor | tuple[Tensor, ...]) -> Cut:
+    """Cut a traced network at `sources`, nodes of equal channel count whose channels are pruned together.
+
+    `example` is a batch of two or more inputs; it is run once to learn the shapes.
+    """
+    everything = Program(traced, tuple(traced.graph.nodes), frozenset(traced.graph.nodes))
+    with exclusive, torch.inference_mode():
+        values = everything.run(placeholders(traced, example))
+    owners: dict[fx.Node, Tensor] = {}
+    suffix: set[fx.Node] = set()
+    for node in traced.graph.nodes:
+        depends = [arg for arg in node.all_input_nodes if arg in owners or arg in suffix]
+        if node in sources and not depends:
+            owners[node] = torch.arange(values[node].shape[1])
+        elif not depends or (is_shape(node) and not suffix.intersection(depends)):
+            continue
+        elif suffix.intersection(depends) or node in sources or node.op == "output":
+            suffix.add(node)
+        else:
+            owner = _owner(node, owners, values)
+            if owner is None:
+                suffix.add(node)
+            else:
+                owners[node] = owner
+    shapes = {node: value.shape for node, value in values.items() if isinstance(value, Tensor)}
+    return _programs(traced, tuple(sources), shapes, owners, suffix)
+
+
+def _programs(
+    traced: fx.GraphModule,
+    sources: tuple[fx.Node, ...],
+    shapes: dict[fx.Node, torch.Size],
+    owners: dict[fx.Node, Tensor],
+    suffix: set[fx.Node],
+) -> Cut:
+    output = next(node for node in traced.graph.nodes if node.op == "output")
+    suffix.add(output)
+    needed = ancestors([output])
+    ordered = [node for node in traced.graph.nodes if node in needed and node.op != "placeholder"]
+    after = tuple(node for node in ordered if node in suffix)
+    read = {arg for node in after for arg in node.all_input_nodes if arg not in suffix}
+    boundary = tuple(node for node in ordered if node in owners and node in read)
+    zone = tuple(node for node in ordered if node in owners and node not in sources)
+    zone_reads = {arg for node in zone for arg in node.all_input_nodes if arg not in owners}
+    roots = {node for node in sources if node in owners}
+    return Cut(
+        traced=traced,
+        sources=sources,
+        shapes=shapes,
+        owners=owners,
+        boundary=boundary,
+        head=Program(traced, tuple(n for n in ordered if n not in suffix), frozenset(read | zone_reads | roots)),
+        zone=Program(traced, zone, frozenset(read)),
+        suffix=Program(traced, after, frozenset({output})),
+        output=output,
+    )
+
+
+def is_shape(node: fx.Node) -> bool:
+    """Whether the node reads a tensor's shape, which no pruning changes."""
+    if node.op == "call_function" and node.target is getattr:
+        return node.args[1] in ("shape", "ndim")
+    return node.op == "call_method" and node.target in SHAPE_FUNCTIONS
+
+
+def _owner(node: fx.Node, owners: dict[fx.Node, Tensor], values: Env) -> Tensor | None:
+    """Owner of each position along dimension 1 of the node's value, or None where it is not known to be channelwise."""
+    value = values[node]
+    if not isinstance(value, Tensor) or value.ndim < 2:
+        return None
+    owner = _rule(node, owners, values)
+    return owner if owner is not None and len(owner) == value.shape[1] else None
+
+
+def _rule(node: fx.Node, owners: dict[fx.Node, Tensor], values: Env) -> Tensor | None:
+    if node.target in BINARY_FUNCTIONS:
+        return _merge(node, owners, values)
+    if node.target in CONCATENATIONS:
+        return _concatenate(node, owners, values)
+    source = node.all_input_nodes[0]
+    if source not in owners or len([n for n in node.all_input_nodes if n in owners]) > 1:
+        return None
+    before, value = values[source], values[node]
+    owner, module = owners[source], module_of(node)
+    if isinstance(module, ELEMENTWISE_MODULES) or node.target in ELEMENTWISE_FUNCTIONS:
+        return owner
+    if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)):
+        return owner if module.track_running_stats or module.running_mean is not None else None
+    if isinstance(module, POOLING_MODULES) or node.target in POOLING_FUNCTIONS:
+        return owner if before.ndim == 4 else None
+    if isinstance(module, nn.Flatten) or node.target in RESHAPING_FUNCTIONS:
+        flat = value.ndim == 2 and value.shape[0] == before.shape[0]
+        return owner.repeat_interleave(before[0, 0].numel()) if flat else None
+    if node.target in MEAN_FUNCTIONS:
+        return owner if _means_over_space(node, before.ndim) else None
+    if isinstance(module, nn.Conv2d):
+        return _grouped(module, owner)
+    return None
+
+
+def _means_over_space(node: fx.Node, ndim: int) -> bool:
+    dims = node.kwargs.get("dim", node.args[1] if len(node.args) > 1 else None)
+    if isinstance(dims, int):
+        dims = (dims,)
+    if not isinstance(dims, (list, tuple)):
+        return False
+    return all(isinstance(dim, int) and dim % ndim >= 2 for dim in dims)
+
+
+def _grouped(conv: nn.Conv2d, owner: Tensor) -> Tensor | None:
+    """A grouped convolution keeps channels apart if each group reads one owner only (a depthwise one always does)."""
+    groups = owner.view(conv.groups, -1)  # (groups, input channels per group)
+    if not bool((groups == groups[:, :1]).all()):
+        return None
+    return groups[:, 0].repeat_interleave(conv.out_channels // conv.groups)
+
+
+def _merge(node: fx.Node, owners: dict[fx.Node, Tensor], values: Env) -> Tensor | None:
+    """Element-wise combination of two values: their owners must not contradict each other."""
+    value = values[node]
+    merged = torch.full((value.shape[1],), -1)
+    for arg in node.all_input_nodes:
+        if arg not in owners:
+            continue
+        owner = owners[arg]
+        if values[arg].ndim != value.ndim or len(owner) != len(merged):
+            return None
+        if bool(((merged >= 0) & (owner >= 0) & (merged != owner)).any()):
+            return None
+        merged = torch.where(owner >= 0, owner, merged)
+    return merged
+
+
+def _concatenate(node: fx.Node, owners: dict[fx.Node, Tensor], values: Env) -> Tensor | None:
+    """Concatenation along channels: each part keeps its owners, at its offset."""
+    dim = node.kwargs.get("dim", node.args[1] if len(node.args) > 1 else 0)
+    parts = node.args[0] if node.args else node.kwargs.get("tensors")
+    if not isinstance(dim, int) or dim % values[node].ndim != 1 or not isinstance(parts, (list, tuple)):
+        return None
+    return torch.cat([
+        owners[part] if part in owners else torch.full((values[part].shape[1],), -1)
+        for part in parts
+        if isinstance(part, fx.Node)
+    ])  # fmt: skip

@@ -1,0 +1,258 @@
+"""How to get a network's logits at every K: made once for a layer and a mode, then applied to each batch."""
+
+import copy
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, fx, nn
+
+from explorer.evaluation import Inputs
+from explorer.graph import (
+    BINARY_FUNCTIONS,
+    CONCATENATIONS,
+    ELEMENTWISE_FUNCTIONS,
+    ELEMENTWISE_MODULES,
+    Cut,
+    Env,
+    Program,
+    UntraceableError,
+    cut,
+    exclusive,
+    layer_calls,
+    module_of,
+    placeholders,
+    trace,
+)
+from explorer.models import conv_layer
+from explorer.pruning import Mode, mode_info
+
+RUNNING_SUM_FLOATS = 2**24  # at most 64 MiB of partial sums at once
+ROWS = 2**15  # at most so many images × K through the rest of the network at once
+
+Step = tuple[int, Tensor]  # index into ks of the first K; logits (number of K, N, classes)
+
+
+class Plan(Protocol):
+    """Gives logits at every K for one batch after the other."""
+
+    exact_copy: bool  # whether it runs masked copies of the whole network, the slow way
+
+    def logits(self, inputs: Inputs, order: np.ndarray, ks: Sequence[int]) -> Iterator[Step]:
+        """Logits of one batch for each K in `ks` (ascending), a few K at a time."""
+        ...
+
+
+def make_plan(
+    model: nn.Module, layer: str, mode: str, example: Inputs, device: torch.device | str = "cpu"
+) -> Plan:
+    """The fastest plan known for pruning `layer` in `mode`; `example` is any batch, on `device`.
+
+    A network that torch.fx cannot trace gets masked copies, correct and slow.
+    """
+    conv_layer(model, layer)
+    try:
+        traced = trace(model).to(device)
+    except UntraceableError:
+        return MaskedCopies(model, layer, mode, device)
+    return CutNetwork(cut(traced, layer_calls(traced, layer), _two(example)), layer, mode_info(mode))
+
+
+def _two(inputs: Inputs) -> Inputs:
+    """Two images of a batch (the one twice where it has only one): enough to learn every shape."""
+    if isinstance(inputs, tuple):
+        return tuple(torch.cat([part, part])[:2] for part in inputs)
+    return torch.cat([inputs, inputs])[:2]
+
+
+class MaskedCopies:
+    """Runs a private copy of the whole network for each K."""
+
+    exact_copy = True
+
+    def __init__(self, model: nn.Module, layer: str, mode: str, device: torch.device | str = "cpu") -> None:
+        self.copy = copy.deepcopy(model).eval().to(device)
+        self.conv = conv_layer(self.copy, layer)
+        self.mode = mode_info(mode)
+        self.original = copy.deepcopy(self.conv.state_dict())
+
+    def logits(self, inputs: Inputs, order: np.ndarray, ks: Sequence[int]) -> Iterator[Step]:
+        """See Plan."""
+        for index, k in enumerate(ks):
+            yield index, self._run(inputs, torch.as_tensor(order[:k]))[None]
+
+    @torch.inference_mode()
+    def _run(self, inputs: Inputs, channels: Tensor) -> Tensor:
+        with exclusive:
+            self.conv.load_state_dict(self.original)
+            self.mode.zero(self.conv, channels)
+            return self.copy(*inputs) if isinstance(inputs, tuple) else self.copy(inputs)
+
+
+class CutNetwork:
+    """Runs everything up to the cut once a batch, and only what depends on the pruned channels for each K.
+
+    Where all that the suffix reads of the zone goes into linear layers, their outputs are sums over channels:
+    z_K = z_0 + Σ W_c (pruned_c − kept_c) over the pruned channels c, so that one running sum visits every K.
+    """
+
+    exact_copy = False
+
+    def __init__(self, plan: Cut, layer: str, mode: Mode) -> None:
+        self.cut = plan
+        self.emits = mode.emits(conv_layer(plan.traced, layer))  # (P,)
+        readers = [node for node in plan.suffix.nodes if set(node.all_input_nodes) & set(plan.boundary)]
+        self.linears = tuple(readers) if all(self._is_sum_over_channels(node) for node in readers) else ()
+        rest = tuple(node for node in plan.suffix.nodes if node not in self.linears)
+        self.rest = Program(plan.traced, rest, frozenset({plan.output}))
+        self.stacks = bool(self.linears) and all(self._keeps_rows_apart(node) for node in rest)
+
+    def logits(self, inputs: Inputs, order: np.ndarray, ks: Sequence[int]) -> Iterator[Step]:
+        """See Plan."""
+        kept, pruned = self._both_ways(inputs)
+        steps = self._running_sums if self.linears else self._one_by_one
+        yield from steps(kept, pruned, order, list(ks))
+
+    @torch.inference_mode()
+    def _both_ways(self, inputs: Inputs) -> tuple[Env, Env]:
+        """What the suffix reads, with every channel kept and with every channel pruned."""
+        with exclusive:
+            kept = self.cut.head.run(placeholders(self.cut.traced, inputs))
+            pruned = {node: value for node, value in kept.items() if node not in self.cut.owners}
+            for source in self.cut.sources:
+                if source in kept:
+                    pruned[source] = self._constant_like(kept[source])
+            return kept, self.cut.zone.run(pruned)
+
+    def _constant_like(self, value: Tensor) -> Tensor:
+        emits = self.emits.to(value)
+        return torch.empty_like(value).copy_(emits.view(1, -1, *[1] * (value.ndim - 2)))
+
+    # One K after the other: any network.
+
+    def _one_by_one(self, kept: Env, pruned: Env, order: np.ndarray, ks: list[int]) -> Iterator[Step]:
+        mixed = {node: kept[node].clone() for node in self.cut.boundary}
+        before = 0
+        for index, k in enumerate(ks):
+            yield index, self._run_suffix(kept, pruned, mixed, order, before, k)[None]
+            before = k
+
+    @torch.inference_mode()
+    def _run_suffix(self, kept: Env, pruned: Env, mixed: Env, order: np.ndarray, before: int, k: int) -> Tensor:
+        for node, value in mixed.items():
+            positions = torch.isin(self.cut.owners[node], torch.as_tensor(order[before:k])).nonzero()[:, 0]
+            positions = positions.to(value.device)
+            value[:, positions] = pruned[node][:, positions]
+        gone = torch.as_tensor(order[:k])
+        again = {node: lambda value: self._prune_again(value, gone) for node in self.cut.sources if node not in kept}
+        with exclusive:
+            return _logits(self.cut.suffix.run({**kept, **mixed}, again)[self.cut.output]).clone()  # not a view of `mixed`
+
+    def _prune_again(self, value: Tensor, channels: Tensor) -> Tensor:
+        """A call of the layer that reads what another call of it wrote: its channels are pruned where it ends."""
+        value = value.clone()
+        channels = channels.to(value.device)
+        shape = (1, -1, *[1] * (value.ndim - 2))
+        value[:, channels] = self.emits.to(value)[channels].view(shape)
+        return value
+
+    # Every K in one running sum: a zone that ends in linear layers.
+
+    def _is_sum_over_channels(self, node: fx.Node) -> bool:
+        """Whether the node is a linear layer reading flat zone features, equally many of each channel."""
+        if not isinstance(module_of(node), nn.Linear) or len(node.all_input_nodes) != 1:
+            return False
+        source = node.all_input_nodes[0]
+        owner = self.cut.owners[source]
+        counts = torch.bincount(owner[owner >= 0], minlength=len(self.emits))
+        return len(self.cut.shapes[source]) == 2 and bool((counts == counts[0]).all()) and counts[0] > 0
+
+    def _keeps_rows_apart(self, node: fx.Node) -> bool:
+        """Whether the node treats each row of (rows, features) alone, so that the rows of many K can be stacked."""
+        if node.op == "output":
+            return True
+        fixed = [arg for arg in node.all_input_nodes if arg not in self.cut.suffix.nodes]
+        if any(arg.op == "get_attr" for arg in fixed):
+            return False
+        if any(len(self.cut.shapes.get(value, ())) != 2 for value in (node, *node.all_input_nodes)):
+            return False
+        if node.target in CONCATENATIONS:
+            dim = node.kwargs.get("dim", node.args[1] if len(node.args) > 1 else 0)
+            return dim in (1, -1)
+        known = ELEMENTWISE_FUNCTIONS | BINARY_FUNCTIONS
+        return isinstance(module_of(node), (nn.Linear, *ELEMENTWISE_MODULES)) or node.target in known
+
+    def _running_sums(self, kept: Env, pruned: Env, order: np.ndarray, ks: list[int]) -> Iterator[Step]:
+        sums, parts = self._prepare(kept, pruned, order)
+        images = next(iter(sums.values())).shape[0]
+        at_once = max(1, RUNNING_SUM_FLOATS // sum(value.numel() for value in sums.values()))
+        stack = max(1, ROWS // images) if self.stacks else 1
+        if ks and ks[0] == 0:
+            yield 0, self._finish(kept, {node: value[None] for node, value in sums.items()})
+        for start in range(0, len(order), at_once):
+            stop = min(start + at_once, len(order))
+            added = self._add_up(sums, parts, start, stop)
+            sums = {node: value[-1] for node, value in added.items()}
+            wanted = [index for index, k in enumerate(ks) if start < k <= stop]
+            for first in range(0, len(wanted), stack):
+                some = wanted[first : first + stack]
+                rows = [ks[index] - start - 1 for index in some]
+                yield some[0], self._finish(kept, {node: value[rows] for node, value in added.items()})
+
+    @torch.inference_mode()
+    def _prepare(
+        self, kept: Env, pruned: Env, order: np.ndarray
+    ) -> tuple[dict[fx.Node, Tensor], dict[fx.Node, tuple[Tensor, Tensor]]]:
+        """For each linear layer z_0 (N, out), and by K the change of its inputs (P, N, f) with their weights (P, f, out)."""
+        rank = torch.empty(len(order), dtype=torch.int64)
+        rank[torch.as_tensor(order)] = torch.arange(len(order))
+        sums, parts = {}, {}
+        for node in self.linears:
+            source, linear = node.all_input_nodes[0], module_of(node)
+            assert isinstance(linear, nn.Linear)
+            owner = self.cut.owners[source]
+            features = (owner >= 0).nonzero()[:, 0]
+            features = features[rank[owner[features]].argsort(stable=True)].to(kept[source].device)
+            change = (pruned[source] - kept[source])[:, features]
+            change = change.view(len(change), len(order), -1).transpose(0, 1)  # (P, N, f)
+            weight = linear.weight[:, features].T.reshape(len(order), -1, linear.out_features)  # (P, f, out)
+            with exclusive:
+                sums[node] = linear(kept[source])
+            parts[node] = (change, weight)
+        return sums, parts
+
+    @torch.inference_mode()
+    def _add_up(
+        self, sums: dict[fx.Node, Tensor], parts: dict[fx.Node, tuple[Tensor, Tensor]], start: int, stop: int
+    ) -> dict[fx.Node, Tensor]:
+        """z_K (stop − start, N, out) for K = start + 1 … stop, from z_start."""
+        added = {}
+        for node, (change, weight) in parts.items():
+            each = torch.bmm(change[start:stop], weight[start:stop])
+            added[node] = each.cumsum(0).add_(sums[node])
+        return added
+
+    @torch.inference_mode()
+    def _finish(self, kept: Env, values: dict[fx.Node, Tensor]) -> Tensor:
+        """Logits (k, N, classes) from the linear layers' outputs (k, N, out)."""
+        count, images = next(iter(values.values())).shape[:2]
+        if not self.stacks:
+            each = [{node: value[i] for node, value in values.items()} for i in range(count)]
+            return torch.stack([self._run_rest({**kept, **one}) for one in each])
+        rows = {node: value.flatten(0, 1) for node, value in values.items()}
+        rest = set(self.rest.nodes)
+        read = {arg for node in self.rest.nodes for arg in node.all_input_nodes if arg not in rest and arg not in rows}
+        fixed = {node: kept[node].repeat(count, 1) for node in read}
+        return self._run_rest({**fixed, **rows}).view(count, images, -1)
+
+    def _run_rest(self, env: Env) -> Tensor:
+        with exclusive:
+            return _logits(self.rest.run(env)[self.cut.output])
+
+
+def _logits(value: object) -> Tensor:
+    if not isinstance(value, Tensor) or value.ndim != 2:
+        shape = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
+        raise ValueError(f"the network's output is {shape}; a sweep needs logits of shape (N, classes)")
+    return value

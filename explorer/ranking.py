@@ -1,0 +1,125 @@
+"""Importance of each channel, and the order in which channels are pruned."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+
+from explorer.activations import ChannelStatistics, collect
+from explorer.evaluation import Batch
+from explorer.models import conv_layer
+
+
+@dataclass(frozen=True, eq=False)
+class Ranking:
+    """Importance of P channels, higher = keep, and their order, first pruned first."""
+
+    importance: np.ndarray  # (P,) float64
+    order: np.ndarray  # (P,) int64
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """What a criterion may look at: the layer, its statistics where the criterion needs them, and a seed."""
+
+    conv: nn.Conv2d
+    statistics: ChannelStatistics | None
+    seed: int
+
+    @property
+    def activations(self) -> ChannelStatistics:
+        """The statistics, for a criterion that needs them."""
+        if self.statistics is None:
+            raise ValueError("this criterion looks at activations; give it statistics, or batches to collect them from")
+        return self.statistics
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """A way to score channels."""
+
+    name: str
+    title: str
+    sentence: str
+    needs_data: bool
+    importance: Callable[[Evidence], np.ndarray]
+
+
+def mean_activation(evidence: Evidence) -> np.ndarray:
+    """Mean of the channel's raw output over images and positions, as the lab assigns."""
+    return evidence.activations.mean
+
+
+def l1_norm(evidence: Evidence) -> np.ndarray:
+    """Sum of |w| over the channel's filter. Li et al. (2017), *Pruning filters for efficient ConvNets*."""
+    return evidence.conv.weight.detach().double().abs().flatten(1).sum(1).cpu().numpy()
+
+
+def random_order(evidence: Evidence) -> np.ndarray:
+    """A uniform random number for each channel, from the seed: the baseline every criterion must beat."""
+    generator = torch.Generator().manual_seed(evidence.seed)
+    return torch.rand(evidence.conv.out_channels, generator=generator, dtype=torch.float64).numpy()
+
+
+CRITERIA: dict[str, Criterion] = {
+    "mean": Criterion(
+        name="mean",
+        title="Mean activation",
+        sentence="The channel's raw output, averaged over images and positions; the least active goes first.",
+        needs_data=True,
+        importance=mean_activation,
+    ),
+    "l1": Criterion(
+        name="l1",
+        title="L1 norm",
+        sentence="The sum of the absolute weights of the channel's filter; needs no images.",
+        needs_data=False,
+        importance=l1_norm,
+    ),
+    "random": Criterion(
+        name="random",
+        title="Random",
+        sentence="A random order, fixed by the seed: what no criterion at all would do.",
+        needs_data=False,
+        importance=random_order,
+    ),
+}
+
+
+def criterion_info(name: str) -> Criterion:
+    """The registry's entry for `name`; ValueError lists the known names."""
+    if name not in CRITERIA:
+        raise ValueError(f"unknown criterion {name!r}; choose one of: {', '.join(CRITERIA)}")
+    return CRITERIA[name]
+
+
+def order_of(importance: np.ndarray) -> np.ndarray:
+    """Channels from least to most important; ties go by the lowest channel index."""
+    if not np.isfinite(importance).all():
+        broken = int(np.flatnonzero(~np.isfinite(importance))[0])
+        raise ValueError(f"channel {broken} has importance {importance[broken]}, which cannot be ranked")
+    return np.argsort(importance, kind="stable")
+
+
+def rank_by(
+    model: nn.Module,
+    layer: str,
+    criterion: str = "mean",
+    statistics: ChannelStatistics | None = None,
+    seed: int = 0,
+) -> Ranking:
+    """Rank the layer's channels from statistics (of its raw output) already collected."""
+    conv = conv_layer(model, layer)
+    importance = criterion_info(criterion).importance(Evidence(conv, statistics, seed))
+    return Ranking(importance=importance, order=order_of(importance))
+
+
+def rank(
+    model: nn.Module, layer: str, batches: Iterable[Batch] = (), criterion: str = "mean", seed: int = 0
+) -> Ranking:
+    """Rank the layer's channels; the batches of (inputs, labels) are read only by criteria that look at activations."""
+    conv_layer(model, layer)
+    statistics = collect(model, layer, batches) if criterion_info(criterion).needs_data else None
+    return rank_by(model, layer, criterion, statistics, seed)

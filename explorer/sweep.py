@@ -1,0 +1,213 @@
+"""Accuracy at every K: the sweep, and the one result that everything else is read from."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
+
+import numpy as np
+import torch
+from torch import nn
+
+from explorer.evaluation import Batch, predict, resolve_device, to_device, wilson
+from explorer.models import conv_layer
+from explorer.plan import make_plan
+
+CLIFF_POINTS = 1.0  # the cliff: the last K before accuracy is ever this many points under the unpruned network's
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a sweep was made from: together with K, this identifies every number."""
+
+    checkpoint: str = ""
+    checkpoint_sha256: str = ""
+    dataset: str = ""
+    split: str = ""
+    layer: str = ""
+    criterion: str = ""
+    ranked_on: str = ""
+    mode: str = "filter"
+    seed: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Sweep:
+    """Predictions of the pruned networks, one row a K, for `done` of `total` images.
+
+    Everything else (accuracies, intervals, classes, flips) is derived from these. Arrays must not be written to.
+    """
+
+    predictions: np.ndarray  # (number of K, N) small integers
+    labels: np.ndarray  # (N,) int64
+    ks: tuple[int, ...]  # ascending
+    order: np.ndarray  # (P,) int64, first pruned first
+    importance: np.ndarray | None  # (P,) float64
+    classes: tuple[str, ...]
+    run: Run
+    total: int
+    slow: bool = False  # whether masked copies of the whole network were run, because it cannot be traced
+
+    @property
+    def done(self) -> int:
+        """Number of images so far."""
+        return len(self.labels)
+
+    @property
+    def channels(self) -> int:
+        """P, the number of channels of the layer."""
+        return len(self.order)
+
+    def index(self, k: int) -> int:
+        """Row of K = k; ValueError names the nearest K that was computed."""
+        if k in self.ks:
+            return self.ks.index(k)
+        nearest = min(self.ks, key=lambda other: abs(other - k))
+        raise ValueError(f"K = {k} was not computed in this sweep; the nearest that was is {nearest}")
+
+    @cached_property
+    def _right(self) -> np.ndarray:
+        return self.predictions == self.labels  # (number of K, N)
+
+    @cached_property
+    def correct(self) -> np.ndarray:
+        """Number of right predictions at each K, (number of K,)."""
+        return self._right.sum(1)
+
+    @property
+    def accuracy(self) -> np.ndarray:
+        """Share of right predictions at each K, 0…1, (number of K,)."""
+        return self.correct / self.done
+
+    @property
+    def intervals(self) -> tuple[np.ndarray, np.ndarray]:
+        """95 % Wilson interval of each accuracy: low (number of K,), high (number of K,)."""
+        return wilson(self.correct, self.done)
+
+    def change(self, k: int) -> float:
+        """Accuracy at K = k minus accuracy at the smallest K, in points."""
+        return 100 * float(self.accuracy[self.index(k)] - self.accuracy[0])
+
+    def cliff(self, points: float = CLIFF_POINTS) -> int:
+        """The largest K up to which accuracy never falls more than `points` under that of the smallest K."""
+        below = np.flatnonzero(self.correct < self.correct[0] - points / 100 * self.done)
+        return self.ks[below[0] - 1] if len(below) else self.ks[-1]
+
+    @cached_property
+    def class_totals(self) -> np.ndarray:
+        """Number of images of each class, (classes,)."""
+        return np.bincount(self.labels, minlength=len(self.classes))
+
+    def class_correct(self, k: int) -> np.ndarray:
+        """Number of right predictions at K = k for each true class, (classes,)."""
+        return np.bincount(self.labels[self._right[self.index(k)]], minlength=len(self.classes))
+
+    def confusion(self, k: int) -> np.ndarray:
+        """Count of images by true class (rows) and class predicted at K = k (columns), (classes, classes)."""
+        size = len(self.classes)
+        pairs = self.labels * size + self.predictions[self.index(k)].astype(np.int64)
+        return np.bincount(pairs, minlength=size * size).reshape(size, size)
+
+    def flipped(self, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """Images (indices) that pruning K = k channels broke, right before and wrong after; and those it repaired."""
+        before, after = self._right[0], self._right[self.index(k)]
+        return np.flatnonzero(before & ~after), np.flatnonzero(~before & after)
+
+    def mcnemar(self, k: int) -> float:
+        """Two-sided exact p-value that pruning K = k channels breaks as many images as it repairs.
+
+        McNemar (1947), *Note on the sampling error of the difference between correlated proportions*.
+        """
+        broken, repaired = (len(images) for images in self.flipped(k))
+        n = broken + repaired
+        term, tail = 1, 0  # term is C(n, i): integers, so exact
+        for i in range(min(broken, repaired) + 1):
+            tail += term
+            term = term * (n - i) // (i + 1)
+        return min(1.0, 2 * tail / 2**n)
+
+
+def check_ks(ks: Iterable[int] | None, channels: int) -> tuple[int, ...]:
+    """The K to compute, ascending; None means 0…P. ValueError names the first outside 0…P."""
+    chosen = tuple(range(channels + 1)) if ks is None else tuple(sorted({int(k) for k in ks}))
+    if not chosen:
+        raise ValueError(f"there is no K to compute; choose at least one in 0…{channels}")
+    for k in chosen:
+        if not 0 <= k <= channels:
+            raise ValueError(f"K = {k} is outside 0…{channels}, the number of channels of the layer")
+    return chosen
+
+
+def check_order(order: Sequence[int] | np.ndarray, channels: int) -> np.ndarray:
+    """The order as int64 (P,); ValueError unless it names each of the P channels once."""
+    array = np.asarray(order, dtype=np.int64)
+    if sorted(array.tolist()) != list(range(channels)):
+        raise ValueError(f"the order must name each of the channels 0…{channels - 1} once, not {array.tolist()}")
+    return array
+
+
+def sweep_stream(
+    model: nn.Module,
+    layer: str,
+    batches: Iterable[Batch],
+    order: Sequence[int] | np.ndarray,
+    ks: Iterable[int] | None = None,
+    mode: str = "filter",
+    *,
+    importance: np.ndarray | None = None,
+    classes: Sequence[str] | None = None,
+    run: Run | None = None,
+    device: str | torch.device | None = "cpu",
+) -> Iterator[Sweep]:
+    """Prune the first K channels of `order` for every K in `ks`, and yield the whole curve after each batch.
+
+    `batches` are (inputs, labels), inputs a tensor (N, …) or a tuple of them. Predictions are those of
+    `pruning.prune(model, layer, order[:k], mode)`. Raises ValueError for an unknown layer or mode, an order that is
+    no permutation of 0…P−1, a K outside 0…P, and no images.
+    """
+    channels = conv_layer(model, layer).out_channels
+    chosen, order = check_ks(ks, channels), check_order(order, channels)
+    batches = list(batches) if isinstance(batches, Iterator) else batches
+    total = getattr(batches, "n", None) or sum(len(labels) for _, labels in batches)
+    target = resolve_device(device)
+    remaining = iter(batches)
+    first = next(remaining, None)
+    if first is None:
+        raise ValueError("there are no images to sweep over")
+    plan = make_plan(model, layer, mode, to_device(first[0], target), target)
+    predictions: list[np.ndarray] = []
+    labels: list[np.ndarray] = []
+    for inputs, batch_labels in chain([first], remaining):
+        logits = [step for _, step in plan.logits(to_device(inputs, target), order, chosen)]
+        names = tuple(classes) if classes else tuple(str(i) for i in range(max(2, logits[0].shape[-1])))
+        steps = [predict(step) for step in logits]
+        predictions.append(torch.cat(steps).cpu().numpy().astype(np.min_scalar_type(len(names) - 1)))
+        labels.append(batch_labels.cpu().numpy())
+        yield Sweep(
+            predictions=np.concatenate(predictions, axis=1),
+            labels=np.concatenate(labels),
+            ks=chosen,
+            order=order,
+            importance=importance,
+            classes=names,
+            run=run or Run(layer=layer, mode=mode),
+            total=total,
+            slow=plan.exact_copy,
+        )
+
+
+def sweep(
+    model: nn.Module,
+    layer: str,
+    batches: Iterable[Batch],
+    order: Sequence[int] | np.ndarray,
+    ks: Iterable[int] | None = None,
+    mode: str = "filter",
+    **options,  # noqa: ANN003
+) -> Sweep:
+    """The whole sweep at once; parameters as `sweep_stream`."""
+    last = None
+    for last in sweep_stream(model, layer, batches, order, ks, mode, **options):  # noqa: B007
+        pass
+    assert last is not None
+    return last
