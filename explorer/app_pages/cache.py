@@ -1,0 +1,159 @@
+"""What the pages share: loaded networks, and long work done once however many tabs ask for it."""
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+import torch
+from torch.fx.passes.shape_prop import ShapeProp
+
+from explorer import charts, checkpoints, data, report
+from explorer.activations import ChannelStatistics, collect_stream, outputs
+from explorer.checkpoints import Checkpoint
+from explorer.experiment import Experiment, batches_of, sweep_of
+from explorer.graph import exclusive, module_of, trace
+from explorer.jobs import Board, Job, reports
+from explorer.models import conv_layers
+from explorer.ranking import Ranking
+from explorer.sweep import Sweep
+
+TEST = "test"  # accuracies are always measured on this split
+TABS = 16  # finished results kept: a few views of a few tabs
+
+
+@st.cache_resource
+def board() -> Board:
+    """The job board of this process."""
+    return Board(capacity=TABS)
+
+
+def checkpoint(name: str) -> Checkpoint:
+    """The checkpoint called `name`, loaded once, and again when its file changes."""
+    return _checkpoint(name, checkpoints.find(name).stat().st_mtime_ns)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _checkpoint(name: str, _changed: int) -> Checkpoint:
+    return checkpoints.load(name)
+
+
+@lru_cache(maxsize=8)
+def layer_table(point: Checkpoint) -> pd.DataFrame:
+    """The network's layers in the order they run: layer, kind, output (the shape for one image) and parameters."""
+    traced = trace(point.model)
+    with exclusive:
+        ShapeProp(traced).propagate(torch.zeros(1, *point.card.shape))
+    rows = []
+    for node in traced.graph.nodes:
+        module = module_of(node)
+        if module is not None:
+            shape = " × ".join(str(size) for size in node.meta["tensor_meta"].shape[1:])
+            parameters = sum(weights.numel() for weights in module.parameters())
+            rows.append((str(node.target), type(module).__name__, shape, parameters))
+    return pd.DataFrame(rows, columns=["layer", "kind", "output", "parameters"])
+
+
+def channel_table(ranking: Ranking, k: int) -> pd.DataFrame:
+    """The channels in pruning order: channel, value (its importance) and state at K = k, "kept" or "pruned"."""
+    states = [charts.PRUNED] * k + [charts.KEPT] * (len(ranking.order) - k)
+    return pd.DataFrame({"channel": ranking.order, "value": ranking.importance[ranking.order], "state": states})
+
+
+def statistics_table(averages: ChannelStatistics, ranking: Ranking, k: int) -> pd.DataFrame:
+    """The channels' statistics with their importance and their state at K = k, in pruning order."""
+    table = channel_table(ranking, k).rename(columns={"value": "importance"})
+    return table.merge(report.statistics_table(averages), on="channel")
+
+
+@lru_cache(maxsize=TABS)
+def accuracy_table(result: Sweep) -> pd.DataFrame:
+    """One row a K, the columns of the CSV file; made once for a sweep."""
+    return report.accuracy_table(result)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """How a grid of maps is laid out and coloured."""
+
+    channels: tuple[int, ...]  # in the order shown
+    pruned: frozenset[int]  # channels
+    colour: str
+    shared: bool  # one scale for all
+
+
+_DRAWING = threading.Lock()  # Matplotlib's font caches are not made for threads
+
+
+@lru_cache(maxsize=32)
+def grid_file(
+    averages: ChannelStatistics, grid: Grid, label: str, kind: str, dpi: int = charts.PRINT_DPI, ink: str | None = None
+) -> bytes:
+    """The averaged maps as a PNG, SVG or PDF file: for print on white, or on the page's ground in its `ink`."""
+    with _DRAWING:
+        figure = charts.maps_figure(
+            averages.maps[list(grid.channels)],
+            [str(channel) for channel in grid.channels],
+            [place for place, channel in enumerate(grid.channels) if channel in grid.pruned],
+            grid.colour,
+            grid.shared,
+            label=label,
+            ink=ink or charts.INK,
+        )
+        return charts.figure_bytes(figure, kind, dpi, transparent=ink is not None)
+
+
+Examples = tuple[np.ndarray, list[str], np.ndarray]
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def examples(_point: Checkpoint, sha256: str, layer: str, where: str, count: int) -> Examples:
+    """`count` test images of as many classes: images (n, C, H, W), class names, the layer's outputs (n, P, M, N)."""
+    split = data.load_split(_point.card.dataset, TEST)
+    first = [int((split.labels == c).nonzero()[0]) for c in range(min(count, len(split.classes)))]
+    chosen = split.take(first)
+    inputs, labels = next(iter(data.Batches(chosen, _point.card.mean, _point.card.std)))
+    names = [split.classes[label] for label in labels]
+    return chosen.inputs[0].numpy(), names, outputs(_point.model, layer, inputs, where).numpy()
+
+
+# Work in the background. A job that failed or was cancelled stays so until somebody asks for it `again`.
+
+
+def statistics(point: Checkpoint, layer: str, split: str, where: str = "raw", again: bool = False) -> Job:
+    """The job that averages a layer's output over a split; `where` is a key of activations.POINTS."""
+    key = ("statistics", point.sha256, layer, split, where)
+    return _job(key, lambda: collect_stream(point.model, layer, batches_of(point, split), where), again)
+
+
+def sweep(point: Checkpoint, experiment: Experiment, averages: ChannelStatistics | None, again: bool = False) -> Job:
+    """The job that prunes at every K of the experiment; `averages` of the layer's raw output rank its channels.
+
+    A part of a curve that is already there in full is not computed anew.
+    """
+    whole = board().get(("sweep", point.sha256, replace(experiment, ks=None)))
+    if whole is not None and whole.result is not None:
+        return whole
+    return _job(("sweep", point.sha256, experiment), lambda: sweep_of(experiment, point, averages), again)
+
+
+def unpruned(point: Checkpoint, again: bool = False) -> Job:
+    """The job that tests the network as it is: a sweep of K = 0 alone, so that the order does not matter."""
+    experiment = Experiment(point.name, next(iter(conv_layers(point.model))), criterion="l1", ks=(0,))
+    return _job(("sweep", point.sha256, experiment), lambda: sweep_of(experiment, point), again)
+
+
+def download(dataset: str, again: bool = False) -> Job:
+    """The job that fetches a data set; it does not wait for sweeps."""
+    return _job(
+        ("download", dataset), lambda: reports(lambda told: data.download(dataset, progress=told)), again, heavy=False
+    )
+
+
+def _job(key: tuple[Any, ...], start: Callable[[], Iterator[Any]], again: bool, heavy: bool = True) -> Job:
+    known = board().get(key)
+    return known if known is not None and not again else board().submit(key, start, heavy)

@@ -1,0 +1,417 @@
+"""The pickers that pages share, all in the URL; and how waiting, failing and missing look."""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from explorer import charts, data, report
+from explorer.activations import ChannelStatistics
+from explorer.app_pages import cache
+from explorer.checkpoints import Checkpoint, list_checkpoints
+from explorer.experiment import SPLITS, Experiment, default_layer, ranking_of
+from explorer.jobs import CANCELLED, DONE, FAILED, QUEUED, Job
+from explorer.models import conv_layers
+from explorer.pruning import MODES
+from explorer.ranking import CRITERIA, Ranking
+
+DEFAULT_CHECKPOINT = "simple-cnn_fashion-mnist"
+POLL = 0.4  # seconds between looks at a running job
+PATIENCE = 0.6  # seconds that quick work may take before a page talks about it
+LONG = 3  # seconds after which a job offers to be cancelled
+NOTES = "notes on the link"
+SETTLED = "a note is settled"
+MAX_SEED = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class View:
+    """What the pickers stand at: a network, and how the channels of one of its layers are ranked and pruned."""
+
+    checkpoint: Checkpoint
+    experiment: Experiment
+    channels: int  # P
+
+    @property
+    def layer(self) -> str:
+        """The layer that is pruned."""
+        return self.experiment.layer
+
+
+@contextmanager
+def page() -> Iterator[None]:
+    """Wraps a page's script: says at its top what the link asked for in vain, however the script ends."""
+    top = st.container()
+    try:
+        yield
+    finally:
+        for note in st.session_state.get(NOTES, {}).values():
+            top.warning(note.replace("$", "\\$"), icon=":material/link_off:")
+
+
+# Pickers
+
+
+def pick_checkpoint() -> Checkpoint:
+    """The network chosen in the sidebar, loaded; stops the page with one sentence where there is none to show."""
+    names = list_checkpoints()
+    if not names:
+        st.error(
+            "There is no trained network in the folder `checkpoints`: train one with "
+            "`python -m explorer train simple-cnn --data fashion-mnist`.",
+            icon=":material/deployed_code_alert:",
+        )
+        st.stop()
+    default = DEFAULT_CHECKPOINT if DEFAULT_CHECKPOINT in names else names[0]
+    with st.sidebar:
+        name = pick_named("Trained network", "checkpoint", names, default, "no trained network here")
+    try:
+        return cache.checkpoint(name)
+    except (ValueError, OSError) as error:
+        st.error(f"{name} cannot be opened: {error}.", icon=":material/broken_image:")
+        st.stop()
+
+
+def pick_view(criterion: str | None = None) -> View:
+    """Network, layer, ranking and mode as chosen in the sidebar; stops the page where the data is not here.
+
+    With a `criterion` given there is no picker for it: the page has its own.
+    """
+    point = pick_checkpoint()
+    convs = conv_layers(point.model)
+    with st.sidebar:
+        layer = pick_named("Layer to prune", "layer", list(convs), default_layer(point), f"no layer of {point.name}")
+        chosen = criterion or pick_criterion()
+        ranked_on, seed = "test", 0
+        if CRITERIA[chosen].needs_data:
+            ranked_on = pick_option("Rank on", "ranked_on", SPLITS, help="The images that the ranking looks at.")
+        if chosen == "random" or criterion:
+            seed = pick_seed()
+        mode = pick_named("What pruning zeroes", "mode", list(MODES), "filter", "no pruning mode")
+        st.caption(MODES[mode].sentence)
+    require_data(point.card.dataset)
+    experiment = Experiment(point.name, layer, chosen, mode, ranked_on, cache.TEST, seed)
+    return View(point, experiment, convs[layer].out_channels)
+
+
+def pick_criterion() -> str:
+    """How the channels are ranked, with the criterion in one sentence."""
+    criterion = pick_named("Rank the channels by", "criterion", list(CRITERIA), "mean", "no ranking")
+    st.caption(CRITERIA[criterion].sentence)
+    return criterion
+
+
+def pick_seed() -> int:
+    """The seed of a random order."""
+    note_link("seed", _whole(0, MAX_SEED), "is no seed: give a whole number from 0 up; showing 0")
+    return int(st.number_input("Seed of the random order", 0, MAX_SEED, 0, **_linked("seed")))
+
+
+def pick_named(label: str, key: str, options: Sequence[str], default: str, wrong: str) -> str:
+    """One of many options by name; `wrong` says what the link's value is when it is none of them."""
+    note_link(key, options.__contains__, f"is {wrong}: choose one of {', '.join(options)}; showing {default}")
+    return st.selectbox(label, options, index=list(options).index(default), **_linked(key))
+
+
+def pick_option(label: str, key: str, options: Sequence[str], **look: Any) -> str:
+    """One of a few options, all in sight; the first is the default."""
+    note_link(key, options.__contains__, f"is not known: choose one of {', '.join(options)}; showing {options[0]}")
+    return st.segmented_control(label, options, default=options[0], required=True, **_linked(key), **look)
+
+
+def pick_several(label: str, key: str, options: Sequence[str], usual: Sequence[str]) -> list[str]:
+    """Any number of options, all in sight, in the order of `options`."""
+    known = ", ".join(options)
+    note_link(key, lambda raw: set(raw.split(",")) <= set(options), f"is not known: choose among {known}")
+    chosen = st.pills(label, options, selection_mode="multi", default=usual, **_linked(key))
+    return [option for option in options if option in chosen]
+
+
+def pick_ks(view: View) -> tuple[int, ...]:
+    """The K of a curve: first, last and step."""
+    channels, layer = view.channels, (view.checkpoint.sha256, view.layer)
+    if st.session_state.setdefault("ks of", layer) != layer:
+        st.session_state.update({"ks of": layer, "ks": (0, channels), "step": 1})
+    inside = _whole(0, channels)
+    fix = f"are no first and last K: give two whole numbers from 0 to {channels}; showing all"
+    note_link("ks", lambda raw: raw.count(",") == 1 and all(map(inside, raw.split(","))), fix, "K")
+    note_link("step", _whole(1, channels), f"is no step: give a whole number from 1 to {channels}; showing 1")
+    first, last = st.slider("From K to K", 0, channels, (0, channels), **_linked("ks"))
+    step = st.number_input("Step", 1, channels, 1, width=140, **_linked("step"))
+    return tuple(range(first, last + 1, int(step)))
+
+
+def pick_k(channels: int, cliff: int | None = None) -> int:
+    """K by slider, −1, +1 and, where it is known, "To the cliff"; half of the channels to begin with."""
+    if st.session_state.pop(SETTLED, False):
+        st.rerun()
+    half = channels // 2
+    fix = f"is no number of channels to prune: give a whole number from 0 to {channels}; showing {half}"
+    note_link("k", _whole(0, channels), fix, "K")
+    if st.session_state.get("k", 0) > channels:
+        st.session_state["k"] = channels
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        st.button("−1", key="fewer", help="Prune one less", on_click=_move, args=(-1, channels), width=64)
+        k = st.slider("Channels pruned (K)", 0, channels, half, **_linked("k"))
+        st.button("+1", key="more", help="Prune one more", on_click=_move, args=(1, channels), width=64)
+        if cliff is not None:
+            st.button(
+                "To the cliff",
+                key="cliff",
+                icon=":material/landslide:",
+                help=f"K = {cliff}: the last before accuracy falls more than a point below the unpruned network's.",
+                on_click=set_k,
+                args=(cliff,),
+            )
+    return k
+
+
+def set_k(k: int) -> None:
+    """Move to K = k; for callbacks."""
+    st.session_state["k"] = k
+    _settle("k")
+
+
+def _move(by: int, channels: int) -> None:
+    set_k(min(max(st.session_state["k"] + by, 0), channels))
+
+
+def _whole(low: int, high: int) -> Callable[[str], bool]:
+    return lambda raw: raw.isdecimal() and low <= int(raw) <= high
+
+
+def _linked(key: str) -> dict[str, Any]:
+    """What makes a widget's value part of the URL."""
+    return {"key": key, "bind": "query-params", "on_change": _settle, "args": (key,)}
+
+
+# Links
+
+
+def note_link(key: str, valid: Callable[[str], bool], fix: str, name: str | None = None) -> None:
+    """Where the link that opened this page gives `key` a value that is not valid, note it and drop it.
+
+    The note stays until the user chooses a value.
+    """
+    if key in st.session_state or key not in st.query_params:
+        return
+    raw = ",".join(st.query_params.get_all(key))
+    if valid(raw):
+        return
+    shown = raw if len(raw) <= 40 else f"{raw[:40]}…"
+    st.session_state.setdefault(NOTES, {})[key] = f"The link's {name or key.replace('_', ' ')} “{shown}” {fix}."
+    del st.query_params[key]
+
+
+def _settle(key: str) -> None:
+    """The user has chosen: what the link said about `key` is of no more interest."""
+    if st.session_state.get(NOTES, {}).pop(key, None):
+        st.session_state[SETTLED] = True
+
+
+# Data that is not here
+
+
+def require_data(dataset: str) -> None:
+    """Stop the page, with the way out, unless the data set is on this machine and whole."""
+    if not has_data(dataset):
+        st.stop()
+
+
+def has_data(dataset: str) -> bool:
+    """Whether the data set is on this machine and whole; if not, say so and offer the way out."""
+    title = data.dataset_info(dataset).title
+    if data.availability(dataset) == "missing":
+        st.warning(
+            f"This network was trained on {title}, which is not on this machine: download it here, "
+            f"or with `python -m explorer data {dataset}`.",
+            icon=":material/database_off:",
+        )
+        download_button(dataset)
+        return False
+    try:
+        data.load_split(dataset, cache.TEST)
+    except (ValueError, OSError) as error:
+        st.error(f"{title} cannot be read: {error}.", icon=":material/database_off:")
+        return False
+    return True
+
+
+def download_button(dataset: str) -> None:
+    """Fetch a data set, on a click only, with progress and cancel."""
+    key = ("download", dataset)
+    job = cache.board().get(key)
+    title = data.dataset_info(dataset).title
+    if job is None or job.status == DONE:
+        megabytes = data.dataset_info(dataset).download_bytes / 1e6
+        st.button(
+            f"Download {title} ({megabytes:.0f} MB)",
+            key=f"download {dataset}",
+            icon=":material/download:",
+            type="primary",
+            on_click=cache.download,
+            args=(dataset, True),
+        )
+    elif job.finished:
+        show_end(job, f"Downloading {title}", lambda again: cache.download(dataset, again))
+    else:
+        follow(job, f"Downloading {title}")
+
+
+# Work in the background
+
+
+def averages(view: View) -> ChannelStatistics | None:
+    """The statistics that the view's ranking needs; stops the page while they are being collected."""
+    if not CRITERIA[view.experiment.criterion].needs_data:
+        return None
+    return layer_statistics(view)
+
+
+def ranking(view: View) -> Ranking:
+    """The view's channels in pruning order; stops the page while their statistics are being collected."""
+    return ranking_of(view.experiment, view.checkpoint, averages(view))
+
+
+def layer_statistics(view: View, where: str = "raw") -> ChannelStatistics:
+    """Statistics of the view's layer over the split it ranks on; stops the page while they are being collected."""
+    split = view.experiment.ranked_on
+    return finished(
+        f"Averaging {view.layer} over the {split} images",
+        lambda again=False: cache.statistics(view.checkpoint, view.layer, split, where, again),
+    )
+
+
+def sweep_job(view: View) -> Job:
+    """The sweep of the view over all K, with at least a first partial result; stops the page until there is one."""
+    found = averages(view)
+    what = f"Pruning {view.layer} at every K"
+
+    def ask(again: bool = False) -> Job:
+        return cache.sweep(view.checkpoint, view.experiment, found, again)
+
+    job = ask()
+    first_look(job)
+    if job.latest is None:
+        finished(what, ask)
+    elif job.status in (FAILED, CANCELLED):
+        show_end(job, what, ask)
+    return job
+
+
+def first_look(job: Job) -> None:
+    """Give quick work a moment, so that it never flashes a progress bar."""
+    if not job.finished:
+        with st.skeleton(height=400):
+            job.wait(PATIENCE)
+
+
+def finished(what: str, ask: Callable[..., Job]) -> Any:
+    """The result of the job that `ask()` gives; until there is one, show how the job stands and stop the page.
+
+    The page runs again by itself once the job has finished. `ask(again=True)` starts it anew.
+    """
+    job = ask()
+    first_look(job)
+    if job.status == DONE:
+        return job.result
+    if job.finished:
+        show_end(job, what, ask)
+    else:
+        follow(job, what)
+    st.stop()
+
+
+def show_end(job: Job, what: str, ask: Callable[..., Job]) -> None:
+    """Say that a job failed or was cancelled, with a button to start it anew."""
+    failed = job.status == FAILED
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if failed:
+            st.error(f"{what} failed: {job.error}", icon=":material/error:")
+        else:
+            st.warning(f"{what} was cancelled at {job.fraction:.0%}.", icon=":material/cancel:")
+        label = "Try again" if failed else "Start again"
+        st.button(label, key=f"again {job.key}", icon=":material/refresh:", on_click=ask, kwargs={"again": True})
+
+
+def follow(job: Job, what: str) -> None:
+    """A live progress bar with time left and cancel; the whole page runs again when the job has finished."""
+
+    st.fragment(progress_or_rerun, run_every=POLL)(job, what)
+
+
+def progress_or_rerun(job: Job, what: str) -> None:
+    """The progress of a running job; the whole page anew once it has finished. For a fragment that runs by itself."""
+    if job.finished:
+        st.rerun()
+    progress(job, what)
+
+
+def progress(job: Job, what: str) -> None:
+    """How far a job is, how long it will take, and, once it takes long, a button to cancel it."""
+    if job.status == QUEUED:
+        ahead = cache.board().ahead(job)
+        st.progress(0.0, text=f":material/hourglass_empty: {what}: waiting for {ahead} other job{'s'[: ahead != 1]}")
+    else:
+        left = "" if job.left is None else f", {duration(job.left)} left"
+        st.progress(job.fraction, text=f":material/autorenew: {what}: {job.fraction:.0%}{left}")
+    if job.status == QUEUED or job.elapsed > LONG:
+        cancelling = job.cancelling
+        st.button(
+            "Cancelling…" if cancelling else "Cancel",
+            key=f"cancel {job.key}",
+            icon=":material/cancel:",
+            on_click=job.cancel,
+            disabled=cancelling,
+        )
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them: 40 s, 3 min, 1 h 20 min."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
+
+
+# Drawing and downloading
+
+
+def csv_button(table: pd.DataFrame, name: str) -> None:
+    """Download a table as CSV, as `report` writes it."""
+    st.download_button(
+        "Download CSV",
+        lambda: report.csv_bytes(table),
+        f"{name}.csv",
+        "text/csv",
+        key=f"csv {name}",
+        icon=":material/download:",
+        on_click="ignore",
+    )
+
+
+def file_name(view: View, *more: str) -> str:
+    """A file name that says what is in it."""
+    parts = [view.checkpoint.name, view.layer, *more]
+    return "_".join(re.sub(r"[^A-Za-z0-9.-]+", "-", part) for part in parts)
+
+
+def draw(chart: charts.Chart, **options: Any) -> Any:
+    """A chart in the page's full width, with readable axes on white."""
+    spec = {**chart.spec, "datasets": chart.data}
+    if st.context.theme.type == "light":  # Streamlit's own grey is pale; its dark theme needs no help
+        ink = {"labelColor": LIGHT_INK, "titleColor": LIGHT_INK}
+        spec["config"] = {part: {**look, **ink} for part, look in spec["config"].items()}
+    return st.vega_lite_chart(spec, width="stretch", alt=chart.alt, **options)
+
+
+LIGHT_INK = "#44525F"
+
+
+def ink() -> str:
+    """The colour of text in a figure on this page's ground."""
+    return "#F2F5F8" if st.context.theme.type == "dark" else "#14202B"

@@ -1,0 +1,100 @@
+"""What a network is, what it was trained on, and how good it is; the data on this machine."""
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from explorer import charts, data, report
+from explorer.app_pages import cache, controls
+from explorer.checkpoints import Card, Checkpoint
+from explorer.models import model_info
+
+HERE = {
+    "full": ":material/check_circle: complete",
+    "bundled": ":material/inventory_2: bundled: the test split and 10,000 training images",
+    "missing": ":material/cloud_download: not here",
+}
+
+
+def card_of(point: Checkpoint) -> None:
+    """The card, in words and numbers."""
+    card, info = point.card, model_info(point.card.model)
+    st.subheader(f"{info.title} on {data.dataset_info(card.dataset).title}")
+    st.markdown(card.description or info.description)
+    with st.grid(3, min_column_width=220, gap="small"):
+        for part, score in card.accuracy.items():
+            st.metric(
+                f"{part.capitalize()} accuracy",
+                charts.percent(score.accuracy),
+                f"{score.correct:,} of {score.n:,}",
+                delta_color="off",
+                delta_arrow="off",
+                border=True,
+            )
+    with st.expander("The whole card", icon=":material/article:"):
+        st.table(pd.DataFrame(facts(card, point.sha256), columns=["what", "value"]).set_index("what"))
+
+
+def facts(card: Card, sha256: str) -> list[tuple[str, str]]:
+    """What the card says about the training, as pairs of words."""
+    recipe = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in card.recipe.items())
+    versions = ", ".join(f"{name} {version}" for name, version in card.versions.items())
+    return [
+        ("Network", card.model),
+        ("Images", f"{card.shape[0]} × {card.shape[1]} × {card.shape[2]}, {len(card.classes)} classes"),
+        ("Trained on", f"{card.train_images:,} images of the {card.split} split ({card.origin} data)"),
+        ("Validated on", f"{card.validation_images:,} held-out images; epoch {card.kept_epoch} of {card.epochs} kept"),
+        ("Recipe", recipe),
+        ("Seed", str(card.seed)),
+        ("Versions", versions),
+        ("SHA-256", sha256),
+    ]
+
+
+def layers_of(point: Checkpoint) -> None:
+    """The layers with their output shapes and parameters."""
+    table = cache.layer_table(point)
+    st.subheader("Layers")
+    st.caption(f"{table['parameters'].sum():,} parameters in all.")
+    columns: dict[str, Any] = {
+        "layer": "Layer",
+        "kind": "Kind",
+        "output": "Output",
+        "parameters": st.column_config.NumberColumn("Parameters", format="localized"),
+    }
+    st.dataframe(table, column_config=columns, hide_index=True, alt="Layers, output shapes and parameters")
+
+
+def classes_of(point: Checkpoint) -> None:
+    """Accuracy per class on the test set, of the network as it is."""
+    st.subheader("Accuracy per class")
+    tested = controls.finished("Testing the network", lambda again=False: cache.unpruned(point, again))
+    controls.draw(charts.class_bars(report.class_table(tested, 0)), key="classes")
+    st.caption(f"Over {tested.done:,} test images, unpruned.")
+
+
+def datasets() -> None:
+    """Which data sets are on this machine, and how to get the others."""
+    st.subheader("Data sets on this machine")
+    for name, info in data.DATASETS.items():
+        there = data.availability(name)
+        with st.container(horizontal=True, vertical_alignment="center", border=True):
+            channels, height, width = info.shape
+            st.markdown(f"**{info.title}**, {channels} × {height} × {width}: {HERE[there]}")
+            if there != "full":
+                controls.download_button(name)
+
+
+with controls.page():
+    point = controls.pick_checkpoint()
+    card_of(point)
+    left, right = st.columns(2, gap="large")
+    with left:
+        layers_of(point)
+    below = st.container()
+    with below:
+        datasets()
+    with right:
+        if controls.has_data(point.card.dataset):
+            classes_of(point)

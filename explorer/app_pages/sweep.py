@@ -1,0 +1,96 @@
+"""Whole curves: accuracy at every K, for one or several rankings."""
+
+from dataclasses import replace
+from functools import partial
+
+import pandas as pd
+import streamlit as st
+
+from explorer import charts
+from explorer.app_pages import cache, controls
+from explorer.app_pages.controls import View
+from explorer.experiment import Experiment
+from explorer.jobs import Job
+from explorer.ranking import CRITERIA
+
+USUAL = ["mean", "l1", "random"]
+MEAN = "mean"
+
+
+def compare(view: View, jobs: dict[str, Job], ks: tuple[int, ...], axis: str, live: bool) -> None:
+    """The curves so far, under the progress of those that still run."""
+    if live and all(job.finished for job in jobs.values()):
+        st.rerun()
+    for criterion, job in jobs.items():
+        if not job.finished:
+            controls.progress(job, f"{CRITERIA[criterion].title}, {len(ks)} K")
+    table = curves(jobs, ks)
+    if table.empty:
+        st.skeleton(height=460)
+        return
+    controls.draw(charts.compare_curves(table, axis), key="curves")
+    if live:
+        images = min(job.latest.done for job in jobs.values() if job.latest is not None)
+        st.caption(f":material/autorenew: So far over {images:,} images or more; the bands narrow as they come in.")
+    else:
+        st.caption(
+            f"{view.layer} of {view.checkpoint.name}, {images_of(jobs):,} test images, with 95 % intervals. "
+            "Drag to pan, scroll to zoom, double-click to see it all."
+        )
+
+
+def curves(jobs: dict[str, Job], ks: tuple[int, ...]) -> pd.DataFrame:
+    """The rows of all curves at the K asked for, in the columns of the CSV file."""
+    tables = [cache.accuracy_table(job.latest) for job in jobs.values() if job.latest is not None]
+    whole = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame({"k": []})
+    return whole[whole["k"].isin(ks)].reset_index(drop=True)
+
+
+def images_of(jobs: dict[str, Job]) -> int:
+    """How many images the curves are over."""
+    return max(job.done for job in jobs.values())
+
+
+def table_of(view: View, jobs: dict[str, Job], ks: tuple[int, ...]) -> None:
+    """Accuracy at each K, a column a ranking, and the file with every number."""
+    table = curves(jobs, ks)
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.subheader("Every number", width="content")
+        controls.csv_button(table, controls.file_name(view, "-".join(jobs), view.experiment.mode))
+    wide = table.pivot(index="k", columns="criterion", values="accuracy")[list(jobs)]
+    percent = {name: st.column_config.NumberColumn(CRITERIA[name].title, format="percent") for name in jobs}
+    st.dataframe(
+        wide, column_config={"k": st.column_config.NumberColumn("K"), **percent}, alt="Accuracy at each K", height=420
+    )
+
+
+def one(view: View, criterion: str, ks: tuple[int, ...] | None) -> Experiment:
+    """The view's experiment with another ranking."""
+    random = criterion == "random"
+    return replace(view.experiment, criterion=criterion, seed=view.experiment.seed if random else 0, ks=ks)
+
+
+with controls.page():
+    view = controls.pick_view(criterion=MEAN)
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        criteria = controls.pick_several("Rank the channels by", "criteria", list(CRITERIA), USUAL)
+        ks = controls.pick_ks(view)
+        axis = controls.pick_option("Axis", "axis", ["k", "ratio"], help="K, or K as a share of the channels.")
+    if not criteria:
+        st.info("Choose at least one ranking to see its curve.", icon=":material/touch_app:")
+        st.stop()
+    some = None if len(ks) == view.channels + 1 else ks
+    found = controls.averages(view) if any(CRITERIA[name].needs_data for name in criteria) else None
+    ask = {
+        name: partial(cache.sweep, view.checkpoint, one(view, name, some), found if CRITERIA[name].needs_data else None)
+        for name in criteria
+    }
+    jobs = {name: start() for name, start in ask.items()}
+    controls.first_look(list(jobs.values())[-1])
+    live = not all(job.finished for job in jobs.values())
+    st.fragment(compare, run_every=controls.POLL if live else None)(view, jobs, ks, axis, live)
+    for name, job in jobs.items():
+        if job.finished and job.result is None:
+            controls.show_end(job, CRITERIA[name].title, ask[name])
+    if not live and not curves(jobs, ks).empty:
+        table_of(view, jobs, ks)

@@ -1,0 +1,235 @@
+"""Long work in this process, shared by everyone who asks for it: progress, cancel, survive a closed tab."""
+
+import logging
+import queue
+import threading
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable, Hashable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+log = logging.getLogger(__name__)
+
+QUEUED, RUNNING, DONE, FAILED, CANCELLED = "queued", "running", "done", "failed", "cancelled"
+FINISHED = frozenset({DONE, FAILED, CANCELLED})
+
+Start = Callable[[], Iterator[Any]]
+
+
+class Job:
+    """One piece of work that gives partial results, each with its `done` and `total` counts.
+
+    Read it from any thread. `latest` is the newest partial result, kept when the job is cancelled or fails.
+    """
+
+    def __init__(self, key: Hashable) -> None:
+        self.key = key
+        self.status = QUEUED
+        self.latest: Any = None
+        self.error: str | None = None
+        self.cancelling = False
+        self._started: float | None = None
+        self._ended: float | None = None
+        self._finished = threading.Event()
+
+    def __repr__(self) -> str:
+        return f"Job({self.key!r}, {self.status}, {self.done}/{self.total})"
+
+    @property
+    def finished(self) -> bool:
+        """Whether the job is done, failed or cancelled: nothing more will come."""
+        return self.status in FINISHED
+
+    @property
+    def result(self) -> Any:
+        """The last partial result of a job that is done; None before, and for one that failed or was cancelled."""
+        return self.latest if self.status == DONE else None
+
+    @property
+    def done(self) -> int:
+        """How much is done, in the job's own units (bytes, batches, epochs)."""
+        return int(getattr(self.latest, "done", 0))
+
+    @property
+    def total(self) -> int:
+        """How much there is to do, in the same units; 0 while not known."""
+        return int(getattr(self.latest, "total", 0))
+
+    @property
+    def fraction(self) -> float:
+        """Progress from 0 to 1."""
+        if self.status == DONE:
+            return 1.0
+        return min(1.0, self.done / self.total) if self.total else 0.0
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds of running so far; 0 while queued."""
+        if self._started is None:
+            return 0.0
+        return (self._ended or time.monotonic()) - self._started
+
+    @property
+    def left(self) -> float | None:
+        """Seconds left at the pace so far; None while there is nothing to judge by."""
+        if self.finished:
+            return 0.0
+        return self.elapsed * (1 / self.fraction - 1) if self.fraction else None
+
+    def cancel(self) -> None:
+        """Ask the job to stop after its current step; a job that has not begun is cancelled at once."""
+        self.cancelling = True
+        if self.status == QUEUED:
+            self._end(CANCELLED)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until the job has finished, at most `timeout` seconds; whether it has."""
+        return self._finished.wait(timeout)
+
+    def _run(self, start: Start) -> None:
+        """Consume the work on this thread, to its end, its first error, or a cancel."""
+        if self.finished or self.cancelling:
+            return self._end(CANCELLED)
+        self._started, self.status = time.monotonic(), RUNNING
+        steps: Iterator[Any] = iter(())
+        try:
+            steps = start()
+            for self.latest in steps:
+                if self.cancelling:
+                    return self._end(CANCELLED)
+            self._end(DONE)
+        except (ValueError, OSError) as error:  # the core's own words, one clear sentence
+            self._fail(str(error) or type(error).__name__)
+        except Exception as error:  # nothing above this thread could report it
+            log.exception("job %r failed", self.key)
+            self._fail(f"{type(error).__name__}: {error}")
+        finally:
+            getattr(steps, "close", lambda: None)()
+
+    def _fail(self, message: str) -> None:
+        self.error = message
+        self._end(FAILED)
+
+    def _end(self, status: str) -> None:
+        if not self.finished:
+            self._ended, self.status = time.monotonic(), status
+        self._finished.set()
+
+
+class Board:
+    """The jobs of this process by key: the same work is done once, however many ask for it.
+
+    Heavy jobs run one at a time in the order they came; light ones (a download) start at once. Finished jobs are
+    kept for whoever asks again, the least recently used dropped first once there are more than `capacity`;
+    queued and running ones are never dropped.
+    """
+
+    def __init__(self, capacity: int = 16) -> None:
+        if capacity < 1:
+            raise ValueError(f"a job board must keep at least 1 job, not {capacity}")
+        self.capacity = capacity
+        self._lock = threading.Lock()
+        self._jobs: OrderedDict[Hashable, Job] = OrderedDict()
+        self._queue: deque[tuple[Job, Start]] = deque()
+        self._busy = False
+
+    def __len__(self) -> int:
+        return len(self._jobs)
+
+    def get(self, key: Hashable) -> Job | None:
+        """The job known by `key`, if it is still kept."""
+        with self._lock:
+            if key in self._jobs:
+                self._jobs.move_to_end(key)
+            return self._jobs.get(key)
+
+    def submit(self, key: Hashable, start: Start, heavy: bool = True) -> Job:
+        """The job of `key`, started now unless it is known already and neither failed nor cancelled.
+
+        `start()` is called on the job's own thread and gives an iterator of partial results.
+        """
+        with self._lock:
+            known = self._jobs.get(key)
+            if known is not None and known.status not in (FAILED, CANCELLED) and not known.cancelling:
+                self._jobs.move_to_end(key)
+                return known
+            job = self._jobs[key] = Job(key)
+            self._jobs.move_to_end(key)
+            self._evict()
+            if heavy:
+                self._queue.append((job, start))
+                if self._busy:
+                    return job
+                self._busy = True
+            work = self._drain if heavy else lambda: job._run(start)
+            threading.Thread(target=work, name=f"job {key}", daemon=True).start()
+            return job
+
+    def ahead(self, job: Job) -> int:
+        """How many heavy jobs run or wait before this queued one."""
+        with self._lock:
+            waiting = [queued for queued, _ in self._queue if not queued.finished]
+            return (waiting.index(job) if job in waiting else 0) + any(j.status == RUNNING for j in self._jobs.values())
+
+    def _drain(self) -> None:
+        """Run the queued heavy jobs one after another, then let the thread end."""
+        while True:
+            with self._lock:
+                if not self._queue:
+                    self._busy = False
+                    return
+                job, start = self._queue.popleft()
+            job._run(start)
+
+    def _evict(self) -> None:
+        finished = [key for key, job in self._jobs.items() if job.finished]
+        for key in finished[: max(0, len(self._jobs) - self.capacity)]:
+            del self._jobs[key]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a piece of work is."""
+
+    done: int
+    total: int
+
+
+class StoppedError(Exception):
+    """Raised inside work that reports its progress, once nobody wants it any more."""
+
+
+def reports(work: Callable[[Callable[[int, int], None]], Any]) -> Iterator[Progress]:
+    """Turn work that calls `progress(done, total)` into an iterator of Progress, for `Board.submit`.
+
+    Closing the iterator makes the next report raise StoppedError inside the work, which may then clean up.
+    """
+    said: queue.SimpleQueue[Progress | None] = queue.SimpleQueue()
+    stop, errors = threading.Event(), []
+
+    def progress(done: int, total: int) -> None:
+        if stop.is_set():
+            raise StoppedError
+        said.put(Progress(done, total))
+
+    def run() -> None:
+        try:
+            work(progress)
+        except StoppedError:
+            pass
+        except Exception as error:  # raised again below, on the thread that asked
+            errors.append(error)
+        finally:
+            said.put(None)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    try:
+        while (step := said.get()) is not None:
+            yield step
+    finally:
+        stop.set()
+        thread.join()
+    if errors:
+        raise errors[0]

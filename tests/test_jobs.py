@@ -1,0 +1,172 @@
+"""Shared long work: done once, in order, cancelled, failed, bounded."""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from explorer.jobs import Board
+
+PATIENCE = 10  # seconds; far more than any of this takes
+
+
+@dataclass(frozen=True)
+class Step:
+    done: int
+    total: int
+
+
+def counting(total: int) -> Iterator[Step]:
+    yield from (Step(i, total) for i in range(1, total + 1))
+
+
+class Gate:
+    """Work that stops after each step until it is let on."""
+
+    def __init__(self, total: int = 3) -> None:
+        self.total, self.starts, self.closed = total, 0, threading.Event()
+        self.reached, self.go = threading.Semaphore(0), threading.Semaphore(0)
+
+    def __call__(self) -> Iterator[Step]:
+        self.starts += 1
+        try:
+            for step in counting(self.total):
+                yield step
+                self.reached.release()
+                assert self.go.acquire(timeout=PATIENCE)
+        finally:
+            self.closed.set()
+
+    def at_step(self) -> None:
+        assert self.reached.acquire(timeout=PATIENCE)
+
+    def open(self) -> None:
+        self.go.release(self.total)
+
+
+def test_a_job_runs_to_its_end_with_counts():
+    job = Board().submit("a", lambda: counting(4))
+    assert job.wait(PATIENCE)
+    assert (job.status, job.result, job.done, job.total, job.fraction) == ("done", Step(4, 4), 4, 4, 1.0)
+    assert job.error is None and job.left == 0
+
+
+def test_the_same_key_is_computed_once_for_all_threads():
+    board, gate, jobs = Board(), Gate(), []
+    barrier = threading.Barrier(8)
+
+    def ask() -> None:
+        barrier.wait()
+        jobs.append(board.submit("same", gate))
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    gate.open()
+    assert len({id(job) for job in jobs}) == 1
+    assert jobs[0].wait(PATIENCE) and gate.starts == 1
+    assert board.submit("same", gate) is jobs[0]
+
+
+def test_partial_results_and_time_left_show_while_it_runs():
+    gate = Gate(total=4)
+    job = Board().submit("a", gate)
+    gate.at_step()
+    assert (job.status, job.done, job.total, job.result) == ("running", 1, 4, None)
+    assert job.left == pytest.approx(3 * job.elapsed, rel=0.5)
+    gate.open()
+    assert job.wait(PATIENCE)
+
+
+def test_heavy_jobs_queue_in_order_and_light_ones_do_not():
+    board, first, order = Board(), Gate(), []
+
+    def note(name: str) -> Iterator[Step]:
+        order.append(name)
+        yield Step(1, 1)
+
+    running = board.submit("first", first)
+    first.at_step()
+    second = board.submit("second", lambda: note("second"))
+    third = board.submit("third", lambda: note("third"))
+    assert (second.status, third.status) == ("queued", "queued")
+    assert (board.ahead(second), board.ahead(third)) == (1, 2)
+    assert board.submit("light", lambda: note("light"), heavy=False).wait(PATIENCE)
+    assert order == ["light"] and second.status == "queued"
+    first.open()
+    assert running.wait(PATIENCE) and third.wait(PATIENCE)
+    assert order == ["light", "second", "third"]
+
+
+def test_cancel_stops_the_work_keeps_what_there_is_and_can_start_again():
+    board, gate = Board(), Gate()
+    job = board.submit("a", gate)
+    gate.at_step()
+    job.cancel()
+    gate.open()
+    assert job.wait(PATIENCE)
+    assert (job.status, job.result, job.latest) == ("cancelled", None, Step(2, 3))
+    assert gate.closed.wait(PATIENCE), "the iterator must be closed, so that it can clean up"
+    again = board.submit("a", lambda: counting(3))
+    assert again is not job and again.wait(PATIENCE) and again.status == "done"
+
+
+def test_a_queued_job_is_cancelled_at_once_and_never_starts():
+    board, first, second = Board(), Gate(), Gate()
+    board.submit("first", first)
+    first.at_step()
+    job = board.submit("second", second)
+    job.cancel()
+    assert job.status == "cancelled" and job.wait(0)
+    first.open()
+    third = board.submit("third", lambda: counting(1))
+    assert third.wait(PATIENCE) and second.starts == 0
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [(ValueError("layer 'x' is unknown"), "layer 'x' is unknown"), (ZeroDivisionError("no"), "ZeroDivisionError: no")],
+)
+def test_a_failure_is_a_message_keeps_the_partial_result_and_can_start_again(error, message):
+    def fails() -> Iterator[Step]:
+        yield Step(1, 2)
+        raise error
+
+    board = Board()
+    job = board.submit("a", fails)
+    assert job.wait(PATIENCE)
+    assert (job.status, job.error, job.latest, job.result) == ("failed", message, Step(1, 2), None)
+    assert board.submit("b", lambda: counting(1)).wait(PATIENCE), "a failure must not stop the queue"
+    assert board.submit("a", lambda: counting(1)).wait(PATIENCE)
+
+
+def test_work_that_cannot_even_start_fails_with_its_message():
+    def refuses() -> Iterator[Step]:
+        raise OSError("data/none: no such folder")
+
+    job = Board().submit("a", refuses)
+    assert job.wait(PATIENCE) and (job.status, job.error) == ("failed", "data/none: no such folder")
+
+
+def test_finished_jobs_are_dropped_least_recently_used_first_and_running_ones_never():
+    board, gate = Board(capacity=2), Gate()
+    running = board.submit("running", gate, heavy=False)
+    gate.at_step()
+    for name in ("one", "two"):
+        assert board.submit(name, lambda: counting(1)).wait(PATIENCE)
+    assert board.get("one") is None, "over capacity, the oldest finished one goes"
+    assert board.get("running") is running and board.get("two") is not None
+    gate.open()
+    assert running.wait(PATIENCE)
+    board.get("two")
+    assert board.submit("three", lambda: counting(1)).wait(PATIENCE)
+    assert board.get("running") is None and board.get("two") is not None
+    assert len(board) == 2
+
+
+def test_a_board_keeps_at_least_one_job():
+    with pytest.raises(ValueError, match="at least 1 job, not 0"):
+        Board(capacity=0)
