@@ -1,0 +1,325 @@
+"""Trained networks on disk: NAME.safetensors holds the weights, NAME.json the card that says what they are.
+
+The root is the environment variable `EXPLORER_CHECKPOINTS`, else `checkpoints/` in the project.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import platform
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+from torch import Tensor, nn
+
+from explorer.data import DATASETS, PROJECT
+from explorer.models import MODELS, build
+
+PLAIN_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
+PARTS = ("train", "validation", "test")  # what a card gives the accuracy of
+
+
+@dataclass(frozen=True)
+class Score:
+    """`correct` of `n` images right."""
+
+    correct: int
+    n: int
+
+    @property
+    def accuracy(self) -> float:
+        """The share that is right, 0…1."""
+        return self.correct / self.n
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a checkpoint is: the network, the data and recipe it was trained with, and how good it is."""
+
+    model: str
+    dataset: str
+    shape: tuple[int, int, int]  # (C, H, W) of the images
+    classes: tuple[str, ...]
+    mean: tuple[float, ...]  # the normalisation: one value, or one a channel
+    std: tuple[float, ...]
+    split: str  # the split it was trained on, part of which was held out for validation
+    train_images: int
+    validation_images: int
+    origin: str  # "full" or "bundled" data
+    recipe: dict[str, Any]
+    seed: int
+    epochs: int  # epochs run
+    kept_epoch: int  # the epoch whose weights were kept, best on the validation images
+    accuracy: dict[str, Score]  # by part: train, validation, test
+    versions: dict[str, str]
+    sha256: str  # of the weights file
+    description: str = ""
+    figures: dict[str, Any] | None = None  # the lab's own numbers for this network, where there are any
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """A trained network, loaded and verified: `model` is in eval mode and, being shared, must not be changed."""
+
+    name: str
+    path: Path
+    card: Card
+    model: nn.Module
+    sha256: str
+
+
+def checkpoints_root() -> Path:
+    """Where checkpoints lie: the environment variable EXPLORER_CHECKPOINTS, else `checkpoints/` in the project."""
+    return Path(os.environ.get("EXPLORER_CHECKPOINTS") or PROJECT / "checkpoints")
+
+
+def list_checkpoints(root: Path | None = None) -> list[str]:
+    """The names, sorted, that have both weights and a card."""
+    root = root or checkpoints_root()
+    names = (path.stem for path in root.glob("*.safetensors") if path.with_suffix(".json").is_file())
+    return sorted(name for name in names if PLAIN_NAME.fullmatch(name))
+
+
+def load(name: str | Path, root: Path | None = None) -> Checkpoint:
+    """The checkpoint called `name`, or the one whose weights are at a `Path`, checked against its card.
+
+    Raises ValueError where it is unknown, has no card or a malformed one, or where its weights are truncated, are not
+    safetensors, do not fit the network or are not the ones that the card describes. Weights become float32.
+    """
+    path = find(name, root)
+    content = path.read_bytes()
+    weights = _parse(content, path)
+    sha256 = hashlib.sha256(content).hexdigest()
+    card = _card_of(path)
+    if card.sha256 != sha256:
+        raise ValueError(
+            f"{path.name} is not the file its card describes (SHA-256 differs); restore both or train again"
+        )
+    model = build(card.model, shape=card.shape, classes=len(card.classes))
+    _check_weights(weights, model, card.model, path)
+    model.load_state_dict(weights)
+    return Checkpoint(path.stem, path, card, model.eval(), sha256)
+
+
+def read_card(name: str | Path, root: Path | None = None) -> Card:
+    """The card alone, without a look at the weights; ValueError as for `load`."""
+    return _card_of(find(name, root))
+
+
+def save(name: str, model: nn.Module, card: Card, root: Path | None = None) -> Path:
+    """Write a checkpoint; the card's `sha256` is filled in. Returns the path of the weights.
+
+    Both files are complete on disk before the first takes its place. A kill between the two replacements leaves new
+    weights, an old card and the new card as NAME.json.part, which `load` then finds.
+    """
+    path = weights_path(name, root)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    content = safetensors.torch.save({key: value.contiguous().cpu() for key, value in model.state_dict().items()})
+    fields = _to_json(card) | {"sha256": hashlib.sha256(content).hexdigest()}
+    text = json.dumps(fields, indent=2, ensure_ascii=False) + "\n"
+    card_path = path.with_suffix(".json")
+    write_part(path, content)
+    write_part(card_path, text.encode())
+    os.replace(part_of(path), path)
+    os.replace(part_of(card_path), card_path)
+    return path
+
+
+def find(name: str | Path, root: Path | None = None) -> Path:
+    """The weights file of a name, or of a `Path` to it; ValueError lists the known names where there is none."""
+    path = name if isinstance(name, Path) else weights_path(name, root)
+    if path.is_file():
+        return path
+    known = ", ".join(list_checkpoints(root)) or "none yet, see `python -m explorer train --help`"
+    raise ValueError(f"unknown checkpoint {str(name)!r}; there are: {known}")
+
+
+def weights_path(name: str, root: Path | None = None) -> Path:
+    """Where the weights called `name` lie, whether or not they are there; ValueError unless the name is plain."""
+    if not PLAIN_NAME.fullmatch(name):
+        raise ValueError(f"checkpoint name {name!r} is not plain; use a-z, 0-9, dot, hyphen and underscore")
+    return (root or checkpoints_root()) / f"{name}.safetensors"
+
+
+def versions() -> dict[str, str]:
+    """Of Python and the packages that a training depends on."""
+    return {"python": platform.python_version()} | {package: version(package) for package in ("torch", "torchvision")}
+
+
+def part_of(path: Path) -> Path:
+    """The sibling in which a file is written before it takes its place."""
+    return path.with_name(path.name + ".part")
+
+
+def write_part(path: Path, content: bytes) -> None:
+    """Write the `.part` sibling of `path`, down to the disk; where that fails, nothing of it stays."""
+    part = part_of(path)
+    try:
+        with open(part, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def _parse(content: bytes, path: Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors file; ValueError says what the bytes are instead."""
+    if content[:1] == b"\x80" or content[:2] == b"PK":
+        raise ValueError(f"{path.name} is a pickle, which is never loaded here; save the weights as safetensors")
+    try:
+        return safetensors.torch.load(content)
+    except SafetensorError as error:
+        begun_well = len(content) < 9 or content[8:9] == b"{"  # eight bytes of length, then a JSON header
+        trouble = "is truncated or damaged" if begun_well else "is not a safetensors file"
+        raise ValueError(f"{path.name} {trouble}; copy it again, or train the network again") from error
+
+
+def _check_weights(weights: Mapping[str, Tensor], model: nn.Module, model_name: str, path: Path) -> None:
+    expected = model.state_dict()
+    if weights.keys() != expected.keys():
+        differing = ", ".join(sorted(weights.keys() ^ expected.keys()))
+        raise ValueError(f"{path.name} does not fit {model_name}: these weights are missing or unexpected: {differing}")
+    for key, value in weights.items():
+        if value.shape != expected[key].shape:
+            shapes = f"{tuple(value.shape)}, not {tuple(expected[key].shape)}"
+            raise ValueError(f"{path.name} does not fit {model_name}: {key} is {shapes}")
+        if not torch.isfinite(value).all():
+            raise ValueError(f"{path.name} holds NaN or infinite weights in {key}; train the network again")
+
+
+def _card_of(path: Path) -> Card:
+    """The card of the weights at `path`: NAME.json, or NAME.json.part where `save` was killed before replacing it."""
+    card_path = path.with_suffix(".json")
+    waiting = part_of(card_path)
+    if waiting.is_file():
+        with contextlib.suppress(ValueError):  # half a card: killed before anything was replaced
+            card = _read_card(waiting)
+            if card.sha256 == hashlib.sha256(path.read_bytes()).hexdigest():
+                return card
+    return _read_card(card_path)
+
+
+def _read_card(path: Path) -> Card:
+    if not path.is_file():
+        raise ValueError(f"the card {path.name} is missing; restore it beside the weights, or train the network again")
+    try:
+        fields = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"the card {path.name} is not valid JSON ({error}); restore it") from error
+    try:
+        card = _from_json(fields)
+    except ValueError as error:
+        raise ValueError(f"the card {path.name} {error}") from error
+    if card.model not in MODELS:
+        raise ValueError(f"the card {path.name} names the unknown model {card.model!r}; known: {', '.join(MODELS)}")
+    if card.dataset not in DATASETS:
+        known = ", ".join(DATASETS)
+        raise ValueError(f"the card {path.name} names the unknown data set {card.dataset!r}; known: {known}")
+    return card
+
+
+def _to_json(card: Card) -> dict[str, Any]:
+    """A card's fields; each accuracy is written out too, for readers of the file."""
+    scores = {part: asdict(score) | {"accuracy": score.accuracy} for part, score in card.accuracy.items()}
+    return asdict(card) | {"accuracy": scores}
+
+
+def _from_json(fields: Any) -> Card:
+    """A card from its JSON fields; ValueError names the first that is missing or malformed. Others are ignored."""
+    if not isinstance(fields, dict):
+        raise ValueError("is not a JSON object")
+    known = {}
+    for name, (convert, meaning) in _FIELDS.items():
+        if name not in fields and name in _OPTIONAL:
+            continue
+        if name not in fields:
+            raise ValueError(f"lacks the field {name!r}")
+        try:
+            known[name] = convert(fields[name])
+        except (TypeError, ValueError, KeyError):
+            raise ValueError(f"has {fields[name]!r} in the field {name!r}, which must be {meaning}") from None
+    return Card(**known)
+
+
+def _of_type(kind: type) -> Callable[[Any], Any]:
+    def convert(value: Any) -> Any:
+        if type(value) is not kind:
+            raise TypeError
+        return value
+
+    return convert
+
+
+def _count(value: Any) -> int:
+    if type(value) is not int or value < 0:
+        raise ValueError
+    return value
+
+
+def _shape(value: Any) -> tuple[int, int, int]:
+    channels, height, width = (_of_type(int)(size) for size in value)
+    if min(channels, height, width) < 1:
+        raise ValueError
+    return channels, height, width
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    return tuple(_of_type(str)(text) for text in _of_type(list)(value))
+
+
+def _numbers(value: Any) -> tuple[float, ...]:
+    return tuple(float(number) for number in _of_type(list)(value))
+
+
+def _positive(value: Any) -> tuple[float, ...]:
+    numbers = _numbers(value)
+    if not all(number > 0 for number in numbers):
+        raise ValueError
+    return numbers
+
+
+def _scores(value: Any) -> dict[str, Score]:
+    scores = {part: Score(_count(value[part]["correct"]), _count(value[part]["n"])) for part in PARTS}
+    if any(score.correct > score.n or not score.n for score in scores.values()):
+        raise ValueError
+    return scores
+
+
+def _sha256(value: Any) -> str:
+    if not re.fullmatch("[0-9a-f]{64}", value):
+        raise ValueError
+    return value
+
+
+_OPTIONAL = ("description", "figures")
+_FIELDS: dict[str, tuple[Callable[[Any], Any], str]] = {
+    "model": (_of_type(str), "text"),
+    "dataset": (_of_type(str), "text"),
+    "shape": (_shape, "three positive whole numbers"),
+    "classes": (_texts, "a list of names"),
+    "mean": (_numbers, "a list of numbers"),
+    "std": (_positive, "a list of positive numbers"),
+    "split": (_of_type(str), "text"),
+    "train_images": (_count, "a whole number"),
+    "validation_images": (_count, "a whole number"),
+    "origin": (_of_type(str), "text"),
+    "recipe": (_of_type(dict), "an object"),
+    "seed": (_count, "a whole number"),
+    "epochs": (_count, "a whole number"),
+    "kept_epoch": (_count, "a whole number"),
+    "accuracy": (_scores, "correct and n (1 or more) of train, validation and test"),
+    "versions": (_of_type(dict), "an object"),
+    "sha256": (_sha256, "64 hexadecimal digits"),
+    "description": (_of_type(str), "text"),
+    "figures": (lambda value: None if value is None else _of_type(dict)(value), "an object or null"),
+}

@@ -1,0 +1,193 @@
+"""`python -m explorer …`: everything the app does, without a browser.
+
+Results go to standard output, progress and complaints to standard error. The exit code is 0, or 2 with one sentence for
+bad input, or 130 when interrupted.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import NoReturn, TextIO
+
+from explorer import checkpoints, data, training
+from explorer.checkpoints import Score
+from explorer.models import MODELS
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    try:
+        args = _parser().parse_args(argv)
+        args.run(args)
+    except (ValueError, OSError) as error:
+        print(f"error: {_sentence(error)}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt as stop:
+        print(str(stop) or "stopped", file=sys.stderr)
+        return 130
+    return 0
+
+
+class Parser(argparse.ArgumentParser):
+    """An ArgumentParser whose complaint is a ValueError of one sentence, without the usage text."""
+
+    def error(self, message: str) -> NoReturn:
+        """Called by argparse for arguments that do not parse."""
+        raise ValueError(f"{message} (see {self.prog} --help)")
+
+
+class Bar:
+    """Progress with the time left: on a terminal one line that is redrawn, elsewhere a line every ten seconds.
+
+    Call it with (done, total); leave the `with` block, or call `clear`, to give the line back.
+    """
+
+    WIDTH = 30
+
+    def __init__(self, label: str, stream: TextIO | None = None) -> None:
+        self.label = label
+        self.stream = stream or sys.stderr
+        self.live = self.stream.isatty()
+        self.pause = 0.1 if self.live else 10.0
+        self.shown = time.monotonic()
+        self.start: tuple[float, int] | None = None  # when, and how much was done by then
+
+    def __enter__(self) -> "Bar":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.clear()
+
+    def __call__(self, done: int, total: int) -> None:
+        """Show that `done` of `total` is done, unless something was shown just now."""
+        now = time.monotonic()
+        self.start = self.start or (now, done)
+        if now - self.shown < self.pause:
+            return
+        self.shown = now
+        text = f"{self.label} {100 * done // max(total, 1)} %{self._left(now, done, total)}"
+        if self.live:
+            filled = self.WIDTH * done // max(total, 1)
+            self._write(f"\r[{'#' * filled:<{self.WIDTH}}] {text}\x1b[K")
+        else:
+            self._write(text + "\n")
+
+    def clear(self) -> None:
+        """Wipe the line, so that something else can be printed there."""
+        if self.live:
+            self._write("\r\x1b[K")
+
+    def _left(self, now: float, done: int, total: int) -> str:
+        started, before = self.start or (now, done)
+        if done <= before:
+            return ""
+        seconds = round((now - started) * (total - done) / (done - before))
+        return f", {seconds // 60}:{seconds % 60:02} left"
+
+    def _write(self, text: str) -> None:
+        self.stream.write(text)
+        self.stream.flush()
+
+
+def run_models(args: argparse.Namespace) -> None:
+    """List the networks and the checkpoints."""
+    print("Networks")
+    for info in MODELS.values():
+        print(f"  {info.name:<28} {info.description}")
+    print(f"Checkpoints in {checkpoints.checkpoints_root()}")
+    for name in checkpoints.list_checkpoints():
+        print(f"  {name:<28} {_about(name)}")
+
+
+def run_data(args: argparse.Namespace) -> None:
+    """Download a data set, unless it is there."""
+    info = data.dataset_info(args.name)
+    with Bar(f"downloading {info.title}") as bar:
+        folder = data.download(args.name, progress=bar)
+    print(f"{info.title} is in {folder}")
+
+
+def run_train(args: argparse.Namespace) -> None:
+    """Train a network, printing a line an epoch, and save it."""
+    given = {key: getattr(args, key) for key in ("epochs", "seed") if getattr(args, key) is not None}
+    recipe = replace(training.recipe_for(args.model), **given)
+    name = training.checkpoint_name(args.model, args.data)
+    if args.resume and not training.state_path(args.model, args.data, args.out).exists():
+        print(f"there is no unfinished training of {name}, so it starts from scratch", file=sys.stderr)
+    try:
+        with Bar(f"training {name}") as bar:
+            for epoch in training.train(
+                args.model, args.data, recipe, args.out, resume=args.resume, device=args.device, progress=bar
+            ):
+                bar.clear()
+                print(_epoch_line(epoch), flush=True)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("stopped; --resume goes on from the last finished epoch") from None
+    card = checkpoints.read_card(name, args.out)
+    print(f"saved {checkpoints.find(name, args.out)}: epoch {card.kept_epoch} kept, {_scores(card.accuracy)}")
+
+
+def _parser() -> Parser:
+    parser = Parser(prog="python -m explorer", description="Prune a network's channels and see what its accuracy does.")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    models = commands.add_parser("models", help="list the networks and the trained checkpoints")
+    models.set_defaults(run=run_models)
+
+    fetch = commands.add_parser("data", help="download a data set")
+    fetch.add_argument("name", metavar="NAME", help=", ".join(data.DATASETS))
+    fetch.set_defaults(run=run_data)
+
+    train = commands.add_parser("train", help="train a network with its lab's recipe")
+    train.add_argument("model", metavar="MODEL", help=", ".join(MODELS))
+    train.add_argument("--data", metavar="NAME", required=True, help=", ".join(data.DATASETS))
+    train.add_argument("--epochs", type=int, metavar="N", help="instead of the recipe's")
+    train.add_argument("--seed", type=int, metavar="S", help="instead of the recipe's")
+    train.add_argument("--out", type=Path, metavar="DIR", help="where to save (default: the checkpoints folder)")
+    train.add_argument("--resume", action="store_true", help="go on from the last finished epoch")
+    _add_device(train)
+    train.set_defaults(run=run_train)
+    return parser
+
+
+def _add_device(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--device", default="auto", help="auto (default), cpu, cuda or mps")
+
+
+def _about(name: str) -> str:
+    """One line on a checkpoint, whatever state its card is in."""
+    try:
+        card = checkpoints.read_card(name)
+    except (ValueError, OSError) as error:
+        return _sentence(error)
+    return f"{card.model} on {data.DATASETS[card.dataset].title}, {_scores(card.accuracy)}"
+
+
+def _scores(accuracy: dict[str, Score]) -> str:
+    def text(part: str, score: Score) -> str:
+        return f"{part} accuracy {100 * score.accuracy:.2f} % ({score.correct:,} of {score.n:,})"
+
+    return ", ".join(text(part, accuracy[part]) for part in ("validation", "test"))
+
+
+def _epoch_line(epoch: training.Epoch) -> str:
+    return (
+        f"epoch {epoch.epoch:>{len(str(epoch.epochs))}}/{epoch.epochs}"
+        f"  train loss {epoch.train_loss:.4f} accuracy {100 * epoch.train_accuracy:.2f} %"
+        f"  validation loss {epoch.validation_loss:.4f} accuracy {100 * epoch.validation_accuracy:.2f} %"
+        f"  {epoch.seconds:.1f} s"
+    )
+
+
+def _sentence(error: Exception) -> str:
+    """What went wrong, on one line."""
+    if isinstance(error, OSError) and error.strerror:
+        where = f": {error.filename}" if error.filename else ""
+        return f"{error.strerror}{where}"
+    return " ".join(str(error).split()) or type(error).__name__

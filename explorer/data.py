@@ -1,0 +1,419 @@
+"""Datasets as tensors: CIFAR-10, MNIST and Fashion-MNIST, read by torchvision's own classes.
+
+The data root is the environment variable `EXPLORER_DATA`, else `data/` in the project. Fashion-MNIST's test split and
+its first 10,000 training images are bundled; a full copy under the data root takes precedence. Nothing is downloaded
+unless `download` is called.
+"""
+
+import http.client
+import os
+import tempfile
+import threading
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+# `import torchvision` costs seconds, since it loads torch._dynamo; the functions below import it when they read data.
+
+PROJECT = Path(__file__).resolve().parent.parent
+BUNDLED = Path(__file__).resolve().parent / "bundled"
+CHUNK = 1 << 18  # bytes per step of a download
+
+Progress = Callable[[int, int], None]
+Inputs = Tensor | tuple[Tensor, ...]
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """One file of a dataset on disk: its path under the root, its size in bytes and its official MD5."""
+
+    path: str
+    size: int
+    md5: str
+
+
+@dataclass(frozen=True)
+class DatasetInfo:
+    """A dataset of the registry: what its images are, and which files hold it."""
+
+    name: str
+    title: str
+    classes: tuple[str, ...]
+    shape: tuple[int, int, int]  # (C, H, W)
+    reader: str  # the class in torchvision.datasets
+    folder: str  # under the data root
+    files: dict[str, tuple[DataFile, ...]]  # by split
+    download_bytes: int
+
+
+def _idx_files(folder: str, md5s: dict[str, str], train_images: int = 60_000) -> dict[str, tuple[DataFile, ...]]:
+    """The four files of the MNIST format: 784 bytes an image after a header of 16, one a label after a header of 8."""
+
+    def pair(prefix: str, images: int) -> tuple[DataFile, ...]:
+        sizes = {f"{prefix}-images-idx3-ubyte": 16 + 784 * images, f"{prefix}-labels-idx1-ubyte": 8 + images}
+        return tuple(DataFile(f"{folder}/raw/{file}", size, md5s[file]) for file, size in sizes.items())
+
+    return {"train": pair("train", train_images), "test": pair("t10k", 10_000)}
+
+
+FASHION_TEST_MD5 = {
+    "t10k-images-idx3-ubyte": "8181f5470baa50b63fa0f6fddb340f0a",
+    "t10k-labels-idx1-ubyte": "15d484375f8d13e6eb1aabb0c3f46965",
+}
+_CIFAR10 = "cifar-10-batches-py"
+_CIFAR10_NAMES = DataFile(f"{_CIFAR10}/batches.meta", 158, "5ff9c542aee3614f3951f8cda6e48888")
+
+DATASETS: dict[str, DatasetInfo] = {
+    "cifar10": DatasetInfo(
+        name="cifar10",
+        title="CIFAR-10",
+        classes=("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
+        shape=(3, 32, 32),
+        reader="CIFAR10",
+        folder=_CIFAR10,
+        files={
+            "train": (
+                DataFile(f"{_CIFAR10}/data_batch_1", 31_035_704, "c99cafc152244af753f735de768cd75f"),
+                DataFile(f"{_CIFAR10}/data_batch_2", 31_035_320, "d4bba439e000b95fd0a9bffe97cbabec"),
+                DataFile(f"{_CIFAR10}/data_batch_3", 31_035_999, "54ebc095f3ab1f0389bbae665268c751"),
+                DataFile(f"{_CIFAR10}/data_batch_4", 31_035_696, "634d18415352ddfa80567beed471001a"),
+                DataFile(f"{_CIFAR10}/data_batch_5", 31_035_623, "482c414d41f54cd18b22e5b47cb7c3cb"),
+                _CIFAR10_NAMES,
+            ),
+            "test": (
+                DataFile(f"{_CIFAR10}/test_batch", 31_035_526, "40351d587109b95175f43aff81a1287e"),
+                _CIFAR10_NAMES,
+            ),
+        },
+        download_bytes=170_498_071,
+    ),
+    "mnist": DatasetInfo(
+        name="mnist",
+        title="MNIST",
+        classes=tuple("0123456789"),
+        shape=(1, 28, 28),
+        reader="MNIST",
+        folder="MNIST",
+        files=_idx_files(
+            "MNIST",
+            {
+                "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
+                "train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
+                "t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
+                "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
+            },
+        ),
+        download_bytes=11_594_722,
+    ),
+    "fashion-mnist": DatasetInfo(
+        name="fashion-mnist",
+        title="Fashion-MNIST",
+        classes=(
+            "T-shirt/top",
+            "Trouser",
+            "Pullover",
+            "Dress",
+            "Coat",
+            "Sandal",
+            "Shirt",
+            "Sneaker",
+            "Bag",
+            "Ankle boot",
+        ),
+        shape=(1, 28, 28),
+        reader="FashionMNIST",
+        folder="FashionMNIST",
+        files=_idx_files(
+            "FashionMNIST",
+            {
+                "train-images-idx3-ubyte": "f4a8712d7a061bf5bd6d2ca38dc4d50a",
+                "train-labels-idx1-ubyte": "9018921c3c673c538a1fc5bad174d6f9",
+                **FASHION_TEST_MD5,
+            },
+        ),
+        download_bytes=30_878_645,
+    ),
+}
+
+BUNDLED_FILES: dict[str, dict[str, tuple[DataFile, ...]]] = {
+    "fashion-mnist": _idx_files(
+        "FashionMNIST",
+        {
+            "train-images-idx3-ubyte": "56cb151f02f7a0ea897b87493b6c7586",
+            "train-labels-idx1-ubyte": "6017ecad9bfe54bba7fcc9dc44bdedd4",
+            **FASHION_TEST_MD5,
+        },
+        train_images=10_000,
+    )
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """One split of a dataset, whole, as tensors: every entry of `inputs` is uint8 (N, C, H, W), `labels` int64 (N,)."""
+
+    name: str
+    split: str
+    inputs: tuple[Tensor, ...]
+    labels: Tensor
+    classes: tuple[str, ...]
+    origin: str  # "full" or "bundled"
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, which: int | Sequence[int] | Tensor) -> "Split":
+        """The first `which` images, or those at the indices `which`, as a Split of its own."""
+        chosen = slice(which) if isinstance(which, int) else torch.as_tensor(which)
+        return replace(self, inputs=tuple(x[chosen] for x in self.inputs), labels=self.labels[chosen])
+
+
+class Batches:
+    """A split as normalised batches, in order; iterate as often as you like.
+
+    Yields (inputs, labels): inputs float32 (b, C, H, W), or a tuple of such for a network of several inputs, and labels
+    int64 (b,). `mean` and `std` hold one value for all channels or one for each; `limit` keeps the first images only.
+    """
+
+    def __init__(
+        self,
+        split: Split,
+        mean: Sequence[float],
+        std: Sequence[float],
+        batch_size: int = 500,
+        limit: int | None = None,
+    ) -> None:
+        if batch_size < 1:
+            raise ValueError(f"batch size {batch_size} is not at least 1")
+        if limit is not None and not 1 <= limit <= len(split):
+            raise ValueError(f"limit {limit} is outside 1…{len(split)}, the images of the {split.split} split")
+        self.split = split if limit is None else split.take(limit)
+        self.mean, self.std = tuple(mean), tuple(std)
+        self.batch_size = batch_size
+
+    @property
+    def n(self) -> int:
+        """How many images there are in all."""
+        return len(self.split)
+
+    @property
+    def labels(self) -> Tensor:
+        """All labels, int64 (N,), in the order of the batches."""
+        return self.split.labels
+
+    def __len__(self) -> int:
+        return -(-self.n // self.batch_size)
+
+    def __iter__(self) -> Iterator[tuple[Inputs, Tensor]]:
+        for start in range(0, self.n, self.batch_size):
+            part = slice(start, start + self.batch_size)
+            inputs = tuple(normalise(x[part], self.mean, self.std) for x in self.split.inputs)
+            yield inputs if len(inputs) > 1 else inputs[0], self.labels[part]
+
+
+def normalise(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
+    """Images uint8 (N, C, H, W) scaled to 0…1, less `mean`, over `std`: float32, as torchvision's transforms do it."""
+    channels = images.shape[1]
+    if len(mean) not in (1, channels) or len(std) not in (1, channels):
+        raise ValueError(
+            f"mean {tuple(mean)} and std {tuple(std)} need one value, or one for each of {channels} channels"
+        )
+    shape = (1, -1, 1, 1)
+    centre = torch.tensor(mean, dtype=torch.float32, device=images.device).view(shape)
+    spread = torch.tensor(std, dtype=torch.float32, device=images.device).view(shape)
+    return images.to(torch.float32).div_(255).sub_(centre).div_(spread)
+
+
+def data_root() -> Path:
+    """Where full datasets lie: the environment variable EXPLORER_DATA, else `data/` in the project."""
+    return Path(os.environ.get("EXPLORER_DATA") or PROJECT / "data")
+
+
+def dataset_info(name: str) -> DatasetInfo:
+    """The registry's entry for `name`; ValueError lists the known names."""
+    if name not in DATASETS:
+        raise ValueError(f"unknown data set {name!r}; choose one of: {', '.join(DATASETS)}")
+    return DATASETS[name]
+
+
+def availability(name: str, root: Path | None = None) -> str:
+    """ "full" where the root holds a copy (even a damaged one), else "bundled", else "missing"; reads no file."""
+    info, root = dataset_info(name), root or data_root()
+    if any((root / file.path).exists() for split in info.files.values() for file in split):
+        return "full"
+    return "bundled" if name in BUNDLED_FILES else "missing"
+
+
+def load_split(name: str, split: str, root: Path | None = None) -> Split:
+    """The split "train" or "test" of a dataset, read and checked once a process, whichever thread asks.
+
+    Raises ValueError where the dataset is missing, or a file of it missing, truncated or corrupt; it names the file.
+    """
+    root = root or data_root()
+    origin = availability(name, root)
+    if split not in ("train", "test"):
+        raise ValueError(f"unknown split {split!r}; choose one of: train, test")
+    if origin == "missing":
+        raise ValueError(f"{DATASETS[name].title} is not in {root}; {_fix(name)}")
+    with _READING:
+        return _read(name, split, root if origin == "full" else BUNDLED, origin)
+
+
+def download(name: str, root: Path | None = None, progress: Progress | None = None) -> Path:
+    """Download the official archives of a dataset into the root; returns its folder. A good copy there is kept.
+
+    `progress(bytes done, bytes in all)` is called as data arrives; whatever it raises cancels the download. A download
+    that fails leaves the root as it was and raises ValueError with the reason.
+    """
+    info, root = dataset_info(name), (root or data_root()).absolute()
+    target = root / info.folder
+    if _is_whole(info, root):
+        return target
+    root.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=root, prefix=f"{name}-", suffix=".part") as folder:
+        staging = Path(folder)
+        try:
+            _fetch_archives(info, staging, progress or _no_progress)
+            _extract(info, staging)
+        except _DownloadError as error:
+            raise ValueError(
+                f"the download of {info.title} failed ({error}); try again, or put the official files in {target}"
+            ) from error
+        if target.exists():
+            os.replace(target, staging / "replaced")
+        os.replace(staging / info.folder, target)
+    return target
+
+
+_READING = threading.Lock()  # two tabs that ask for the same split read it once
+
+
+@lru_cache(maxsize=4)
+def _read(name: str, split: str, root: Path, origin: str) -> Split:
+    info = DATASETS[name]
+    files = info.files if origin == "full" else BUNDLED_FILES[name]
+    _check(name, files[split], root)
+    try:
+        dataset = _torchvision_class(info)(root, train=split == "train", download=False)
+    except RuntimeError as error:  # torchvision also wants the other split's files
+        _check(name, [file for part in files.values() for file in part], root)
+        raise ValueError(f"{info.title} in {root} cannot be read ({_one_line(error)}); {_fix(name)}") from error
+    images = torch.as_tensor(dataset.data)  # (N, H, W), or (N, H, W, C) where there is colour
+    images = images.unsqueeze(1) if images.ndim == 3 else images.permute(0, 3, 1, 2)
+    labels = torch.as_tensor(dataset.targets, dtype=torch.int64)
+    return Split(name, split, (images.contiguous(),), labels, info.classes, origin)
+
+
+def _torchvision_class(info: DatasetInfo) -> Any:
+    from torchvision import datasets
+
+    return getattr(datasets, info.reader)
+
+
+def _fix(name: str) -> str:
+    return f"run `python -m explorer data {name}` to download it"
+
+
+def _check(name: str, files: Sequence[DataFile], root: Path) -> None:
+    for file in files:
+        trouble = _trouble(file, root)
+        if trouble:
+            raise ValueError(f"{root / file.path} {trouble}; {_fix(name)}")
+
+
+def _is_whole(info: DatasetInfo, root: Path) -> bool:
+    return not any(_trouble(file, root) for files in info.files.values() for file in files)
+
+
+def _trouble(file: DataFile, root: Path) -> str | None:
+    """What is wrong with a file of a dataset, in words; None where it is the official one."""
+    from torchvision.datasets.utils import check_integrity
+
+    path = root / file.path
+    if not path.is_file():
+        return "is missing"
+    size = path.stat().st_size
+    if size < file.size:
+        return f"is truncated ({size:,} of {file.size:,} bytes)"
+    return None if check_integrity(path, file.md5) else "is corrupt (not the official MD5)"
+
+
+def _archives(info: DatasetInfo) -> list[tuple[str, str, list[str]]]:
+    """(file name, MD5, URLs to try) of each archive, as torchvision's class declares them."""
+    reader = _torchvision_class(info)
+    if info.reader == "CIFAR10":
+        return [(reader.filename, reader.tgz_md5, [reader.url])]
+    return [(file, md5, [mirror + file for mirror in reader.mirrors]) for file, md5 in reader.resources]
+
+
+def _archive_folder(info: DatasetInfo, staging: Path) -> Path:
+    """Where torchvision's class looks for archives before it downloads them."""
+    return staging if info.reader == "CIFAR10" else staging / info.folder / "raw"
+
+
+def _no_progress(done: int, total: int) -> None:
+    """For callers who do not watch."""
+
+
+class _DownloadError(Exception):
+    """The network or the archive failed, as opposed to a caller's `progress` that cancels."""
+
+
+def _fetch_archives(info: DatasetInfo, staging: Path, progress: Progress) -> None:
+    folder = _archive_folder(info, staging)
+    folder.mkdir(parents=True, exist_ok=True)
+    done = 0
+    for file, md5, urls in _archives(info):
+        for got in _fetch(folder / file, md5, urls):
+            progress(done + got, info.download_bytes)
+        done += (folder / file).stat().st_size
+
+
+def _fetch(path: Path, md5: str, urls: list[str]) -> Iterator[int]:
+    """One archive from the first URL that gives the official bytes; yields the bytes so far."""
+    failure = _DownloadError(f"no address for {path.name}")
+    for url in urls:
+        try:
+            yield from _stream(url, path, md5)
+            return
+        except _DownloadError as error:
+            failure = error
+    raise failure
+
+
+def _stream(url: str, path: Path, md5: str) -> Iterator[int]:
+    from torchvision.datasets.utils import check_integrity
+
+    got = 0
+    try:
+        with urllib.request.urlopen(url, timeout=30) as response, open(path, "wb") as file:
+            expected = int(response.headers.get("Content-Length") or 0)
+            while chunk := response.read(CHUNK):
+                got += file.write(chunk)
+                yield got
+    except (OSError, http.client.HTTPException) as error:
+        raise _DownloadError(_one_line(error)) from error
+    if got < expected:
+        raise _DownloadError(f"{path.name} was cut off after {got:,} of {expected:,} bytes")
+    if not check_integrity(path, md5):
+        raise _DownloadError(f"{path.name} does not have its official MD5")
+
+
+def _extract(info: DatasetInfo, staging: Path) -> None:
+    """Let torchvision's class extract the archives in `staging`, then drop them."""
+    try:
+        _torchvision_class(info)(staging, download=True)
+    except (OSError, RuntimeError) as error:
+        raise _DownloadError(_one_line(error)) from error
+    for file, _, _ in _archives(info):
+        (_archive_folder(info, staging) / file).unlink()
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,310 @@
+import hashlib
+import json
+import os
+import pickle
+from dataclasses import replace
+
+import pytest
+import safetensors.torch
+import torch
+
+from explorer import checkpoints, data
+from explorer.checkpoints import Card, Score
+from explorer.data import Batches
+from explorer.evaluation import logits, predict
+from explorer.models import build
+
+CARD = Card(
+    model="simple-cnn",
+    dataset="mnist",
+    shape=(1, 8, 8),
+    classes=("no", "yes"),
+    mean=(0.5,),
+    std=(0.25,),
+    split="train",
+    train_images=90,
+    validation_images=10,
+    origin="full",
+    recipe={"epochs": 3, "mean": [0.5]},
+    seed=7,
+    epochs=3,
+    kept_epoch=2,
+    accuracy={"train": Score(80, 90), "validation": Score(8, 10), "test": Score(31, 40)},
+    versions={"python": "3", "torch": "2", "torchvision": "0"},
+    sha256="",
+    description="a test",
+)
+
+
+def network(seed=0):
+    torch.manual_seed(seed)
+    return build("simple-cnn", shape=(1, 8, 8), classes=2)
+
+
+@pytest.fixture
+def root(tmp_path):
+    """A folder with the checkpoint "mine"."""
+    checkpoints.save("mine", network(), CARD, tmp_path)
+    return tmp_path
+
+
+def rewrite_card(root, **changes):
+    """Change fields of the card; None takes a field away."""
+    path = root / "mine.json"
+    fields = json.loads(path.read_text(encoding="utf-8")) | changes
+    path.write_text(json.dumps({key: value for key, value in fields.items() if value is not None}), encoding="utf-8")
+
+
+def replace_weights(root, content):
+    """Other weights, which the card vouches for."""
+    (root / "mine.safetensors").write_bytes(content)
+    rewrite_card(root, sha256=hashlib.sha256(content).hexdigest())
+
+
+def same_weights(one, other):
+    return all(torch.equal(value, other.state_dict()[key]) for key, value in one.state_dict().items())
+
+
+def test_round_trip(root):
+    found = checkpoints.load("mine", root)
+    assert same_weights(found.model, network()) and not found.model.training
+    assert found.card == replace(CARD, sha256=found.sha256)
+    assert found.sha256 == hashlib.sha256(found.path.read_bytes()).hexdigest()
+    assert (found.name, found.path) == ("mine", root / "mine.safetensors")
+    assert checkpoints.read_card("mine", root) == found.card
+    assert sorted(path.name for path in root.iterdir()) == ["mine.json", "mine.safetensors"]
+
+
+def test_a_path_is_loaded_from_where_it_is(root):
+    assert checkpoints.load(root / "mine.safetensors").name == "mine"
+
+
+def test_card_spells_out_the_accuracies(root):
+    fields = json.loads((root / "mine.json").read_text(encoding="utf-8"))
+    assert fields["accuracy"]["test"] == {"correct": 31, "n": 40, "accuracy": 0.775}
+    assert CARD.accuracy["test"].accuracy == 0.775
+
+
+def test_float16_weights_become_float32(root):
+    half = network().half().state_dict()
+    replace_weights(root, safetensors.torch.save(half))
+    model = checkpoints.load("mine", root).model
+    assert {value.dtype for value in model.state_dict().values()} == {torch.float32}
+    assert torch.equal(model.conv1.weight, half["conv1.weight"].float())
+
+
+def test_list_names_those_with_both_files(root):
+    (root / "lonely.safetensors").write_bytes(b"")
+    (root / "card-only.json").write_text("{}")
+    (root / "Odd Name.safetensors").write_bytes(b"")
+    (root / "Odd Name.json").write_text("{}")
+    checkpoints.save("another-1.0_x", network(), CARD, root)
+    assert checkpoints.list_checkpoints(root) == ["another-1.0_x", "mine"]
+    assert checkpoints.list_checkpoints(root / "nowhere") == []
+
+
+def test_root_comes_from_the_environment(monkeypatch, root):
+    monkeypatch.setenv("EXPLORER_CHECKPOINTS", str(root))
+    assert checkpoints.list_checkpoints() == ["mine"]
+    monkeypatch.delenv("EXPLORER_CHECKPOINTS")
+    assert checkpoints.checkpoints_root() == data.PROJECT / "checkpoints"
+
+
+def test_unknown_checkpoint_lists_the_known(root):
+    with pytest.raises(ValueError, match="unknown checkpoint 'yours'; there are: mine"):
+        checkpoints.load("yours", root)
+
+
+@pytest.mark.parametrize("name", ["", "../mine", "a/b", "/etc/passwd", "Mine", ".mine", "mine\n", "a b", "..", "C:\\x"])
+def test_names_are_plain(root, name):
+    with pytest.raises(ValueError, match="is not plain"):
+        checkpoints.load(name, root)
+    with pytest.raises(ValueError, match="is not plain"):
+        checkpoints.save(name, network(), CARD, root)
+
+
+def test_missing_card(root):
+    (root / "mine.json").unlink()
+    with pytest.raises(ValueError, match="card mine.json is missing"):
+        checkpoints.load("mine", root)
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"model": }', "\xff\xfe"])
+def test_card_that_is_not_json(root, text):
+    (root / "mine.json").write_bytes(text.encode("latin-1"))
+    with pytest.raises(ValueError, match="card mine.json is not valid JSON"):
+        checkpoints.load("mine", root)
+
+
+def test_card_that_is_not_an_object(root):
+    (root / "mine.json").write_text("[1]")
+    with pytest.raises(ValueError, match="card mine.json is not a JSON object"):
+        checkpoints.load("mine", root)
+
+
+@pytest.mark.parametrize("field", sorted(set(Card.__dataclass_fields__) - {"description", "figures"}))
+def test_card_that_lacks_a_field(root, field):
+    rewrite_card(root, **{field: None})
+    with pytest.raises(ValueError, match=f"card mine.json lacks the field '{field}'"):
+        checkpoints.load("mine", root)
+
+
+def test_optional_and_foreign_fields(root):
+    rewrite_card(root, description=None, figures=None, colour="red")
+    assert checkpoints.load("mine", root).card.description == ""
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("model", 3),
+        ("shape", [1, 8]),
+        ("shape", [1, 8, -8]),
+        ("shape", "1x8x8"),
+        ("shape", 8),
+        ("classes", "noyes"),
+        ("classes", [1, 2]),
+        ("mean", 0.5),
+        ("mean", ["grey"]),
+        ("std", [0]),
+        ("std", [float("nan")]),
+        ("train_images", -1),
+        ("train_images", True),
+        ("epochs", 1.5),
+        ("recipe", []),
+        ("accuracy", {}),
+        ("accuracy", 0.7),
+        ("accuracy", {part: {"correct": 5, "n": 4} for part in checkpoints.PARTS}),
+        ("accuracy", {part: {"correct": 0, "n": 0} for part in checkpoints.PARTS}),
+        ("sha256", "abc"),
+        ("sha256", 5),
+        ("figures", "none"),
+    ],
+)
+def test_malformed_field_is_named(root, field, value):
+    rewrite_card(root, **{field: value})
+    with pytest.raises(ValueError, match=f"card mine.json has .* in the field '{field}', which must be "):
+        checkpoints.load("mine", root)
+
+
+@pytest.mark.parametrize(
+    ("field", "words"), [("model", "unknown model 'other'; known: simple-cnn"), ("dataset", "unknown data set 'other'")]
+)
+def test_card_that_names_something_unknown(root, field, words):
+    rewrite_card(root, **{field: "other"})
+    with pytest.raises(ValueError, match=words):
+        checkpoints.load("mine", root)
+
+
+@pytest.mark.parametrize("length", [0, 4, 8, 60, -1])
+def test_truncated_weights(root, length):
+    path = root / "mine.safetensors"
+    path.write_bytes(path.read_bytes()[:length])
+    with pytest.raises(ValueError, match="mine.safetensors is truncated"):
+        checkpoints.load("mine", root)
+
+
+def test_a_pickle_is_never_loaded(root):
+    class Trap:
+        def __reduce__(self):
+            return pytest.fail, ("the pickle was executed",)
+
+    (root / "mine.safetensors").write_bytes(pickle.dumps(Trap()))
+    with pytest.raises(ValueError, match="mine.safetensors is a pickle"):
+        checkpoints.load("mine", root)
+    torch.save(network().state_dict(), root / "mine.safetensors")
+    with pytest.raises(ValueError, match="mine.safetensors is a pickle"):
+        checkpoints.load("mine", root)
+
+
+@pytest.mark.parametrize("content", [b"<html>not what you wanted</html>", b"\xff" * 100])
+def test_something_else_altogether(root, content):
+    (root / "mine.safetensors").write_bytes(content)
+    with pytest.raises(ValueError, match="mine.safetensors is not a safetensors file"):
+        checkpoints.load("mine", root)
+
+
+def test_weights_of_another_shape(root):
+    replace_weights(root, safetensors.torch.save(build("simple-cnn", shape=(1, 12, 12), classes=2).state_dict()))
+    with pytest.raises(ValueError, match=r"does not fit simple-cnn: fc1.weight is \(256, 288\), not \(256, 128\)"):
+        checkpoints.load("mine", root)
+
+
+def test_weights_of_another_network(root):
+    replace_weights(root, safetensors.torch.save({"layer1.weight": torch.zeros(3)}))
+    with pytest.raises(ValueError, match="does not fit simple-cnn: .* missing or unexpected: .*layer1.weight"):
+        checkpoints.load("mine", root)
+
+
+def test_weights_that_are_not_finite(root):
+    state = network().state_dict()
+    state["conv2.bias"][3] = float("nan")
+    replace_weights(root, safetensors.torch.save(state))
+    with pytest.raises(ValueError, match="holds NaN or infinite weights in conv2.bias"):
+        checkpoints.load("mine", root)
+
+
+def test_weights_that_are_not_the_cards(root):
+    (root / "mine.safetensors").write_bytes(safetensors.torch.save(network(seed=1).state_dict()))
+    with pytest.raises(ValueError, match="mine.safetensors is not the file its card describes"):
+        checkpoints.load("mine", root)
+
+
+@pytest.mark.parametrize(("replacements", "seed"), [(0, 0), (1, 1), (2, 1)])
+def test_save_killed_between_its_steps_leaves_one_whole_checkpoint(root, monkeypatch, replacements, seed):
+    """Killed before its first replacement the old one stands; after it, the new one does."""
+    done = []
+
+    def replace_some(source, target, really=os.replace):
+        if len(done) == replacements:
+            raise SystemExit
+        done.append(really(source, target))
+
+    monkeypatch.setattr(checkpoints.os, "replace", replace_some)
+    try:
+        checkpoints.save("mine", network(seed=1), replace(CARD, seed=1), root)
+    except SystemExit:
+        assert replacements < 2
+    found = checkpoints.load("mine", root)
+    assert found.card.seed == checkpoints.read_card("mine", root).seed == {0: 7, 1: 1}[seed]
+    assert same_weights(found.model, network(seed))
+
+
+def test_half_a_card_part_is_ignored(root):
+    (root / "mine.json.part").write_text('{"model": "simp')
+    assert checkpoints.load("mine", root).card.seed == 7
+
+
+def test_failed_write_leaves_the_old_checkpoint(root, monkeypatch):
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoints.os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        checkpoints.save("mine", network(seed=1), CARD, root)
+    assert same_weights(checkpoints.load("mine", root).model, network())
+    assert sorted(path.name for path in root.iterdir()) == ["mine.json", "mine.safetensors"]
+
+
+# The checkpoints that come with the project
+
+
+def check_test_accuracy(name, split, at_least):
+    found = checkpoints.load(name, data.PROJECT / "checkpoints")
+    card, score = found.card, found.card.accuracy["test"]
+    outputs = logits(found.model, Batches(split, card.mean, card.std))
+    correct = int((predict(outputs) == split.labels).sum())
+    assert abs(correct - score.correct) <= 2  # another machine may round a tie the other way
+    assert score.n == len(split) == 10_000 and score.accuracy >= at_least
+    assert card.accuracy["train"].n == card.train_images
+    assert card.accuracy["validation"].n == card.validation_images
+
+
+def test_shipped_fashion_mnist_checkpoint(tmp_path):
+    check_test_accuracy("simple-cnn_fashion-mnist", data.load_split("fashion-mnist", "test", tmp_path), 0.86)
+    card = checkpoints.read_card("simple-cnn_fashion-mnist", data.PROJECT / "checkpoints")
+    assert card.origin == "bundled" and card.train_images + card.validation_images == 10_000
+
+
+def test_shipped_cifar10_checkpoint(real_cifar10):
+    check_test_accuracy("simple-cnn_cifar10", real_cifar10, 0.68)

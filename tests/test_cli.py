@@ -1,0 +1,175 @@
+import io
+import os
+import subprocess
+import sys
+
+import pytest
+
+from explorer import checkpoints, cli, data, training
+from explorer.training import Recipe
+
+
+@pytest.fixture
+def quick(tiny, tmp_path, monkeypatch):
+    """The command `train simple-cnn --data tiny` in a folder of its own, four epochs short."""
+    monkeypatch.setitem(training.RECIPES, "simple-cnn", Recipe(epochs=4, batch_size=16))
+    monkeypatch.setenv("EXPLORER_CHECKPOINTS", str(tmp_path))
+    return ["train", "simple-cnn", "--data", "tiny", "--device", "cpu"]
+
+
+def complaint(capsys, *argv):
+    """The one sentence on stderr of a command that must fail."""
+    assert cli.main(argv) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and err.count("\n") == 1 and err.startswith("error: ")
+    return err
+
+
+def test_models_lists_networks_and_checkpoints(capsys, quick, tmp_path):
+    assert cli.main(["models"]) == 0
+    assert "simple-cnn" in capsys.readouterr().out
+    cli.main(quick)
+    (tmp_path / "broken.safetensors").write_bytes(b"")
+    (tmp_path / "broken.json").write_text("{}")
+    capsys.readouterr()
+    assert cli.main(["models"]) == 0
+    out = capsys.readouterr().out
+    assert "simple-cnn_tiny" in out and "simple-cnn on Tiny" in out and "of 40)" in out
+    assert "the card broken.json lacks the field 'model'" in out
+
+
+def test_train_prints_a_line_an_epoch_and_saves(capsys, quick, tmp_path):
+    assert cli.main([*quick, "--seed", "5", "--epochs", "3", "--out", str(tmp_path / "there")]) == 0
+    out, err = capsys.readouterr()
+    lines = out.splitlines()
+    assert [line.split()[1] for line in lines[:3]] == ["1/3", "2/3", "3/3"] and lines[3].startswith("saved ")
+    card = checkpoints.read_card("simple-cnn_tiny", tmp_path / "there")
+    assert (card.seed, card.epochs) == (5, 3)
+    assert f"({card.accuracy['test'].correct} of 40)" in lines[3]
+
+
+def test_train_interrupted_and_resumed(capsys, quick, monkeypatch):
+    def interrupt(*args, really=training.train, **options):
+        for epoch in really(*args, **options):
+            yield epoch
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "train", interrupt)
+        assert cli.main(quick) == 130
+    out, err = capsys.readouterr()
+    assert err == "stopped; --resume goes on from the last finished epoch\n"
+    assert cli.main([*quick, "--resume"]) == 0
+    assert [line.split()[1] for line in capsys.readouterr().out.splitlines()[:3]] == ["2/4", "3/4", "4/4"]
+
+
+def test_resume_without_a_state_says_so(capsys, quick):
+    assert cli.main([*quick, "--resume"]) == 0
+    out, err = capsys.readouterr()
+    assert err == "there is no unfinished training of simple-cnn_tiny, so it starts from scratch\n"
+    assert "1/4" in out
+
+
+def test_data_says_where_it_is(capsys, monkeypatch, tmp_path):
+    def download(name, progress):
+        for done in range(5):
+            progress(done, 4)
+        return tmp_path / name
+
+    monkeypatch.setattr(data, "download", download)
+    assert cli.main(["data", "mnist"]) == 0
+    assert capsys.readouterr().out == f"MNIST is in {tmp_path / 'mnist'}\n"
+
+
+def test_data_without_a_network(capsys, monkeypatch, tmp_path):
+    def refuse(url, timeout):
+        raise OSError("no route to host")
+
+    monkeypatch.setenv("EXPLORER_DATA", str(tmp_path))
+    monkeypatch.setattr(data.urllib.request, "urlopen", refuse)
+    assert "download of MNIST failed (no route to host); try again, or put" in complaint(capsys, "data", "mnist")
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        ([], "COMMAND"),
+        (["prune"], "invalid choice: 'prune'"),
+        (["data"], "NAME"),
+        (["data", "imagenet"], "unknown data set 'imagenet'; choose one of: cifar10"),
+        (["train", "simple-cnn"], "--data"),
+        (["train", "vgg", "--data", "mnist"], "unknown model 'vgg'; choose one of: simple-cnn"),
+        (["train", "simple-cnn", "--data", "svhn"], "unknown data set 'svhn'"),
+        (["train", "simple-cnn", "--data", "mnist", "--epochs", "0"], "epochs 0 is not"),
+        (["train", "simple-cnn", "--data", "mnist", "--epochs", "many"], "invalid int value: 'many'"),
+        (["train", "simple-cnn", "--data", "mnist", "--seed", "-3"], "seed -3 is not"),
+        (["train", "simple-cnn", "--data", "mnist", "--device", "abacus"], "device 'abacus' is not available"),
+        (["train", "simple-cnn", "--data", "mnist", "--flip"], "unrecognized arguments: --flip"),
+    ],
+)
+def test_bad_input_is_one_sentence(capsys, monkeypatch, tmp_path, argv, words):
+    monkeypatch.setenv("EXPLORER_CHECKPOINTS", str(tmp_path))
+    assert words in complaint(capsys, *argv)
+
+
+def test_train_on_a_missing_data_set(capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("EXPLORER_DATA", str(tmp_path))
+    argv = ["train", "simple-cnn", "--data", "cifar10", "--out", str(tmp_path / "out")]
+    assert "run `python -m explorer data cifar10`" in complaint(capsys, *argv)
+
+
+def test_train_to_an_unwritable_folder(capsys, quick, tmp_path):
+    (tmp_path / "file").write_text("")
+    assert "cannot write to" in complaint(capsys, *quick, "--out", str(tmp_path / "file"))
+
+
+def test_an_os_error_is_one_sentence(capsys, quick, monkeypatch):
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoints.os, "fsync", full)
+    assert complaint(capsys, *quick) == "error: No space left on device\n"
+
+
+class Terminal(io.StringIO):
+    def __init__(self, live):
+        super().__init__()
+        self.live = live
+
+    def isatty(self):
+        return self.live
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_bar(monkeypatch, live):
+    clock = iter([0.0, 20.0, 40.0, 40.05, 60.0])  # the third call comes at once, and is not shown
+    monkeypatch.setattr(cli.time, "monotonic", lambda: next(clock))
+    stream = Terminal(live)
+    with cli.Bar("training", stream) as bar:
+        for done in (40, 60, 61, 80):
+            bar(done, 200)
+    if live:
+        shown = [
+            f"\r[{'#' * filled:<30}] {text}\x1b[K" for filled, text in ((6, LINES[0]), (9, LINES[1]), (12, LINES[2]))
+        ]
+        assert stream.getvalue() == "".join(shown) + "\r\x1b[K"
+    else:
+        assert stream.getvalue() == "".join(f"{line}\n" for line in LINES)
+
+
+LINES = ("training 20 %", "training 30 %, 2:20 left", "training 40 %, 2:00 left")
+
+
+def test_as_a_module(tmp_path):
+    """The real thing: exit codes, streams, and a start without a traceback."""
+
+    def explorer(*argv):
+        environment = os.environ | {"EXPLORER_CHECKPOINTS": str(tmp_path)}
+        command = [sys.executable, "-m", "explorer", *argv]
+        return subprocess.run(command, cwd=data.PROJECT, env=environment, capture_output=True, text=True, timeout=60)
+
+    listed = explorer("models")
+    assert listed.returncode == 0 and "simple-cnn" in listed.stdout and listed.stderr == ""
+    refused = explorer("data", "imagenet")
+    assert refused.returncode == 2 and refused.stdout == ""
+    assert refused.stderr == "error: unknown data set 'imagenet'; choose one of: cifar10, mnist, fashion-mnist\n"
