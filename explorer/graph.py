@@ -220,6 +220,11 @@ class Cut:
     suffix: Program
     output: fx.Node
 
+    @property
+    def zone_is_closed(self) -> bool:
+        """Whether the zone reads nothing but the sources, so that with all pruned it is the same for every image."""
+        return all(arg in self.owners for node in self.zone.nodes for arg in node.all_input_nodes)
+
 
 def cut(traced: fx.GraphModule, sources: Collection[fx.Node], example: Tensor | tuple[Tensor, ...]) -> Cut:
     """Cut a traced network at `sources`, nodes of equal channel count whose channels are pruned together.

@@ -28,8 +28,7 @@ from explorer.graph import (
 from explorer.models import conv_layer
 from explorer.pruning import Mode, mode_info
 
-RUNNING_SUM_FLOATS = 2**24  # at most 64 MiB of partial sums at once
-ROWS = 2**15  # at most so many images × K through the rest of the network at once
+RUNNING_SUM_FLOATS = 2**20  # partial sums of a few K at once, 4 MiB, which stay in the processor's cache
 
 Step = tuple[int, Tensor]  # index into ks of the first K; logits (number of K, N, classes)
 
@@ -106,6 +105,7 @@ class CutNetwork:
         self.linears = tuple(readers) if all(self._is_sum_over_channels(node) for node in readers) else ()
         rest = tuple(node for node in plan.suffix.nodes if node not in self.linears)
         self.rest = Program(plan.traced, rest, frozenset({plan.output}))
+        self.constant: Env | None = None  # what `_all_pruned` gives for one image, where it is the same for each
         self.stacks = bool(self.linears) and all(self._keeps_rows_apart(node) for node in rest)
 
     def logits(self, inputs: Inputs, order: np.ndarray, ks: Sequence[int]) -> Iterator[Step]:
@@ -119,11 +119,18 @@ class CutNetwork:
         """What the suffix reads, with every channel kept and with every channel pruned."""
         with exclusive:
             kept = self.cut.head.run(placeholders(self.cut.traced, inputs))
-            pruned = {node: value for node, value in kept.items() if node not in self.cut.owners}
-            for source in self.cut.sources:
-                if source in kept:
-                    pruned[source] = self._constant_like(kept[source])
-            return kept, self.cut.zone.run(pruned)
+            if self.constant is None:
+                self.constant = self._all_pruned(kept, images=1) if self.cut.zone_is_closed else None
+            pruned = self.constant or self._all_pruned(kept)
+            return kept, pruned
+
+    def _all_pruned(self, kept: Env, images: int | None = None) -> Env:
+        """The zone's values with every channel pruned, for the first `images` (None: all) of the batch."""
+        env = {node: value for node, value in kept.items() if node not in self.cut.owners}
+        for source in self.cut.sources:
+            if source in kept:
+                env[source] = self._constant_like(kept[source][:images])
+        return self.cut.zone.run(env)
 
     def _constant_like(self, value: Tensor) -> Tensor:
         emits = self.emits.to(value)
@@ -185,9 +192,7 @@ class CutNetwork:
 
     def _running_sums(self, kept: Env, pruned: Env, order: np.ndarray, ks: list[int]) -> Iterator[Step]:
         sums, parts = self._prepare(kept, pruned, order)
-        images = next(iter(sums.values())).shape[0]
         at_once = max(1, RUNNING_SUM_FLOATS // sum(value.numel() for value in sums.values()))
-        stack = max(1, ROWS // images) if self.stacks else 1
         if ks and ks[0] == 0:
             yield 0, self._finish(kept, {node: value[None] for node, value in sums.items()})
         for start in range(0, len(order), at_once):
@@ -195,10 +200,9 @@ class CutNetwork:
             added = self._add_up(sums, parts, start, stop)
             sums = {node: value[-1] for node, value in added.items()}
             wanted = [index for index, k in enumerate(ks) if start < k <= stop]
-            for first in range(0, len(wanted), stack):
-                some = wanted[first : first + stack]
-                rows = [ks[index] - start - 1 for index in some]
-                yield some[0], self._finish(kept, {node: value[rows] for node, value in added.items()})
+            rows = [ks[index] - start - 1 for index in wanted]
+            if wanted:
+                yield wanted[0], self._finish(kept, {node: value[rows] for node, value in added.items()})
 
     @torch.inference_mode()
     def _prepare(
@@ -229,8 +233,10 @@ class CutNetwork:
         """z_K (stop − start, N, out) for K = start + 1 … stop, from z_start."""
         added = {}
         for node, (change, weight) in parts.items():
-            each = torch.bmm(change[start:stop], weight[start:stop])
-            added[node] = each.cumsum(0).add_(sums[node])
+            running = sums[node].new_empty((stop - start, *sums[node].shape))
+            for step, previous in zip(range(stop - start), [sums[node], *running], strict=False):
+                torch.addmm(previous, change[start + step], weight[start + step], out=running[step])
+            added[node] = running
         return added
 
     @torch.inference_mode()

@@ -1,0 +1,103 @@
+"""From names to a sweep: which checkpoint, layer, criterion and mode, ranked and evaluated on which images."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+
+from explorer.activations import ChannelStatistics, collect
+from explorer.checkpoints import Checkpoint
+from explorer.data import Batches, load_split
+from explorer.models import conv_layer, model_info
+from explorer.pruning import mode_info
+from explorer.ranking import Ranking, criterion_info, rank_by
+from explorer.sweep import Run, Sweep, check_ks, sweep_stream
+
+SPLITS = ("test", "train")
+BATCH_SIZE = 500
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Everything that decides a sweep's numbers. Hashable, so that it can name a cached result."""
+
+    checkpoint: str
+    layer: str
+    criterion: str = "mean"
+    mode: str = "filter"
+    ranked_on: str = "test"
+    split: str = "test"
+    seed: int = 0
+    ks: tuple[int, ...] | None = None  # None means 0…P
+    limit: int | None = None  # the first images only, of both splits; None means all
+
+
+def default_layer(checkpoint: Checkpoint) -> str:
+    """The layer that the network's lab prunes."""
+    return model_info(checkpoint.card.model).layer
+
+
+def check(experiment: Experiment, checkpoint: Checkpoint) -> None:
+    """ValueError for the first thing in the experiment that does not exist or is out of range; reads no images."""
+    channels = conv_layer(checkpoint.model, experiment.layer).out_channels
+    criterion_info(experiment.criterion)
+    mode_info(experiment.mode)
+    for split in (experiment.ranked_on, experiment.split):
+        if split not in SPLITS:
+            raise ValueError(f"unknown split {split!r}; choose one of: {', '.join(SPLITS)}")
+    check_ks(experiment.ks, channels)
+
+
+def batches_of(checkpoint: Checkpoint, split: str, limit: int | None = None) -> Batches:
+    """The images of the checkpoint's data set, normalised as it was trained with."""
+    card = checkpoint.card
+    return Batches(load_split(card.dataset, split), card.mean, card.std, BATCH_SIZE, limit)
+
+
+def statistics_of(checkpoint: Checkpoint, layer: str, split: str, limit: int | None = None) -> ChannelStatistics:
+    """Statistics of the layer's raw output over a split."""
+    return collect(checkpoint.model, layer, batches_of(checkpoint, split, limit))
+
+
+def ranking_of(
+    experiment: Experiment, checkpoint: Checkpoint, statistics: ChannelStatistics | None = None
+) -> Ranking:
+    """The experiment's ranking; statistics of the layer's raw output on `ranked_on` are collected unless given."""
+    if statistics is None and criterion_info(experiment.criterion).needs_data:
+        statistics = statistics_of(checkpoint, experiment.layer, experiment.ranked_on, experiment.limit)
+    return rank_by(checkpoint.model, experiment.layer, experiment.criterion, statistics, experiment.seed)
+
+
+def sweep_of(
+    experiment: Experiment,
+    checkpoint: Checkpoint,
+    statistics: ChannelStatistics | None = None,
+    device: str | torch.device | None = "cpu",
+) -> Iterator[Sweep]:
+    """Rank, then sweep: yields the whole curve after each batch, with everything that identifies it."""
+    check(experiment, checkpoint)
+    ranking = ranking_of(experiment, checkpoint, statistics)
+    needs_data = criterion_info(experiment.criterion).needs_data
+    run = Run(
+        checkpoint=checkpoint.name,
+        checkpoint_sha256=checkpoint.sha256,
+        dataset=checkpoint.card.dataset,
+        split=experiment.split,
+        layer=experiment.layer,
+        criterion=experiment.criterion,
+        ranked_on=experiment.ranked_on if needs_data else "",
+        mode=experiment.mode,
+        seed=experiment.seed,
+    )
+    yield from sweep_stream(
+        checkpoint.model,
+        experiment.layer,
+        batches_of(checkpoint, experiment.split, experiment.limit),
+        ranking.order,
+        experiment.ks,
+        experiment.mode,
+        importance=ranking.importance,
+        classes=checkpoint.card.classes,
+        run=run,
+        device=device,
+    )

@@ -1,0 +1,101 @@
+"""Tables of results: what the pages show, and what every CSV holds."""
+
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from explorer.activations import ChannelStatistics
+from explorer.evaluation import wilson
+from explorer.sweep import Sweep
+
+ACCURACY_COLUMNS = (
+    "checkpoint", "checkpoint_sha256", "dataset", "split", "layer", "criterion", "ranked_on", "mode", "seed",
+    "k", "channels", "pruned_channel", "n", "correct", "accuracy", "low", "high",
+)  # fmt: skip
+
+
+def accuracy_table(sweep: Sweep) -> pd.DataFrame:
+    """One row a K, in ACCURACY_COLUMNS: accuracy 0…1 with its 95 % Wilson interval.
+
+    `pruned_channel` is the channel that this K adds to K − 1, empty at K = 0.
+    """
+    low, high = sweep.intervals
+    ks = np.array(sweep.ks)
+    added = [None if k == 0 else int(sweep.order[k - 1]) for k in sweep.ks]
+    table = pd.DataFrame({
+        "k": ks,
+        "channels": sweep.channels,
+        "pruned_channel": pd.array(added, dtype="Int64"),
+        "n": sweep.done,
+        "correct": sweep.correct,
+        "accuracy": sweep.accuracy,
+        "low": low,
+        "high": high,
+    })  # fmt: skip
+    return table.assign(**vars(sweep.run))[list(ACCURACY_COLUMNS)]
+
+
+def class_table(sweep: Sweep, k: int) -> pd.DataFrame:
+    """Per true class: n, and accuracy with its interval with K = 0 (`before`) and at K = k; change in points."""
+    n = sweep.class_totals
+    before, after = sweep.class_correct(sweep.ks[0]), sweep.class_correct(k)
+    low, high = wilson(after, n)
+    with np.errstate(invalid="ignore"):
+        shares = before / n, after / n
+    return pd.DataFrame({
+        "class": sweep.classes,
+        "n": n,
+        "correct": after,
+        "accuracy": shares[1],
+        "low": low,
+        "high": high,
+        "before": shares[0],
+        "change": 100 * (shares[1] - shares[0]),
+    })  # fmt: skip
+
+
+def flip_table(sweep: Sweep, k: int) -> pd.DataFrame:
+    """The images whose prediction pruning K = k channels made wrong (`broken`) or right (`repaired`).
+
+    Columns: image (index in the split), label, before, after (class names), flip.
+    """
+    broken, repaired = sweep.flipped(k)
+    images = np.concatenate([broken, repaired])
+    names = np.array(sweep.classes)
+    return pd.DataFrame({
+        "image": images,
+        "label": names[sweep.labels[images]],
+        "before": names[sweep.predictions[0, images]],
+        "after": names[sweep.predictions[sweep.index(k), images]],
+        "flip": ["broken"] * len(broken) + ["repaired"] * len(repaired),
+    })  # fmt: skip
+
+
+def statistics_table(statistics: ChannelStatistics) -> pd.DataFrame:
+    """One row a channel: mean, std, minimum, maximum, mean_absolute, mean_positive, and positive (a share, 0…1)."""
+    names = ("mean", "std", "minimum", "maximum", "mean_absolute", "mean_positive", "positive")
+    columns = {name: getattr(statistics, name) for name in names}
+    return pd.DataFrame({"channel": np.arange(len(statistics.mean)), **columns})
+
+
+def csv_bytes(table: pd.DataFrame) -> bytes:
+    """The table as UTF-8 CSV, numbers in full precision, without the index."""
+    return table.to_csv(index=False, lineterminator="\n").encode()
+
+
+def write_csv(table: pd.DataFrame, path: str | Path) -> None:
+    """Write the table whole or not at all; `-` is standard output. OSError where the place cannot be written."""
+    content = csv_bytes(table)
+    if str(path) == "-":
+        sys.stdout.write(content.decode())
+        return
+    target = Path(path)
+    part = target.with_name(target.name + ".part")
+    try:
+        part.write_bytes(content)
+        os.replace(part, target)
+    finally:
+        part.unlink(missing_ok=True)

@@ -1,0 +1,90 @@
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from explorer import activations
+from explorer.models import build
+
+
+class Blocks:
+    """Images in batches, with their number, as explorer.data.Batches gives them."""
+
+    def __init__(self, images, size=4):
+        self.images, self.size, self.n = images, size, len(images)
+
+    def __iter__(self):
+        for part in self.images.split(self.size):
+            yield part, torch.zeros(len(part), dtype=torch.int64)
+
+
+@pytest.fixture
+def model():
+    torch.manual_seed(0)
+    return build("simple-cnn").eval()
+
+
+@pytest.mark.parametrize("point", activations.POINTS)
+def test_statistics_equal_those_of_all_outputs_at_once(model, point):
+    images = torch.randn(130, 3, 32, 32)
+    with torch.no_grad():
+        y = model.conv2(model.pool(model.relu(model.conv1(images)))).double()
+    if point == "activation":
+        y = y.relu()
+    got = activations.collect(model, "conv2", Blocks(images, 60), point)
+    assert got.done == got.total == 130
+    assert got.maps.dtype == np.float64 and got.maps.shape == (32, 16, 16)
+    space = (0, 2, 3)
+    for name, expected in {
+        "maps": y.mean(0),
+        "mean": y.mean(space),
+        "std": y.var(space, correction=0).sqrt(),
+        "minimum": y.amin(space),
+        "maximum": y.amax(space),
+        "mean_absolute": y.abs().mean(space),
+        "mean_positive": y.relu().mean(space),
+        "positive": (y > 0).double().mean(space),
+    }.items():
+        np.testing.assert_allclose(getattr(got, name), expected.numpy(), rtol=1e-5, atol=1e-6, err_msg=name)
+
+
+def test_by_hand():
+    """A 1 × 1 convolution that doubles: images of 1 and −3 give maps 2 and −6."""
+    net = nn.Sequential(nn.Conv2d(1, 1, 1, bias=False))
+    net[0].weight.data.fill_(2)
+    images = torch.tensor([1.0, -3.0]).view(2, 1, 1, 1).expand(2, 1, 2, 2)
+    got = activations.collect(net, "0", Blocks(images, 1))
+    assert (got.mean, got.std, got.minimum, got.maximum) == ([-2], [4], [-6], [2])
+    assert (got.mean_absolute, got.mean_positive, got.positive) == ([4], [1], [0.5])
+
+
+def test_a_layer_that_runs_twice_counts_both_calls():
+    class Twice(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2d(1, 2, 1)
+
+        def forward(self, a, b):
+            return self.conv(a) - self.conv(b)
+
+    net, a, b = Twice().eval(), torch.randn(3, 1, 2, 2), torch.randn(3, 1, 2, 2)
+    got = activations.collect(net, "conv", [((a, b), torch.zeros(3))])
+    with torch.no_grad():
+        expected = net.conv(torch.cat([a, b])).mean(0)
+    np.testing.assert_allclose(got.maps, expected.numpy(), rtol=1e-6)
+
+
+def test_the_stream_counts_images_and_leaves_the_model_alone(model):
+    images = torch.randn(10, 3, 32, 32)
+    counts = [part.done for part in activations.collect_stream(model, "conv1", Blocks(images))]
+    assert counts == [4, 8, 10]
+    assert not model._forward_hooks and not model.conv1._forward_hooks
+
+
+def test_bad_requests_are_named(model):
+    with pytest.raises(ValueError, match="unknown point 'after'"):
+        activations.collect(model, "conv1", [], "after")
+    with pytest.raises(ValueError, match="unknown layer 'conv'"):
+        activations.collect(model, "conv", [])
+    with pytest.raises(ValueError, match="no images"):
+        activations.collect(model, "conv1", [])

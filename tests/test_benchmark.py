@@ -1,0 +1,30 @@
+import torch
+
+from explorer import benchmark, checkpoints
+from explorer.experiment import Experiment
+
+
+def test_benchmark_on_a_few_images():
+    checkpoint = checkpoints.load("simple-cnn_fashion-mnist")
+    seen = []
+    experiment = Experiment(checkpoint.name, "conv2", limit=200, ks=(0, 7, 16, 32))
+    result = benchmark.bench(checkpoint, experiment, repeats=2, progress=lambda done, total: seen.append((done, total)))
+    assert (result.n, result.ks, result.lab_ks_timed) == (200, 4, 4)
+    assert result.predictions_agree == 1 - result.disagreements / 800
+    assert result.disagreements == result.ties
+    assert result.max_logit_difference < 1e-4
+    assert result.sweep_over_pass == result.sweep_seconds / result.pass_seconds
+    assert result.speedup == result.lab_loop_seconds / result.sweep_seconds
+    assert seen[-1] == (8, 8)
+
+
+def test_a_long_lab_loop_is_timed_on_ks_spread_over_the_range():
+    assert benchmark._spread(tuple(range(33)), 5.9) == [0, 8, 16, 24, 32]
+    assert benchmark._spread((0, 1), 100) == [0, 1]
+    assert benchmark._spread((4,), 0.1) == [4]
+
+
+def test_disagreements_and_ties_are_told_apart():
+    wanted = torch.tensor([[[1.0, 1.0 + 5e-6], [0.0, 1.0]]])
+    found = torch.tensor([[[1.1, 1.0], [1.0, 0.0]]])
+    assert benchmark._compare(found, wanted)[:2] == (2, 1)

@@ -1,0 +1,41 @@
+import numpy as np
+import pytest
+import torch
+
+from explorer import evaluation
+from explorer.models import build
+
+
+def test_wilson_equals_a_worked_example():
+    # Newcombe (1998), Statistics in Medicine 17, table I: 81 of 263 gives 0.2553 to 0.3662, 0 of 20 gives 0 to 0.1611
+    low, high = evaluation.wilson(np.array([81, 0]), np.array([263, 20]))
+    assert low == pytest.approx([0.2553, 0.0], abs=5e-5)
+    assert high == pytest.approx([0.3662, 0.1611], abs=5e-5)
+
+
+def test_wilson_of_nothing_is_unknown():
+    low, high = evaluation.wilson(0, 0)
+    assert np.isnan(low) and np.isnan(high)
+
+
+def test_predict_takes_the_largest_logit_and_the_sign_of_a_single_one():
+    assert evaluation.predict(torch.tensor([[1.0, 3.0, 2.0], [5.0, 3.0, 2.0]])).tolist() == [1, 0]
+    assert evaluation.predict(torch.tensor([[-0.1], [0.0], [0.1]])).tolist() == [0, 1, 1]
+
+
+def test_logits_of_all_batches_are_those_of_one():
+    model, x = build("simple-cnn").eval(), torch.randn(5, 3, 32, 32)
+    labels = torch.zeros(5)
+    split = evaluation.logits(model, [(x[:2], labels[:2]), (x[2:], labels[2:])])
+    torch.testing.assert_close(split, evaluation.logits(model, [(x, labels)]))
+
+
+def test_logits_refuse_a_model_in_training_mode():
+    with pytest.raises(ValueError, match="training mode"):
+        evaluation.logits(build("simple-cnn").train(), [])
+
+
+def test_unknown_device_is_named():
+    with pytest.raises(ValueError, match="'abacus'"):
+        evaluation.resolve_device("abacus")
+    assert evaluation.resolve_device("cpu").type == "cpu"

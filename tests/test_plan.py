@@ -1,0 +1,250 @@
+"""Every plan gives the logits of `prune`, the slow truth, for every K."""
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from explorer.evaluation import forward
+from explorer.models import build, conv_layer
+from explorer.plan import CutNetwork, MaskedCopies, make_plan
+from explorer.pruning import MODES, prune
+
+
+def assert_equals_prune(model, layer, inputs, mode="filter", ks=None, seed=0):
+    """Compare all logits with those of pruned copies; returns the plan."""
+    model = model.eval()
+    size = conv_layer(model, layer).out_channels
+    ks = list(range(size + 1)) if ks is None else ks
+    order = np.random.default_rng(seed).permutation(size)
+    plan = make_plan(model, layer, mode, inputs)
+    steps = list(plan.logits(inputs, order, ks))
+    assert [index for index, _ in steps] == list(np.cumsum([0, *(len(step) for _, step in steps[:-1])]))
+    got = torch.cat([step for _, step in steps])
+    want = torch.stack([forward(prune(model, layer, order[:k].tolist(), mode), inputs) for k in ks])
+    torch.testing.assert_close(got, want, rtol=1e-4, atol=1e-4 * float(want.abs().max()))
+    return plan
+
+
+def warm_up(model: nn.Module) -> nn.Module:
+    """Batch norm as after training: with statistics and constants of its own, so that its leak shows."""
+    generator = torch.Generator().manual_seed(1)
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            for tensor, low, high in (
+                (module.running_mean, -0.3, 0.3), (module.running_var, 0.5, 2.0), (module.weight.data, 0.5, 1.5),
+                (module.bias.data, -0.5, 0.5),
+            ):  # fmt: skip
+                tensor.uniform_(low, high, generator=generator)
+    return model.eval()
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("layer", ["conv1", "conv2"])
+@pytest.mark.parametrize("shape", [(3, 32, 32), (1, 28, 28)])
+def test_simple_cnn(mode, layer, shape):
+    torch.manual_seed(0)
+    plan = assert_equals_prune(build("simple-cnn", shape), layer, torch.randn(3, *shape), mode)
+    assert isinstance(plan, CutNetwork) and bool(plan.linears) == (layer == "conv2")
+
+
+def test_a_single_image_and_a_few_k():
+    assert_equals_prune(build("simple-cnn"), "conv2", torch.randn(1, 3, 32, 32), ks=[3, 4, 31])
+
+
+class Residual(nn.Module):
+    """A residual stream that the pruned layer writes to, a concatenation, a gate, and a linear head."""
+
+    def __init__(self, head: str):
+        super().__init__()
+        self.stem = nn.Conv2d(3, 6, 3, padding=1)
+        self.conv = nn.Conv2d(6, 6, 3, padding=1, bias=False)
+        self.bn = nn.BatchNorm2d(6)
+        self.relu = nn.ReLU(inplace=True)
+        self.next = nn.Conv2d(12, 4, 3, padding=1)
+        self.fc = nn.Linear({"linear": 6, "conv": 4, "both": 10}[head], 5)
+        self.head = head
+
+    def forward(self, x):
+        x = self.relu(self.stem(x))
+        y = self.bn(self.conv(x))
+        y += x
+        y = self.relu(y)
+        direct = F.adaptive_avg_pool2d(y, 1).flatten(1)
+        mixed = self.next(torch.cat([y, x], 1)).mean([2, 3])
+        return self.fc({"linear": direct, "conv": mixed, "both": torch.cat([direct, mixed], 1)}[self.head])
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("head", ["linear", "conv", "both"])
+def test_residual_stream_with_batch_norm(head, mode):
+    torch.manual_seed(0)
+    plan = assert_equals_prune(warm_up(Residual(head)), "conv", torch.randn(3, 3, 6, 6), mode)
+    assert bool(plan.linears) == (head == "linear")
+
+
+class Siamese(nn.Module):
+    """A shared encoder that runs once on each of two inputs."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(1, 8, 3, padding=1)
+        self.fc = nn.Linear(8 * 16, 6)
+        self.head = nn.Linear(12, 1)
+
+    def encode(self, x):
+        return F.relu(self.fc(F.relu(self.conv(x)).flatten(1)))
+
+    def forward(self, a, b):
+        a, b = self.encode(a), self.encode(b)
+        return self.head(torch.cat([(a - b).abs(), a * b], dim=1))
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_shared_weights(mode):
+    torch.manual_seed(0)
+    plan = assert_equals_prune(Siamese(), "conv", (torch.randn(4, 1, 4, 4), torch.randn(4, 1, 4, 4)), mode)
+    assert len(plan.linears) == 2 and plan.stacks
+
+
+class Recurrent(nn.Module):
+    """A layer that reads its own output."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 3, 3, padding=1)
+        self.fc = nn.Linear(3, 2)
+
+    def forward(self, x):
+        return self.fc(self.conv(self.conv(x).relu()).mean((2, 3)))
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_layer_that_reads_what_it_wrote(mode):
+    torch.manual_seed(0)
+    assert_equals_prune(Recurrent(), "conv", torch.randn(2, 3, 4, 4), mode)
+
+
+class FullyConvolutional(nn.Module):
+    """Its logits are the pruned layer's own channels, as in SqueezeNet."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 5, 1)
+
+    def forward(self, x):
+        return F.relu(self.conv(x)).mean((2, 3))
+
+
+def test_logits_in_the_zone():
+    assert_equals_prune(FullyConvolutional(), "conv", torch.randn(2, 3, 4, 4))
+
+
+class Fickle(nn.Module):
+    """Its forward pass depends on the data, so it cannot be traced."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 1)
+        self.fc = nn.Linear(4, 2)
+
+    def forward(self, x):
+        y = self.conv(x).mean((2, 3))
+        return self.fc(y if y.sum() > 0 else -y)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_untraceable_networks_run_as_masked_copies(mode):
+    torch.manual_seed(0)
+    model = Fickle()
+    before = model.conv.weight.clone()
+    assert isinstance(assert_equals_prune(model, "conv", torch.randn(2, 3, 4, 4), mode), MaskedCopies)
+    assert torch.equal(model.conv.weight, before)
+
+
+def test_a_network_that_mixes_the_images_of_a_batch_is_not_stacked():
+    class Softmaxed(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2d(1, 4, 1)
+            self.fc = nn.Linear(4, 3)
+
+        def forward(self, x):
+            z = self.fc(self.conv(x).mean((2, 3)))
+            return z - z.mean(0, keepdim=True)  # mixes the images of a batch
+
+    plan = assert_equals_prune(Softmaxed(), "conv", torch.randn(5, 1, 3, 3))
+    assert plan.linears and not plan.stacks
+
+
+class RandomNet(nn.Module):
+    """A small network of random layers after the pruned one; its logits come from a linear layer."""
+
+    def __init__(self, steps: list[str], channels: int):
+        super().__init__()
+        self.steps = steps
+        self.conv = nn.Conv2d(2, channels, 3, padding=1)
+        self.layers = nn.ModuleDict()
+        width = channels
+        for i, step in enumerate(steps):
+            if step == "bn":
+                self.layers[str(i)] = nn.BatchNorm2d(width)
+            elif step == "conv":
+                self.layers[str(i)] = nn.Conv2d(width, width, 3, padding=1)
+            elif step == "depthwise":
+                self.layers[str(i)] = nn.Conv2d(width, 2 * width, 3, padding=1, groups=width)
+                width *= 2
+            elif step == "cat":
+                width *= 2
+        self.fc = nn.Linear(width, 3)
+
+    def forward(self, x):
+        y = first = self.conv(x)
+        for i, step in enumerate(self.steps):
+            if step in ("bn", "conv", "depthwise"):
+                y = self.layers[str(i)](y)
+            elif step == "relu":
+                y = F.relu(y, inplace=True)
+            elif step == "gate":
+                y = y * torch.sigmoid(y.mean((2, 3), keepdim=True))
+            elif step == "double":
+                y = y + y
+            elif step == "cat":
+                y = torch.cat([y, -y], 1)
+            elif step == "tail":
+                y = y - first.mean()
+        return self.fc(y.mean((2, 3)))
+
+
+STEPS = st.sampled_from(["bn", "conv", "depthwise", "relu", "gate", "double", "cat", "tail"])
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    steps=st.lists(STEPS, max_size=5),
+    channels=st.integers(1, 5),
+    mode=st.sampled_from(list(MODES)),
+    seed=st.integers(0, 99),
+)
+def test_random_networks(steps, channels, mode, seed):
+    torch.manual_seed(seed)
+    assert_equals_prune(warm_up(RandomNet(steps, channels)), "conv", torch.randn(2, 2, 4, 4), mode, seed=seed)
+
+
+ARCHITECTURES = [
+    ("resnet18", "layer2.1.conv2"), ("resnet18", "layer4.1.conv2"), ("mobilenet_v2", "features.9.conv.1.0"),
+    ("squeezenet1_1", "classifier.1"), ("shufflenet_v2_x0_5", "stage3.3.branch2.5"), ("vgg11_bn", "features.25"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "layer"), ARCHITECTURES)
+def test_torchvision_networks(name, layer):
+    from torchvision import models
+
+    torch.manual_seed(0)
+    model = warm_up(getattr(models, name)(num_classes=10))
+    size = conv_layer(model, layer).out_channels
+    assert_equals_prune(model, layer, torch.randn(2, 3, 32, 32), ks=[0, 1, size // 2, size - 1, size])

@@ -1,0 +1,67 @@
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from explorer import report
+from explorer.sweep import Run
+from test_sweep import by_hand
+
+HEADER = (
+    "checkpoint,checkpoint_sha256,dataset,split,layer,criterion,ranked_on,mode,seed,"
+    "k,channels,pruned_channel,n,correct,accuracy,low,high"
+)
+
+
+def test_accuracy_csv_has_the_columns_that_scripts_rely_on():
+    result = by_hand()
+    object.__setattr__(result, "run", Run(checkpoint="net", layer="conv", criterion="mean"))
+    lines = report.csv_bytes(report.accuracy_table(result)).decode().splitlines()
+    assert lines[0] == HEADER
+    assert lines[1].startswith("net,,,,conv,mean,,filter,0,0,2,,6,5,0.8333333333333334,")
+    assert lines[2].startswith("net,,,,conv,mean,,filter,0,1,2,1,6,4,")
+    assert len(lines) == 4
+
+
+def test_csv_reads_back_in_full_precision():
+    table = report.accuracy_table(by_hand())
+    again = pd.read_csv(io.BytesIO(report.csv_bytes(table)))
+    for column in ("accuracy", "low", "high"):
+        assert again[column].tolist() == table[column].tolist()
+
+
+def test_class_and_flip_tables_by_hand():
+    classes = report.class_table(by_hand(), 1)
+    assert classes["accuracy"].tolist() == [0.5, 1, 0.5]
+    assert classes["change"].tolist() == [-50, 0, 0]
+    flips = report.flip_table(by_hand(), 1)
+    assert flips.to_dict("list") == {
+        "image": [1, 4, 5],
+        "label": ["a", "c", "c"],
+        "before": ["a", "c", "a"],
+        "after": ["b", "a", "c"],
+        "flip": ["broken", "broken", "repaired"],
+    }
+
+
+def test_csv_is_written_whole_or_not_at_all(tmp_path, capsys):
+    table = pd.DataFrame({"a": [1]})
+    report.write_csv(table, tmp_path / "a.csv")
+    assert (tmp_path / "a.csv").read_text() == "a\n1\n"
+    with pytest.raises(OSError):
+        report.write_csv(table, tmp_path / "missing" / "a.csv")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(OSError):
+        report.write_csv(table, tmp_path / "folder")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.csv", "folder"]
+    report.write_csv(table, "-")
+    assert capsys.readouterr().out == "a\n1\n"
+
+
+def test_statistics_table_has_a_row_a_channel():
+    from explorer.activations import ChannelStatistics
+
+    numbers = np.array([1.0, 2.0])
+    table = report.statistics_table(ChannelStatistics(np.zeros((2, 1, 1)), *[numbers] * 7, done=1, total=1))
+    assert table["channel"].tolist() == [0, 1] and table["mean"].tolist() == [1, 2]

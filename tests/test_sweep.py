@@ -1,0 +1,111 @@
+import numpy as np
+import pytest
+import torch
+
+from explorer.evaluation import logits, predict, wilson
+from explorer.models import build
+from explorer.pruning import prune
+from explorer.sweep import Run, Sweep, sweep, sweep_stream
+
+
+@pytest.fixture(scope="module")
+def model():
+    torch.manual_seed(0)
+    return build("simple-cnn").eval()
+
+
+@pytest.fixture(scope="module")
+def batches():
+    generator = torch.Generator().manual_seed(1)
+    images = torch.randn(25, 3, 32, 32, generator=generator)
+    labels = torch.randint(0, 10, (25,), generator=generator)
+    return [(images[i : i + 10], labels[i : i + 10]) for i in (0, 10, 20)]
+
+
+ORDER = np.random.default_rng(0).permutation(32)
+
+
+def test_predictions_are_those_of_pruned_copies(model, batches):
+    got = sweep(model, "conv2", batches, ORDER)
+    assert got.predictions.shape == (33, 25) and got.predictions.dtype == np.uint8
+    for k in got.ks:
+        expected = predict(logits(prune(model, "conv2", ORDER[:k].tolist()), batches))
+        assert got.predictions[k].tolist() == expected.tolist()
+    assert got.predictions[0].tolist() == predict(logits(model, batches)).tolist()
+
+
+def test_the_whole_curve_stands_after_each_batch(model, batches):
+    parts = list(sweep_stream(model, "conv2", iter(batches), ORDER, ks=[0, 32, 5]))
+    assert [(part.done, part.total, part.ks) for part in parts] == [(n, 25, (0, 5, 32)) for n in (10, 20, 25)]
+    assert np.array_equal(parts[0].predictions, parts[-1].predictions[:, :10])
+    widths = [(part.intervals[1] - part.intervals[0])[1] for part in parts]
+    assert widths[0] > widths[-1]
+
+
+def by_hand() -> Sweep:
+    """Three classes, six images; K = 0 gets five right, K = 1 four, K = 2 two."""
+    return Sweep(
+        predictions=np.array([[0, 0, 1, 1, 2, 0], [0, 1, 1, 1, 0, 2], [1, 1, 1, 1, 1, 1]], dtype=np.uint8),
+        labels=np.array([0, 0, 1, 1, 2, 2]),
+        ks=(0, 1, 2),
+        order=np.array([1, 0]),
+        importance=None,
+        classes=("a", "b", "c"),
+        run=Run(),
+        total=6,
+    )
+
+
+def test_what_is_derived_by_hand():
+    result = by_hand()
+    assert result.correct.tolist() == [5, 4, 2]
+    assert result.accuracy.tolist() == pytest.approx([5 / 6, 4 / 6, 2 / 6])
+    assert np.array_equal(result.intervals[0], wilson(np.array([5, 4, 2]), 6)[0])
+    assert result.change(2) == pytest.approx(-50)
+    assert result.class_totals.tolist() == [2, 2, 2]
+    assert result.class_correct(1).tolist() == [1, 2, 1]
+    assert result.confusion(1).tolist() == [[1, 1, 0], [0, 2, 0], [1, 0, 1]]
+    broken, repaired = result.flipped(1)
+    assert (broken.tolist(), repaired.tolist()) == ([1, 4], [5])
+    assert result.flipped(0)[0].size == 0
+
+
+def test_mcnemar_by_hand():
+    # K = 1 breaks 2 and repairs 1: p = 2 · (C(3,0) + C(3,1)) / 2³ = 1; K = 2 breaks 3 and repairs 0: p = 2 / 2³
+    result = by_hand()
+    assert (result.mcnemar(0), result.mcnemar(1), result.mcnemar(2)) == (1.0, 1.0, 0.25)
+
+
+def test_cliff_is_the_last_k_before_the_first_fall():
+    result = by_hand()
+    assert result.cliff(points=10) == 0
+    assert result.cliff(points=17) == 1
+    assert result.cliff(points=100) == 2
+
+
+def test_all_pruned_is_the_same_for_every_image(model, batches):
+    assert len(set(sweep(model, "conv2", batches, ORDER, ks=[32]).predictions[0])) == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"ks": [33]}, r"K = 33 is outside 0…32"),
+        ({"ks": [-1]}, r"K = -1 is outside 0…32"),
+        ({"ks": []}, "no K to compute"),
+        ({"order": [0, 0, *range(2, 32)]}, r"each of the channels 0…31 once"),
+        ({"order": range(31)}, r"each of the channels 0…31 once"),
+        ({"layer": "fc1"}, "not a Conv2d"),
+        ({"mode": "none"}, "unknown mode 'none'"),
+        ({"batches": []}, "no images"),
+    ],
+)
+def test_bad_requests_are_named(model, batches, change, message):
+    request = {"model": model, "layer": "conv2", "batches": batches, "order": ORDER, **change}
+    with pytest.raises(ValueError, match=message):
+        sweep(**request)
+
+
+def test_a_k_that_was_not_computed_names_the_nearest():
+    with pytest.raises(ValueError, match="K = 7 was not computed in this sweep; the nearest that was is 2"):
+        by_hand().index(7)
