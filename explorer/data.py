@@ -9,6 +9,7 @@ import http.client
 import os
 import tempfile
 import threading
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -272,7 +273,7 @@ def download(name: str, root: Path | None = None, progress: Progress | None = No
     that fails leaves the root as it was and raises ValueError with the reason.
     """
     info, root = dataset_info(name), (root or data_root()).absolute()
-    target = root / info.folder
+    target, files_folder = root / info.folder, (root / info.files["test"][0].path).parent
     if _is_whole(info, root):
         return target
     root.mkdir(parents=True, exist_ok=True)
@@ -283,7 +284,7 @@ def download(name: str, root: Path | None = None, progress: Progress | None = No
             _extract(info, staging)
         except _DownloadError as error:
             raise ValueError(
-                f"the download of {info.title} failed ({error}); try again, or put the official files in {target}"
+                f"the download of {info.title} failed ({error}); try again, or put the official files in {files_folder}"
             ) from error
         if target.exists():
             os.replace(target, staging / "replaced")
@@ -398,7 +399,7 @@ def _stream(url: str, path: Path, md5: str) -> Iterator[int]:
                 got += file.write(chunk)
                 yield got
     except (OSError, http.client.HTTPException) as error:
-        raise _DownloadError(_one_line(error)) from error
+        raise _DownloadError(f"{url}: {_one_line(error)}") from error
     if got < expected:
         raise _DownloadError(f"{path.name} was cut off after {got:,} of {expected:,} bytes")
     if not check_integrity(path, md5):
@@ -416,4 +417,9 @@ def _extract(info: DatasetInfo, staging: Path) -> None:
 
 
 def _one_line(error: BaseException) -> str:
+    """The reason, on one line, without Python's wrapping."""
+    if type(error) is urllib.error.URLError and isinstance(error.reason, OSError):
+        error = error.reason
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
     return " ".join(str(error).split()) or type(error).__name__
