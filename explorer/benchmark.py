@@ -73,7 +73,7 @@ def bench(
 
     warm_up = _seconds(plain_pass)
     timed = _spread(ks, LAB_LOOP_BUDGET / warm_up)
-    total, done = repeats * 2 + len(timed), 0
+    total = repeats * 2 + len(timed)
     passes, sweeps, steps = [], [], []
     wanted: list[Tensor] = []
     for repeat in range(repeats):

@@ -5,6 +5,7 @@ bad input, or 130 when interrupted.
 """
 
 import argparse
+import json
 import sys
 import time
 from collections.abc import Sequence
@@ -13,9 +14,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import NoReturn, TextIO
 
-from explorer import checkpoints, data, training
-from explorer.checkpoints import Score
-from explorer.models import MODELS
+import pandas as pd
+
+from explorer import benchmark, checkpoints, data, experiment, report, training
+from explorer.activations import collect_stream
+from explorer.checkpoints import Checkpoint, Score
+from explorer.experiment import Experiment
+from explorer.models import MODELS, conv_layer
+from explorer.pruning import MODES
+from explorer.ranking import CRITERIA
+from explorer.sweep import Sweep, check_ks
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -133,6 +141,101 @@ def run_train(args: argparse.Namespace) -> None:
     print(f"saved {checkpoints.find(name, args.out)}: epoch {card.kept_epoch} kept, {_scores(card.accuracy)}")
 
 
+def run_stats(args: argparse.Namespace) -> None:
+    """Statistics of each channel's raw output over a split."""
+    checkpoint = _load(args.checkpoint)
+    layer = args.layer or experiment.default_layer(checkpoint)
+    conv_layer(checkpoint.model, layer)
+    report.check_writable(args.csv or "-")
+    batches = experiment.batches_of(checkpoint, args.split)
+    with Bar(f"activations of {layer}") as bar:
+        for statistics in collect_stream(checkpoint.model, layer, batches):
+            bar(statistics.done, statistics.total)
+    table = report.statistics_table(statistics)
+    if args.csv:
+        _save(table, args.csv, f"{len(table)} channels over {statistics.done:,} images")
+    else:
+        print(table.to_string(index=False, float_format="%.4f"))
+
+
+def run_sweep(args: argparse.Namespace) -> None:
+    """Accuracy at every K."""
+    checkpoint = _load(args.checkpoint)
+    plan = _experiment(args, checkpoint)
+    report.check_writable(args.csv or "-")
+    with Bar(f"sweep of {plan.layer}") as bar:
+        for result in experiment.sweep_of(plan, checkpoint, device=args.device):
+            bar(result.done, result.total)
+    if result.slow:
+        print("this network cannot be traced, so every K ran a masked copy: correct, but slow", file=sys.stderr)
+    table = report.accuracy_table(result)
+    if args.csv:
+        _save(table, args.csv, f"{len(table)} K on {result.done:,} images, {_at_ends(result)}")
+    else:
+        table["pruned_channel"] = table["pruned_channel"].astype("string").fillna("")
+        columns = ["k", "pruned_channel", "n", "correct", "accuracy", "low", "high"]
+        print(table[columns].to_string(index=False, float_format="%.4f"))
+
+
+def run_bench(args: argparse.Namespace) -> None:
+    """Time the sweep against a masked copy and a full pass for each K."""
+    checkpoint = _load(args.checkpoint)
+    with Bar("benchmark") as bar:
+        result = benchmark.bench(checkpoint, _experiment(args, checkpoint), progress=bar)
+    if args.json:
+        print(json.dumps(result.as_dict(), indent=2))
+        return
+    extrapolated = "" if result.lab_ks_timed == result.ks else f" (from {result.lab_ks_timed} of them)"
+    print(
+        f"{result.checkpoint} {result.layer}: {result.n:,} images, {result.ks} K, medians of {result.repeats} repeats\n"
+        f"  one test pass     {result.pass_seconds:8.2f} s\n"
+        f"  sweep, every K    {result.sweep_seconds:8.2f} s   {result.sweep_over_pass:.2f} × one pass\n"
+        f"  the lab's loop    {result.lab_loop_seconds:8.2f} s   {result.speedup:.1f} × the sweep{extrapolated}\n"
+        f"  ranking, once     {result.rank_seconds:8.2f} s   (in neither)\n"
+        f"  predictions agree {result.predictions_agree:.6f} ({result.disagreements} differ, {result.ties} ties)\n"
+        f"  largest difference of logits {result.max_logit_difference:.1e}"
+    )
+
+
+def _load(name: str) -> Checkpoint:
+    return checkpoints.load(Path(name) if name.endswith(".safetensors") else name)
+
+
+def _experiment(args: argparse.Namespace, checkpoint: Checkpoint) -> Experiment:
+    """What the options of `sweep` and `bench` ask for, checked."""
+    given = {key: getattr(args, key) for key in ("criterion", "mode", "ranked_on", "split", "seed") if key in args}
+    layer = args.layer or experiment.default_layer(checkpoint)
+    plan = Experiment(checkpoint.name, layer, limit=args.limit, **given)
+    experiment.check(plan, checkpoint)
+    channels = conv_layer(checkpoint.model, layer).out_channels
+    return replace(plan, ks=None if args.k is None else check_ks(_k_range(args.k), channels))
+
+
+def _k_range(text: str) -> range:
+    """`START:STOP[:STEP]`, like Python's range."""
+    try:
+        return range(*[int(part) for part in _two_or_three(text.split(":"))])
+    except ValueError:
+        raise ValueError(f"--k {text!r} is not START:STOP[:STEP], such as 0:33 or 0:33:2") from None
+
+
+def _two_or_three(parts: list[str]) -> list[str]:
+    if len(parts) not in (2, 3):
+        raise ValueError(parts)
+    return parts
+
+
+def _save(table: pd.DataFrame, path: str, about: str) -> None:
+    report.write_csv(table, path)
+    if path != "-":
+        print(f"saved {path}: {about}")
+
+
+def _at_ends(result: Sweep) -> str:
+    first, last = result.accuracy[0], result.accuracy[-1]
+    return f"accuracy {first:.4f} at K = {result.ks[0]}, {last:.4f} at K = {result.ks[-1]}"
+
+
 def _parser() -> Parser:
     parser = Parser(prog="python -m explorer", description="Prune a network's channels and see what its accuracy does.")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
@@ -153,7 +256,45 @@ def _parser() -> Parser:
     train.add_argument("--resume", action="store_true", help="go on from the last finished epoch")
     _add_device(train)
     train.set_defaults(run=run_train)
+
+    stats = commands.add_parser("stats", help="statistics of each channel's output")
+    _add_checkpoint(stats)
+    stats.add_argument("--split", default="test", metavar="SPLIT", help="test (default) or train")
+    _add_csv(stats)
+    stats.set_defaults(run=run_stats)
+
+    sweep = commands.add_parser("sweep", help="accuracy at every K")
+    _add_checkpoint(sweep)
+    sweep.add_argument("--criterion", default="mean", metavar="C", help=", ".join(CRITERIA))
+    sweep.add_argument("--mode", default="filter", metavar="M", help=", ".join(MODES))
+    sweep.add_argument("--rank-on", dest="ranked_on", default="test", metavar="SPLIT", help="test (default) or train")
+    sweep.add_argument("--split", default="test", metavar="SPLIT", help="test (default) or train")
+    sweep.add_argument("--seed", type=int, default=0, metavar="S", help="of the criterion random")
+    _add_range(sweep)
+    _add_device(sweep)
+    _add_csv(sweep)
+    sweep.set_defaults(run=run_sweep)
+
+    bench = commands.add_parser("bench", help="time the sweep against a full pass for each K")
+    _add_checkpoint(bench)
+    _add_range(bench)
+    bench.add_argument("--json", action="store_true", help="print JSON")
+    bench.set_defaults(run=run_bench)
     return parser
+
+
+def _add_checkpoint(command: argparse.ArgumentParser) -> None:
+    command.add_argument("checkpoint", metavar="CHECKPOINT", help="a name that `models` lists, or a .safetensors file")
+    command.add_argument("--layer", metavar="L", help="a convolution (default: the one that the network's lab prunes)")
+
+
+def _add_range(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--k", metavar="START:STOP[:STEP]", help="like a Python range (default: every K, 0:P+1)")
+    command.add_argument("--limit", type=int, metavar="N", help="the first N images only")
+
+
+def _add_csv(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--csv", metavar="FILE", help="write a CSV file; - is standard output")
 
 
 def _add_device(command: argparse.ArgumentParser) -> None:

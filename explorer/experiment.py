@@ -59,9 +59,7 @@ def statistics_of(checkpoint: Checkpoint, layer: str, split: str, limit: int | N
     return collect(checkpoint.model, layer, batches_of(checkpoint, split, limit))
 
 
-def ranking_of(
-    experiment: Experiment, checkpoint: Checkpoint, statistics: ChannelStatistics | None = None
-) -> Ranking:
+def ranking_of(experiment: Experiment, checkpoint: Checkpoint, statistics: ChannelStatistics | None = None) -> Ranking:
     """The experiment's ranking; statistics of the layer's raw output on `ranked_on` are collected unless given."""
     if statistics is None and criterion_info(experiment.criterion).needs_data:
         statistics = statistics_of(checkpoint, experiment.layer, experiment.ranked_on, experiment.limit)

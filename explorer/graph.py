@@ -29,8 +29,9 @@ Env = dict[fx.Node, Any]
 exclusive = threading.RLock()
 
 ACTIVATION_MODULES: tuple[type[nn.Module], ...] = (
-    nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU, nn.RReLU, nn.ELU, nn.SELU, nn.CELU, nn.GELU, nn.SiLU, nn.Mish, nn.Hardswish,
-    nn.Hardsigmoid, nn.Hardtanh, nn.Sigmoid, nn.Tanh, nn.Softplus, nn.Softsign, nn.LogSigmoid, nn.Softshrink,
+    nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU, nn.RReLU, nn.ELU, nn.SELU, nn.CELU, nn.GELU, nn.SiLU, nn.Mish,
+    nn.Hardswish, nn.Hardsigmoid, nn.Hardtanh, nn.Sigmoid, nn.Tanh, nn.Softplus, nn.Softsign, nn.LogSigmoid,
+    nn.Softshrink,
 )  # fmt: skip
 ELEMENTWISE_MODULES = (*ACTIVATION_MODULES, nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.AlphaDropout)
 POOLING_MODULES = (
@@ -41,12 +42,12 @@ ACTIVATION_FUNCTIONS: frozenset[Any] = frozenset({
     F.sigmoid, torch.sigmoid, F.tanh, torch.tanh, F.softplus, "relu", "sigmoid", "tanh",
 })  # fmt: skip
 ELEMENTWISE_FUNCTIONS = ACTIVATION_FUNCTIONS | {
-    torch.abs, abs, operator.abs, operator.neg, torch.neg, torch.square, torch.clamp, torch.clone, "abs", "neg", "square",
-    "clamp", "clone", "contiguous", "detach",
+    torch.abs, abs, operator.abs, operator.neg, torch.neg, torch.square, torch.clamp, torch.clone, "abs", "neg",
+    "square", "clamp", "clone", "contiguous", "detach",
 }  # fmt: skip
 BINARY_FUNCTIONS: frozenset[Any] = frozenset({
-    operator.add, operator.sub, operator.mul, operator.truediv, torch.add, torch.sub, torch.mul, torch.div, torch.maximum,
-    torch.minimum, "add", "sub", "mul", "div",
+    operator.add, operator.sub, operator.mul, operator.truediv, torch.add, torch.sub, torch.mul, torch.div,
+    torch.maximum, torch.minimum, "add", "sub", "mul", "div",
 })  # fmt: skip
 POOLING_FUNCTIONS: frozenset[Any] = frozenset({
     F.max_pool2d, F.avg_pool2d, F.adaptive_avg_pool2d, F.adaptive_max_pool2d,
@@ -77,7 +78,7 @@ def trace(model: nn.Module) -> fx.GraphModule:
     twin = copy.deepcopy(model).eval()
     for module in twin.modules():
         if getattr(module, "inplace", False):
-            module.inplace = False
+            setattr(module, "inplace", False)  # noqa: B010 - which type checkers cannot know of
     with exclusive:
         try:
             traced = fx.symbolic_trace(twin)

@@ -43,9 +43,7 @@ class Plan(Protocol):
         ...
 
 
-def make_plan(
-    model: nn.Module, layer: str, mode: str, example: Inputs, device: torch.device | str = "cpu"
-) -> Plan:
+def make_plan(model: nn.Module, layer: str, mode: str, example: Inputs, device: torch.device | str = "cpu") -> Plan:
     """The fastest plan known for pruning `layer` in `mode`; `example` is any batch, on `device`.
 
     A network that torch.fx cannot trace gets masked copies, correct and slow.
@@ -154,7 +152,9 @@ class CutNetwork:
         gone = torch.as_tensor(order[:k])
         again = {node: lambda value: self._prune_again(value, gone) for node in self.cut.sources if node not in kept}
         with exclusive:
-            return _logits(self.cut.suffix.run({**kept, **mixed}, again)[self.cut.output]).clone()  # not a view of `mixed`
+            return _logits(
+                self.cut.suffix.run({**kept, **mixed}, again)[self.cut.output]
+            ).clone()  # not a view of `mixed`
 
     def _prune_again(self, value: Tensor, channels: Tensor) -> Tensor:
         """A call of the layer that reads what another call of it wrote: its channels are pruned where it ends."""
@@ -172,8 +172,8 @@ class CutNetwork:
             return False
         source = node.all_input_nodes[0]
         owner = self.cut.owners[source]
-        counts = torch.bincount(owner[owner >= 0], minlength=len(self.emits))
-        return len(self.cut.shapes[source]) == 2 and bool((counts == counts[0]).all()) and counts[0] > 0
+        counts = torch.bincount(owner[owner >= 0], minlength=len(self.emits)).tolist()
+        return len(self.cut.shapes[source]) == 2 and counts[0] > 0 and len(set(counts)) == 1
 
     def _keeps_rows_apart(self, node: fx.Node) -> bool:
         """Whether the node treats each row of (rows, features) alone, so that the rows of many K can be stacked."""
@@ -208,7 +208,7 @@ class CutNetwork:
     def _prepare(
         self, kept: Env, pruned: Env, order: np.ndarray
     ) -> tuple[dict[fx.Node, Tensor], dict[fx.Node, tuple[Tensor, Tensor]]]:
-        """For each linear layer z_0 (N, out), and by K the change of its inputs (P, N, f) with their weights (P, f, out)."""
+        """For each linear layer z_0 (N, out), and by K the change of its inputs (P, N, f) with weights (P, f, out)."""
         rank = torch.empty(len(order), dtype=torch.int64)
         rank[torch.as_tensor(order)] = torch.arange(len(order))
         sums, parts = {}, {}

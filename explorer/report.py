@@ -1,5 +1,6 @@
 """Tables of results: what the pages show, and what every CSV holds."""
 
+import errno
 import os
 import sys
 from pathlib import Path
@@ -86,6 +87,20 @@ def csv_bytes(table: pd.DataFrame) -> bytes:
     return table.to_csv(index=False, lineterminator="\n").encode()
 
 
+def check_writable(path: str | Path) -> None:
+    """ValueError where `write_csv` could not write, to be found out before the work and not after it."""
+    if str(path) == "-":
+        return
+    target = Path(path)
+    try:
+        if target.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        _part(target).touch()
+        _part(target).unlink()
+    except OSError as error:
+        raise ValueError(f"cannot write {path} ({error.strerror}); name a file in a folder you can write to") from error
+
+
 def write_csv(table: pd.DataFrame, path: str | Path) -> None:
     """Write the table whole or not at all; `-` is standard output. OSError where the place cannot be written."""
     content = csv_bytes(table)
@@ -93,9 +108,13 @@ def write_csv(table: pd.DataFrame, path: str | Path) -> None:
         sys.stdout.write(content.decode())
         return
     target = Path(path)
-    part = target.with_name(target.name + ".part")
+    part = _part(target)
     try:
         part.write_bytes(content)
         os.replace(part, target)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _part(target: Path) -> Path:
+    return target.with_name(target.name + ".part")

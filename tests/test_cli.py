@@ -1,4 +1,5 @@
 import io
+import json
 import os
 import subprocess
 import sys
@@ -173,3 +174,88 @@ def test_as_a_module(tmp_path):
     refused = explorer("data", "imagenet")
     assert refused.returncode == 2 and refused.stdout == ""
     assert refused.stderr == "error: unknown data set 'imagenet'; choose one of: cifar10, mnist, fashion-mnist\n"
+
+
+FASHION = "simple-cnn_fashion-mnist"
+
+
+def test_sweep_prints_a_table_and_writes_the_same_csv_everywhere(capsys, tmp_path):
+    command = ["sweep", FASHION, "--limit", "200", "--k", "0:33:16"]
+    assert cli.main(command) == 0
+    table = capsys.readouterr().out.splitlines()
+    assert table[0].split() == ["k", "pruned_channel", "n", "correct", "accuracy", "low", "high"] and len(table) == 4
+    assert cli.main([*command, "--csv", "-"]) == 0
+    printed = capsys.readouterr().out
+    assert cli.main([*command, "--csv", str(tmp_path / "a.csv")]) == 0
+    assert "3 K on 200 images" in capsys.readouterr().out
+    assert (tmp_path / "a.csv").read_text() == printed
+    rows = [line.split(",") for line in printed.splitlines()]
+    assert rows[0][:3] == ["checkpoint", "checkpoint_sha256", "dataset"]
+    assert [row[9] for row in rows[1:]] == ["0", "16", "32"]
+
+
+def test_sweep_options_reach_the_csv(capsys):
+    options = [
+        "--layer",
+        "conv1",
+        "--criterion",
+        "random",
+        "--mode",
+        "weights",
+        "--seed",
+        "7",
+        "--split",
+        "train",
+        "--rank-on",
+        "train",
+    ]
+    assert cli.main(["sweep", FASHION, "--limit", "50", "--k", "1:2", "--csv", "-", *options]) == 0
+    row = capsys.readouterr().out.splitlines()[1].split(",")
+    assert row[2:11] == ["fashion-mnist", "train", "conv1", "random", "", "weights", "7", "1", "16"]
+
+
+def test_stats_prints_a_row_a_channel_and_writes_csv(capsys, tmp_path):
+    assert cli.main(["stats", FASHION, "--layer", "conv1"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 17
+    assert cli.main(["stats", FASHION, "--csv", str(tmp_path / "s.csv")]) == 0
+    assert capsys.readouterr().out.endswith("32 channels over 10,000 images\n")
+    assert (tmp_path / "s.csv").read_text().startswith("channel,mean,std,")
+
+
+def test_bench_prints_the_promised_json(capsys):
+    assert cli.main(["bench", FASHION, "--limit", "50", "--k", "0:33:16", "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    promised = "pass_seconds sweep_seconds lab_loop_seconds sweep_over_pass speedup predictions_agree"
+    assert set(promised.split()) | {"max_logit_difference", "n", "ks"} <= set(result)
+    assert (result["n"], result["ks"]) == (50, 3)
+    assert cli.main(["bench", FASHION, "--limit", "50", "--k", "0:33:16"]) == 0
+    assert "× one pass" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ("sweep nope", "unknown checkpoint 'nope'; there are: "),
+        ("sweep nope.safetensors", "unknown checkpoint 'nope.safetensors'"),
+        (f"sweep {FASHION} --layer conv3", "unknown layer 'conv3'; choose one of: conv1, conv2"),
+        (f"sweep {FASHION} --layer fc1", "layer 'fc1' is a Linear, not a Conv2d"),
+        (f"sweep {FASHION} --criterion best", "unknown criterion 'best'; choose one of: mean, l1, random"),
+        (f"sweep {FASHION} --mode best", "unknown mode 'best'; choose one of: filter, weights"),
+        (f"sweep {FASHION} --rank-on val", "unknown split 'val'; choose one of: test, train"),
+        (f"sweep {FASHION} --k 0:34", "K = 33 is outside 0…32"),
+        (f"sweep {FASHION} --k=-3:2", "K = -3 is outside 0…32"),
+        (f"sweep {FASHION} --k 7", "--k '7' is not START:STOP[:STEP]"),
+        (f"sweep {FASHION} --k 0:x", "--k '0:x' is not START:STOP[:STEP]"),
+        (f"sweep {FASHION} --k 0:9:0", "--k '0:9:0' is not START:STOP[:STEP]"),
+        (f"sweep {FASHION} --k 5:5", "there is no K to compute; choose at least one in 0…32"),
+        (f"sweep {FASHION} --limit 0", "limit 0 is outside 1…10000"),
+        (f"sweep {FASHION} --limit ten", "argument --limit: invalid int value: 'ten'"),
+        (f"sweep {FASHION} --device abacus", "device 'abacus' is not available here"),
+        (f"sweep {FASHION} --csv missing/a.csv", "cannot write missing/a.csv (No such file or directory)"),
+        (f"stats {FASHION} --csv .", "cannot write . (Is a directory)"),
+        (f"stats {FASHION} --split val", "unknown split 'val'; choose one of: "),
+        (f"bench {FASHION} --k 0:99", "is outside 0…32"),
+    ],
+)
+def test_bad_sweeps_are_one_sentence(capsys, words, sentence):
+    assert sentence in complaint(capsys, *words.split())

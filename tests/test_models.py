@@ -7,7 +7,12 @@ from explorer import models
 @pytest.mark.parametrize(("shape", "features"), [((3, 32, 32), 2048), ((1, 28, 28), 1568)])
 def test_simple_cnn_is_the_network_of_lab_a(shape, features):
     model = models.build("simple-cnn", shape, 10)
-    assert [name for name, _ in model.named_children() if name.startswith(("conv", "fc"))] == "conv1 conv2 fc1 fc2".split()
+    assert [name for name, _ in model.named_children() if name.startswith(("conv", "fc"))] == [
+        "conv1",
+        "conv2",
+        "fc1",
+        "fc2",
+    ]
     assert model.fc1.in_features == features and model.fc1.out_features == 256
     assert model(torch.zeros(2, *shape)).shape == (2, 10)
     assert models.conv_layer(model, models.MODELS["simple-cnn"].layer).out_channels == 32

@@ -3,10 +3,10 @@ import io
 import numpy as np
 import pandas as pd
 import pytest
+from test_sweep import by_hand
 
 from explorer import report
 from explorer.sweep import Run
-from test_sweep import by_hand
 
 HEADER = (
     "checkpoint,checkpoint_sha256,dataset,split,layer,criterion,ranked_on,mode,seed,"
