@@ -41,12 +41,12 @@ class Chart:
 
     spec: dict[str, Any]
     data: dict[str, pd.DataFrame]
-    alt: str
+    words: str
 
-    def altair(self) -> alt.TopLevelMixin:
+    def altair(self) -> alt.LayerChart:
         """The same chart as an Altair object with its data inside, for a notebook or a file."""
         datasets = {name: rows.to_dict("records") for name, rows in self.data.items()}
-        return alt.Chart.from_dict({**self.spec, "datasets": datasets})
+        return alt.LayerChart.from_dict({**self.spec, "datasets": datasets})
 
 
 # Accuracy against K
@@ -118,12 +118,12 @@ def _comparison_spec(
     title = "Channels pruned (K)" if x == "k" else "Share of the channels pruned"
     at = alt.X(f"{x}:Q", title=title, axis=axis, scale=_extent(low, high))
     y = alt.Y("accuracy:Q", title="Accuracy", axis=PERCENT, scale=UNIT)
-    legend = alt.Legend(title="Ranked by", orient="top", symbolSize=200, symbolStrokeWidth=3, symbolOpacity=1)
+    legend = alt.Legend(title="Ranked by", orient="top", symbolSize=200, symbolDash=[1, 0], symbolOpacity=1)
     domain = list(names)
     dashes = [DASHES[i % len(DASHES)] for i in range(len(names))]
     shapes = [SHAPES[i % len(SHAPES)] for i in range(len(names))]
     colour = alt.Color("criterion:N", scale=alt.Scale(domain=domain), legend=legend)
-    dash = alt.StrokeDash("criterion:N", scale=alt.Scale(domain=domain, range=dashes), legend=legend)
+    dash = alt.StrokeDash("criterion:N", scale=alt.Scale(domain=domain, range=dashes), legend=None)
     shape = alt.Shape("criterion:N", scale=alt.Scale(domain=domain, range=shapes), legend=legend)
     tips = [
         alt.Tooltip("criterion:N", title="Ranked by"),
@@ -319,7 +319,7 @@ def map_pictures(maps: np.ndarray, colour: str = "colour", size: int = 112) -> l
 
 def grid_columns(count: int) -> int:
     """Columns of a grid of `count` maps that is about twice as wide as high: 8 for 32, 16 for 128 or 256."""
-    return max(1, min(16, 2 ** round(math.log2(math.sqrt(2 * max(1, count))))))
+    return min(count, 16, 2 ** math.floor(math.log2(2 * count) / 2 + 0.5))
 
 
 def figure_bytes(figure: Figure, kind: str = "png", dpi: int = PRINT_DPI, transparent: bool = False) -> bytes:

@@ -70,24 +70,31 @@ def maps(view: View, ranking: Ranking, k: int) -> None:
                 icon=":material/download:",
                 on_click="ignore",
             )
-        controls.csv_button(cache.statistics_table(averages, ranking, k), controls.file_name(view, where, "channels"))
+        table = cache.statistics_table(averages, ranking, k)
+        controls.csv_button(table, controls.file_name(view, where, "channels"), "CSV")
 
 
 def examples(view: View, ranking: Ranking, k: int) -> None:
     """One channel's maps on a few real images."""
     st.subheader("One channel on real images")
-    options = [str(channel) for channel in range(view.channels)]
-    channel = int(controls.pick_named("Channel", "channel", options, str(ranking.order[-1]), f"not in {view.layer}"))
+    options, top = [str(channel) for channel in range(view.channels)], str(ranking.order[-1])
+    channel = int(controls.pick_named("Channel", "channel", options, top, f"not in {view.layer}", width=200))
     state = "pruned" if channel in ranking.order[:k] else "kept"
     images, labels, outputs = cache.examples(
         view.checkpoint, view.checkpoint.sha256, view.layer, st.session_state["output"], EXAMPLES
     )
-    colours = charts.map_pictures(outputs[:, channel], st.session_state["colouring"], 140)
-    with st.grid(EXAMPLES, min_column_width=110, gap="small"):
-        for image, label in zip(charts.thumbnails(images, 140), labels, strict=True):
-            st.image(image, caption=label, width=140, alt=f"A test image of {label}")
-        for picture, label in zip(colours, labels, strict=True):
-            st.image(picture, width=140, alt=f"What channel {channel} puts out for the image of {label}")
+    colours = charts.map_pictures(outputs[:, channel], st.session_state["colouring"])
+    grid = st.grid(EXAMPLES, min_column_width=100, gap="small")
+    for image, picture, label in zip(charts.thumbnails(images), colours, labels, strict=True):
+        with grid.cell():
+            st.image(image, width="stretch", output_format="PNG", alt=f"A test image of {label}")
+            st.image(
+                picture,
+                caption=label,
+                width="stretch",
+                output_format="PNG",
+                alt=f"What channel {channel} puts out for {label}",
+            )
     st.caption(
         f"Channel {channel} is {state} at K = {k}: above, one test image of each of the first classes; below, what the "
         "channel puts out for it, all on one scale."

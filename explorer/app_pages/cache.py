@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -33,13 +34,14 @@ def board() -> Board:
 
 
 def checkpoint(name: str) -> Checkpoint:
-    """The checkpoint called `name`, loaded once, and again when its file changes."""
-    return _checkpoint(name, checkpoints.find(name).stat().st_mtime_ns)
+    """The checkpoint called `name`, loaded once, and again when its files change."""
+    path = checkpoints.find(name)
+    return _checkpoint(path, tuple(part.stat().st_mtime_ns for part in (path, path.with_suffix(".json"))))
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
-def _checkpoint(name: str, _changed: int) -> Checkpoint:
-    return checkpoints.load(name)
+def _checkpoint(path: Path, changed: tuple[int, ...]) -> Checkpoint:
+    return checkpoints.load(path)
 
 
 @lru_cache(maxsize=8)

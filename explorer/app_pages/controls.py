@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -107,26 +108,26 @@ def pick_criterion() -> str:
 
 def pick_seed() -> int:
     """The seed of a random order."""
-    note_link("seed", _whole(0, MAX_SEED), "is no seed: give a whole number from 0 up; showing 0")
+    note_whole("seed", 0, MAX_SEED, 0, "no seed")
     return int(st.number_input("Seed of the random order", 0, MAX_SEED, 0, **_linked("seed")))
 
 
-def pick_named(label: str, key: str, options: Sequence[str], default: str, wrong: str) -> str:
+def pick_named(label: str, key: str, options: Sequence[str], default: str, wrong: str, **look: Any) -> str:
     """One of many options by name; `wrong` says what the link's value is when it is none of them."""
-    note_link(key, options.__contains__, f"is {wrong}: choose one of {', '.join(options)}; showing {default}")
-    return st.selectbox(label, options, index=list(options).index(default), **_linked(key))
+    note_link(key, _one_of(options), f"is {wrong}: choose one of {', '.join(options)}; showing {default}")
+    return st.selectbox(label, options, index=list(options).index(default), **_linked(key), **look)
 
 
 def pick_option(label: str, key: str, options: Sequence[str], **look: Any) -> str:
     """One of a few options, all in sight; the first is the default."""
-    note_link(key, options.__contains__, f"is not known: choose one of {', '.join(options)}; showing {options[0]}")
+    note_link(key, _one_of(options), f"is not known: choose one of {', '.join(options)}; showing {options[0]}")
     return st.segmented_control(label, options, default=options[0], required=True, **_linked(key), **look)
 
 
 def pick_several(label: str, key: str, options: Sequence[str], usual: Sequence[str]) -> list[str]:
     """Any number of options, all in sight, in the order of `options`."""
     known = ", ".join(options)
-    note_link(key, lambda raw: set(raw.split(",")) <= set(options), f"is not known: choose among {known}")
+    note_link(key, lambda raw: set(raw) <= set(options), f"is not known: choose among {known}")
     chosen = st.pills(label, options, selection_mode="multi", default=usual, **_linked(key))
     return [option for option in options if option in chosen]
 
@@ -136,10 +137,9 @@ def pick_ks(view: View) -> tuple[int, ...]:
     channels, layer = view.channels, (view.checkpoint.sha256, view.layer)
     if st.session_state.setdefault("ks of", layer) != layer:
         st.session_state.update({"ks of": layer, "ks": (0, channels), "step": 1})
-    inside = _whole(0, channels)
     fix = f"are no first and last K: give two whole numbers from 0 to {channels}; showing all"
-    note_link("ks", lambda raw: raw.count(",") == 1 and all(map(inside, raw.split(","))), fix, "K")
-    note_link("step", _whole(1, channels), f"is no step: give a whole number from 1 to {channels}; showing 1")
+    note_link("ks", lambda raw: _is_range(raw, channels), fix, "K")
+    note_whole("step", 1, channels, 1, "no step")
     first, last = st.slider("From K to K", 0, channels, (0, channels), **_linked("ks"))
     step = st.number_input("Step", 1, channels, 1, width=140, **_linked("step"))
     return tuple(range(first, last + 1, int(step)))
@@ -150,8 +150,7 @@ def pick_k(channels: int, cliff: int | None = None) -> int:
     if st.session_state.pop(SETTLED, False):
         st.rerun()
     half = channels // 2
-    fix = f"is no number of channels to prune: give a whole number from 0 to {channels}; showing {half}"
-    note_link("k", _whole(0, channels), fix, "K")
+    note_whole("k", 0, channels, half, "no number of channels to prune", "K")
     if st.session_state.get("k", 0) > channels:
         st.session_state["k"] = channels
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
@@ -180,8 +179,12 @@ def _move(by: int, channels: int) -> None:
     set_k(min(max(st.session_state["k"] + by, 0), channels))
 
 
-def _whole(low: int, high: int) -> Callable[[str], bool]:
-    return lambda raw: raw.isdecimal() and low <= int(raw) <= high
+def _one_of(options: Sequence[str]) -> Callable[[list[str]], bool]:
+    return lambda raw: len(raw) == 1 and raw[0] in options
+
+
+def _is_range(ends: list[str], highest: int) -> bool:
+    return len(ends) == 2 and all(end.isdecimal() and int(end) <= highest for end in ends)
 
 
 def _linked(key: str) -> dict[str, Any]:
@@ -192,19 +195,30 @@ def _linked(key: str) -> dict[str, Any]:
 # Links
 
 
-def note_link(key: str, valid: Callable[[str], bool], fix: str, name: str | None = None) -> None:
-    """Where the link that opened this page gives `key` a value that is not valid, note it and drop it.
+def note_link(key: str, valid: Callable[[list[str]], bool], fix: str, name: str | None = None) -> None:
+    """Where the link that opened this page gives `key` values that are not valid, note it; the widget ignores them.
 
     The note stays until the user chooses a value.
     """
     if key in st.session_state or key not in st.query_params:
         return
-    raw = ",".join(st.query_params.get_all(key))
-    if valid(raw):
-        return
-    shown = raw if len(raw) <= 40 else f"{raw[:40]}…"
-    st.session_state.setdefault(NOTES, {})[key] = f"The link's {name or key.replace('_', ' ')} “{shown}” {fix}."
-    del st.query_params[key]
+    raw = st.query_params.get_all(key)
+    if not valid(raw):
+        shown = ", ".join(raw)
+        shown = shown if len(shown) <= 40 else f"{shown[:40]}…"
+        note = f"The link's {name or key.replace('_', ' ')} “{shown}” {fix}."
+        st.session_state.setdefault(NOTES, {})[key] = note
+
+
+def note_whole(key: str, low: int, high: int, default: int, wrong: str, name: str | None = None) -> None:
+    """`note_link` for a whole number from `low` to `high`."""
+    try:
+        shown = float(st.query_params.get(key, default))
+    except ValueError:
+        shown = default
+    shown = int(shown) if low <= shown <= high else default  # as Streamlit's number widgets read a link
+    fix = f"is {wrong}: give a whole number from {low} to {high}; showing {shown}"
+    note_link(key, lambda raw: len(raw) == 1 and raw[0].isdecimal() and low <= int(raw[0]) <= high, fix, name)
 
 
 def _settle(key: str) -> None:
@@ -222,8 +236,8 @@ def require_data(dataset: str) -> None:
         st.stop()
 
 
-def has_data(dataset: str) -> bool:
-    """Whether the data set is on this machine and whole; if not, say so and offer the way out."""
+def has_data(dataset: str, offer: bool = True) -> bool:
+    """Whether the data set is on this machine and whole; if not, say so, and `offer` the download."""
     title = data.dataset_info(dataset).title
     if data.availability(dataset) == "missing":
         st.warning(
@@ -231,7 +245,8 @@ def has_data(dataset: str) -> bool:
             f"or with `python -m explorer data {dataset}`.",
             icon=":material/database_off:",
         )
-        download_button(dataset)
+        if offer:
+            download_button(dataset)
         return False
     try:
         data.load_split(dataset, cache.TEST)
@@ -252,14 +267,19 @@ def download_button(dataset: str) -> None:
             f"Download {title} ({megabytes:.0f} MB)",
             key=f"download {dataset}",
             icon=":material/download:",
-            type="primary",
-            on_click=cache.download,
-            args=(dataset, True),
+            type="primary" if data.availability(dataset) == "missing" else "secondary",
+            on_click=start_download,
+            args=(dataset,),
         )
     elif job.finished:
-        show_end(job, f"Downloading {title}", lambda again: cache.download(dataset, again))
+        show_end(job, f"Downloading {title}", partial(start_download, dataset))
     else:
         follow(job, f"Downloading {title}")
+
+
+def start_download(dataset: str, again: bool = True) -> None:
+    """Fetch a data set in the background; for callbacks."""
+    cache.download(dataset, again)
 
 
 # Work in the background
@@ -326,7 +346,7 @@ def finished(what: str, ask: Callable[..., Job]) -> Any:
     st.stop()
 
 
-def show_end(job: Job, what: str, ask: Callable[..., Job]) -> None:
+def show_end(job: Job, what: str, ask: Callable[..., Any]) -> None:
     """Say that a job failed or was cancelled, with a button to start it anew."""
     failed = job.status == FAILED
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -335,7 +355,11 @@ def show_end(job: Job, what: str, ask: Callable[..., Job]) -> None:
         else:
             st.warning(f"{what} was cancelled at {job.fraction:.0%}.", icon=":material/cancel:")
         label = "Try again" if failed else "Start again"
-        st.button(label, key=f"again {job.key}", icon=":material/refresh:", on_click=ask, kwargs={"again": True})
+        st.button(label, key=f"again {job.key}", icon=":material/refresh:", on_click=lambda: _call(ask))
+
+
+def _call(ask: Callable[..., Any]) -> None:
+    ask(again=True)
 
 
 def follow(job: Job, what: str) -> None:
@@ -353,21 +377,17 @@ def progress_or_rerun(job: Job, what: str) -> None:
 
 def progress(job: Job, what: str) -> None:
     """How far a job is, how long it will take, and, once it takes long, a button to cancel it."""
-    if job.status == QUEUED:
-        ahead = cache.board().ahead(job)
-        st.progress(0.0, text=f":material/hourglass_empty: {what}: waiting for {ahead} other job{'s'[: ahead != 1]}")
-    else:
-        left = "" if job.left is None else f", {duration(job.left)} left"
-        st.progress(job.fraction, text=f":material/autorenew: {what}: {job.fraction:.0%}{left}")
-    if job.status == QUEUED or job.elapsed > LONG:
-        cancelling = job.cancelling
-        st.button(
-            "Cancelling…" if cancelling else "Cancel",
-            key=f"cancel {job.key}",
-            icon=":material/cancel:",
-            on_click=job.cancel,
-            disabled=cancelling,
-        )
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if job.status == QUEUED:
+            ahead = cache.board().ahead(job)
+            st.progress(0.0, f":material/hourglass_empty: {what}: waiting for {ahead} other job{'s'[: ahead != 1]}")
+        else:
+            left = "" if job.left is None else f", {duration(job.left)} left"
+            st.progress(job.fraction, f":material/autorenew: {what}: {job.fraction:.0%}{left}")
+        if job.status == QUEUED or job.elapsed > LONG:
+            label = "Cancelling…" if job.cancelling else "Cancel"
+            key, icon = f"cancel {job.key}", ":material/cancel:"
+            st.button(label, key=key, icon=icon, on_click=job.cancel, disabled=job.cancelling)
 
 
 def duration(seconds: float) -> str:
@@ -381,10 +401,10 @@ def duration(seconds: float) -> str:
 # Drawing and downloading
 
 
-def csv_button(table: pd.DataFrame, name: str) -> None:
+def csv_button(table: pd.DataFrame, name: str, label: str = "Download CSV") -> None:
     """Download a table as CSV, as `report` writes it."""
     st.download_button(
-        "Download CSV",
+        label,
         lambda: report.csv_bytes(table),
         f"{name}.csv",
         "text/csv",
@@ -406,7 +426,7 @@ def draw(chart: charts.Chart, **options: Any) -> Any:
     if st.context.theme.type == "light":  # Streamlit's own grey is pale; its dark theme needs no help
         ink = {"labelColor": LIGHT_INK, "titleColor": LIGHT_INK}
         spec["config"] = {part: {**look, **ink} for part, look in spec["config"].items()}
-    return st.vega_lite_chart(spec, width="stretch", alt=chart.alt, **options)
+    return st.vega_lite_chart(spec, width="stretch", alt=chart.words, **options)
 
 
 LIGHT_INK = "#44525F"

@@ -96,5 +96,5 @@ with controls.page():
     with below:
         datasets()
     with right:
-        if controls.has_data(point.card.dataset):
+        if controls.has_data(point.card.dataset, offer=False):
             classes_of(point)

@@ -75,11 +75,17 @@ def flips(sweep: Sweep, k: int) -> None:
     if shown.empty:
         st.caption(f":material/check_circle: No prediction is {kind} at K = {k}.")
         return
-    images = data.load_split(sweep.run.dataset, sweep.run.split).take(shown["image"].to_numpy()).inputs[0].numpy()
+    images = data.load_split(sweep.run.dataset, sweep.run.split).take(shown["image"].tolist()).inputs[0].numpy()
     with st.grid(SHOWN, min_column_width=100, gap="small"):
         for picture, row in zip(charts.thumbnails(images), shown.itertuples(), strict=True):
             words = f"true {row.label}  \n{row.before} → **{row.after}**"
-            st.image(picture, caption=words, width="stretch", alt=f"A {row.label}: {row.before}, then {row.after}")
+            st.image(
+                picture,
+                caption=words,
+                width="stretch",
+                output_format="PNG",
+                alt=f"A {row.label}: {row.before}, then {row.after}",
+            )
 
 
 def provenance(view: View, sweep: Sweep) -> None:

@@ -1,0 +1,298 @@
+"""Every page, run in process on the bundled network, on links full of nonsense, and where things are missing."""
+
+import shutil
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from explorer import checkpoints, data
+from explorer.experiment import Experiment, sweep_of
+from explorer.report import accuracy_table
+
+ENTRY = str(Path(__file__).parent.parent / "streamlit_app.py")
+BUNDLED = "simple-cnn_fashion-mnist"
+PAGES = ["prune", "activations", "sweep", "model"]
+PATIENCE = 120  # seconds
+
+
+def settle(at: AppTest) -> AppTest:
+    """Run until no background work shows: what the browser's polling does."""
+    end = time.monotonic() + PATIENCE
+    at.run()
+    while at.progress and time.monotonic() < end:
+        time.sleep(0.3)
+        at.run()
+    assert not at.exception, at.exception[0].message
+    assert not at.progress, "still working"
+    return at
+
+
+def visit(page: str = "prune", **link: str | list[str]) -> AppTest:
+    """Open a page by a link to it."""
+    at = AppTest.from_file(ENTRY, default_timeout=PATIENCE)
+    for name, value in link.items():
+        at.query_params[name] = value
+    if page != "prune":
+        at.switch_page(f"explorer/app_pages/{page}.py")
+    return settle(at)
+
+
+@pytest.fixture(scope="module")
+def truth() -> pd.DataFrame:
+    """The accuracies of the default view, from the core alone."""
+    point = checkpoints.load(BUNDLED)
+    *_, whole = sweep_of(Experiment(BUNDLED, "conv2"), point)
+    return accuracy_table(whole)
+
+
+def percent(share: float) -> str:
+    return f"{100 * share:.2f} %"
+
+
+def metrics(at: AppTest) -> dict[str, str]:
+    return {metric.label: metric.value for metric in at.metric}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_opens_without_a_click(page):
+    at = visit(page)
+    assert not at.error and not at.warning
+    assert at.get("vega_lite_chart")
+    assert at.selectbox(key="checkpoint").value == BUNDLED
+
+
+def test_prune_shows_the_exact_accuracy_at_every_k_it_is_moved_to(truth):
+    at = visit()
+    assert metrics(at)["Accuracy at K = 16"] == percent(truth["accuracy"][16])
+    for k in (0, 5, 32):
+        at.slider(key="k").set_value(k)
+        settle(at)
+        assert metrics(at)[f"Accuracy at K = {k}"] == percent(truth["accuracy"][k])
+        assert metrics(at)["Channels left"] == f"{32 - k} of 32"
+
+
+def test_the_buttons_step_stop_at_the_ends_and_find_the_cliff(truth):
+    at = visit(k="31")
+    for _ in range(2):
+        at.button(key="more").click()
+        settle(at)
+    assert at.slider(key="k").value == 32
+    at.button(key="fewer").click()
+    settle(at)
+    assert at.slider(key="k").value == 31
+    at.button(key="cliff").click()
+    settle(at)
+    k = at.slider(key="k").value
+    assert truth["accuracy"][k] >= truth["accuracy"][0] - 0.01 > truth["accuracy"][k + 1]
+
+
+def test_a_link_reproduces_a_view():
+    at = visit(layer="conv1", criterion="random", seed="7", mode="weights", k="3")
+    assert not at.warning
+    assert at.selectbox(key="layer").value == "conv1"
+    assert at.selectbox(key="criterion").value == "random"
+    assert at.number_input(key="seed").value == 7
+    assert at.selectbox(key="mode").value == "weights"
+    assert at.slider(key="k").value == 3 and at.slider(key="k").max == 16
+
+
+def test_k_stays_when_the_layer_changes():
+    at = visit()
+    at.slider(key="k").set_value(5)
+    settle(at)
+    at.selectbox(key="layer").select("conv1")
+    settle(at)
+    assert at.slider(key="k").value == 5 and "Accuracy at K = 5" in metrics(at)
+
+
+def test_a_k_too_large_for_the_new_layer_is_cut_to_all_its_channels():
+    at = visit(k="30")
+    at.selectbox(key="layer").select("conv1")
+    settle(at)
+    assert at.slider(key="k").value == 16
+
+
+@pytest.mark.parametrize(
+    ("link", "sentence"),
+    [
+        ({"checkpoint": "no-such"}, "The link's checkpoint “no-such” is no trained network here: choose one of"),
+        (
+            {"layer": "fc1"},
+            f"The link's layer “fc1” is no layer of {BUNDLED}: choose one of conv1, conv2; showing conv2.",
+        ),
+        (
+            {"criterion": "best"},
+            "The link's criterion “best” is no ranking: choose one of mean, l1, random; showing mean.",
+        ),
+        ({"ranked_on": "all"}, "The link's ranked on “all” is not known: choose one of test, train; showing test."),
+        ({"mode": "🙂"}, "The link's mode “🙂” is no pruning mode: choose one of filter, weights; showing filter."),
+        (
+            {"k": "33"},
+            "The link's K “33” is no number of channels to prune: give a whole number from 0 to 32; showing 16.",
+        ),
+        ({"k": "-1"}, "The link's K “-1” is no number"),
+        (
+            {"k": "3.7"},
+            "The link's K “3.7” is no number of channels to prune: give a whole number from 0 to 32; showing 3.",
+        ),
+        ({"k": "many"}, "The link's K “many” is no number"),
+        ({"k": ""}, "The link's K “” is no number"),
+        (
+            {"criterion": "random", "seed": "x"},
+            "The link's seed “x” is no seed: give a whole number from 0 to 2147483647; showing 0.",
+        ),
+    ],
+)
+def test_a_nonsense_link_gets_one_sentence_and_a_good_default(link, sentence, truth):
+    at = visit(**link)
+    assert len(at.warning) == 1 and not at.error
+    assert at.warning[0].value.startswith(sentence)
+    assert at.slider(key="k").value == (3 if link.get("k") == "3.7" else 16)
+    if "k" not in link and link.get("criterion") != "random":
+        assert metrics(at)["Accuracy at K = 16"] == percent(truth["accuracy"][16])
+
+
+@pytest.mark.parametrize(
+    ("page", "link", "words"),
+    [
+        ("activations", {"output": "magic"}, "“magic” is not known: choose one of raw, activation; showing raw."),
+        ("activations", {"channel": "99"}, "“99” is not in conv2"),
+        ("sweep", {"criteria": ["mean", "best"]}, "“mean, best” is not known: choose among mean, l1, random"),
+        (
+            "sweep",
+            {"ks": ["3", "99"]},
+            "“3, 99” are no first and last K: give two whole numbers from 0 to 32; showing all.",
+        ),
+        ("sweep", {"step": "0"}, "“0” is no step: give a whole number from 1 to 32; showing 1."),
+        ("model", {"checkpoint": "../../etc/passwd"}, "“../../etc/passwd” is no trained network here"),
+    ],
+)
+def test_nonsense_for_the_other_pages_is_named_too(page, link, words):
+    at = visit(page, **link)
+    assert len(at.warning) == 1 and words in at.warning[0].value
+
+
+def test_a_note_goes_once_the_user_chooses():
+    at = visit(k="99")
+    assert at.warning
+    at.slider(key="k").set_value(4)
+    settle(at)
+    assert not at.warning
+
+
+def test_flips_can_be_turned_to_the_repaired_ones():
+    at = visit(k="20", flips="repaired")
+    captions = [image.proto.imgs[0].caption for image in at.get("image")]
+    assert captions
+    for caption in captions:
+        truth, flip = caption.removeprefix("true ").split("  \n")
+        assert flip.endswith(f"→ **{truth}**") and not flip.startswith(f"{truth} →")
+
+
+def test_the_sweep_page_shows_the_numbers_of_each_ranking(truth):
+    at = visit("sweep")
+    table = at.dataframe[0].value
+    assert list(table.columns) == ["mean", "l1", "random"]
+    assert table["mean"].tolist() == truth["accuracy"].tolist()
+    assert (table.loc[0] == truth["accuracy"][0]).all(), "K = 0 is the same network for all"
+
+
+def test_the_sweep_page_keeps_to_the_k_asked_for():
+    at = visit("sweep", ks=["4", "20"], step="8", criteria="l1")
+    assert at.dataframe[0].value.index.tolist() == [4, 12, 20]
+    assert list(at.dataframe[0].value.columns) == ["l1"]
+
+
+def test_no_ranking_chosen_is_an_invitation_not_an_error():
+    at = visit("sweep")
+    at.pills(key="criteria").set_value([])
+    settle(at)
+    assert "Choose at least one ranking" in at.info[0].value and not at.get("vega_lite_chart")
+
+
+def test_activations_follow_their_options():
+    at = visit("activations", output="activation", order="original", colouring="grey", scale="per map", channel="3")
+    assert not at.warning
+    assert at.selectbox(key="channel").value == "3"
+    assert any("after" in caption.value for caption in at.caption)
+
+
+def test_the_model_page_tells_what_the_card_says():
+    at = visit("model")
+    card = checkpoints.read_card(BUNDLED)
+    assert metrics(at)["Test accuracy"] == percent(card.accuracy["test"].accuracy)
+    layers = at.dataframe[0].value
+    assert layers.loc[layers["layer"] == "conv2", "output"].tolist() == ["32 × 14 × 14"]
+    assert layers["parameters"].sum() == 409_034
+
+
+# What is missing or broken
+
+
+def without_data(monkeypatch, tmp_path) -> None:
+    """A machine that has a CIFAR-10 network but not CIFAR-10."""
+    folder = tmp_path / "checkpoints"
+    folder.mkdir()
+    for name in (BUNDLED, "simple-cnn_cifar10"):
+        for suffix in (".safetensors", ".json"):
+            shutil.copy(checkpoints.checkpoints_root() / f"{name}{suffix}", folder)
+    monkeypatch.setenv("EXPLORER_CHECKPOINTS", str(folder))
+    monkeypatch.setenv("EXPLORER_DATA", str(tmp_path / "data"))
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_network_without_its_data_says_so_and_offers_the_download(page, monkeypatch, tmp_path):
+    without_data(monkeypatch, tmp_path)
+    at = visit(page, checkpoint="simple-cnn_cifar10")
+    assert len(at.warning) == 1 and not at.error
+    assert "trained on CIFAR-10, which is not on this machine" in at.warning[0].value
+    assert "`python -m explorer data cifar10`" in at.warning[0].value
+    assert at.button(key="download cifar10").label == "Download CIFAR-10 (170 MB)"
+
+
+def test_a_failed_download_says_why_and_can_be_tried_again(monkeypatch, tmp_path):
+    without_data(monkeypatch, tmp_path)
+    tries = []
+
+    def fails(name, root=None, progress=None):
+        tries.append(name)
+        raise ValueError("the download of CIFAR-10 failed (no network); try again")
+
+    monkeypatch.setattr(data, "download", fails)
+    at = visit("prune", checkpoint="simple-cnn_cifar10")
+    at.button(key="download cifar10").click()
+    settle(at)
+    assert at.error[0].value == "Downloading CIFAR-10 failed: the download of CIFAR-10 failed (no network); try again"
+    (again,) = [button for button in at.button if button.label == "Try again"]
+    again.click()
+    settle(at)
+    assert tries == ["cifar10", "cifar10"]
+
+
+def test_a_folder_without_networks_says_how_to_train_one(monkeypatch, tmp_path):
+    monkeypatch.setenv("EXPLORER_CHECKPOINTS", str(tmp_path))
+    at = visit()
+    assert "python -m explorer train simple-cnn --data fashion-mnist" in at.error[0].value
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_truncated_network_is_one_sentence_and_others_stay_in_reach(page, monkeypatch, tmp_path):
+    without_data(monkeypatch, tmp_path)
+    weights = tmp_path / "checkpoints" / f"{BUNDLED}.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    at = visit(page)
+    assert len(at.error) == 1 and at.error[0].value.startswith(f"{BUNDLED} cannot be opened: ")
+    assert "simple-cnn_cifar10" in at.selectbox(key="checkpoint").options
+
+
+def test_corrupt_data_is_one_sentence(monkeypatch, tmp_path):
+    folder = tmp_path / "FashionMNIST" / "raw"
+    folder.mkdir(parents=True)
+    for source in (data.BUNDLED / "FashionMNIST" / "raw").iterdir():
+        (folder / source.name).write_bytes(source.read_bytes()[:100])
+    monkeypatch.setenv("EXPLORER_DATA", str(tmp_path))
+    at = visit()
+    assert len(at.error) == 1 and at.error[0].value.startswith("Fashion-MNIST cannot be read: ")
