@@ -57,13 +57,15 @@ def bench(
 ) -> Benchmark:
     """Run the benchmark on the CPU; `progress(done, total)` counts its steps."""
     batches = batches_of(checkpoint, experiment.split, experiment.limit)
+
+    def plain_pass() -> Tensor:
+        return logits(checkpoint.model, batches)
+
+    warm_up = _seconds(plain_pass)
     start = time.perf_counter()
     order = ranking_of(experiment, checkpoint).order
     rank_seconds = time.perf_counter() - start
     ks = check_ks(experiment.ks, len(order))
-
-    def plain_pass() -> Tensor:
-        return logits(checkpoint.model, batches)
 
     def lab_step(k: int) -> Tensor:
         return logits(prune(checkpoint.model, experiment.layer, order[:k].tolist(), experiment.mode), batches)
@@ -71,7 +73,6 @@ def bench(
     def fast() -> object:
         return sweep(checkpoint.model, experiment.layer, batches, order, ks, experiment.mode)
 
-    warm_up = _seconds(plain_pass)
     timed = _spread(ks, LAB_LOOP_BUDGET / warm_up)
     total = repeats * 2 + len(timed)
     passes, sweeps, steps = [], [], []
