@@ -8,14 +8,29 @@ import torch
 from torch import Tensor, fx, nn
 
 from explorer.evaluation import Batch, Inputs
-from explorer.graph import activation_node, exclusive, layer_calls, placeholders, program_for, trace
+from explorer.graph import (
+    activation_node,
+    addition_node,
+    block_node,
+    exclusive,
+    layer_calls,
+    placeholders,
+    program_for,
+    trace,
+)
 from explorer.models import conv_layer
 
 POINTS: dict[str, str] = {
     "raw": "raw output of the convolution",
     "activation": "after batch norm and activation",
+    "block": "output of the residual block",
 }
 
+NODES: dict[str, Callable[[fx.Node], fx.Node]] = {
+    "raw": lambda call: call,
+    "activation": activation_node,
+    "block": block_node,
+}
 AT_ONCE = 50  # images whose sums are taken together: few enough to stay in the processor's cache (10 times faster)
 
 
@@ -124,6 +139,12 @@ def outputs(model: nn.Module, layer: str, inputs: Inputs, point: str = "raw") ->
     return torch.cat(_Outputs(model, layer, point)(inputs))
 
 
+def fitting_points(model: nn.Module, layer: str) -> list[str]:
+    """The points at which the layer's output can be looked at, in the registry's order."""
+    call = layer_calls(trace(model), layer)[0]
+    return [point for point in POINTS if point != "block" or addition_node(call) is not None]
+
+
 class _Outputs:
     """Runs a network just far enough to see what one layer puts out."""
 
@@ -131,7 +152,7 @@ class _Outputs:
         conv_layer(model, layer)
         self.traced: fx.GraphModule = trace(model)
         calls = layer_calls(self.traced, layer)
-        self.targets = [activation_node(call) for call in calls] if point == "activation" else calls
+        self.targets = [NODES[point](call) for call in calls]
         self.program = program_for(self.traced, self.targets)
 
     def __call__(self, inputs: Inputs) -> list[Tensor]:

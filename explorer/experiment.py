@@ -9,7 +9,7 @@ from explorer.activations import ChannelStatistics, collect
 from explorer.checkpoints import Checkpoint
 from explorer.data import Batches, load_split
 from explorer.models import conv_layer, model_info
-from explorer.pruning import mode_info
+from explorer.pruning import check_mode
 from explorer.ranking import Ranking, criterion_info, rank_by
 from explorer.sweep import Run, Sweep, check_ks, sweep_stream
 
@@ -41,7 +41,7 @@ def check(experiment: Experiment, checkpoint: Checkpoint) -> None:
     """ValueError for the first thing in the experiment that does not exist or is out of range; reads no images."""
     channels = conv_layer(checkpoint.model, experiment.layer).out_channels
     criterion_info(experiment.criterion)
-    mode_info(experiment.mode)
+    check_mode(checkpoint.model, experiment.layer, experiment.mode)
     for split in (experiment.ranked_on, experiment.split):
         if split not in SPLITS:
             raise ValueError(f"unknown split {split!r}; choose one of: {', '.join(SPLITS)}")

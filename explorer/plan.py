@@ -20,7 +20,6 @@ from explorer.graph import (
     UntraceableError,
     cut,
     exclusive,
-    layer_calls,
     module_of,
     placeholders,
     trace,
@@ -48,12 +47,13 @@ def make_plan(model: nn.Module, layer: str, mode: str, example: Inputs, device: 
 
     A network that torch.fx cannot trace gets masked copies, correct and slow.
     """
-    conv_layer(model, layer)
+    conv, chosen = conv_layer(model, layer), mode_info(mode)
     try:
         traced = trace(model).to(device)
     except UntraceableError:
-        return MaskedCopies(model, layer, mode, device)
-    return CutNetwork(cut(traced, layer_calls(traced, layer), _two(example)), layer, mode_info(mode))
+        return MaskedCopies(model, layer, chosen, device)
+    sites = chosen.sites(traced, layer)
+    return CutNetwork(cut(traced, sites, _two(example)), chosen.emits(conv))
 
 
 def _two(inputs: Inputs) -> Inputs:
@@ -68,11 +68,10 @@ class MaskedCopies:
 
     exact_copy = True
 
-    def __init__(self, model: nn.Module, layer: str, mode: str, device: torch.device | str = "cpu") -> None:
+    def __init__(self, model: nn.Module, layer: str, mode: Mode, device: torch.device | str = "cpu") -> None:
         self.copy = copy.deepcopy(model).eval().to(device)
-        self.conv = conv_layer(self.copy, layer)
-        self.mode = mode_info(mode)
-        self.original = copy.deepcopy(self.conv.state_dict())
+        self.original = copy.deepcopy(self.copy.state_dict())
+        self.layer, self.mode = layer, mode
 
     def logits(self, inputs: Inputs, order: np.ndarray, ks: Sequence[int]) -> Iterator[Step]:
         """See Plan."""
@@ -82,8 +81,8 @@ class MaskedCopies:
     @torch.inference_mode()
     def _run(self, inputs: Inputs, channels: Tensor) -> Tensor:
         with exclusive:
-            self.conv.load_state_dict(self.original)
-            self.mode.zero(self.conv, channels)
+            self.copy.load_state_dict(self.original)
+            self.mode.zero(self.copy, self.layer, channels)
             return self.copy(*inputs) if isinstance(inputs, tuple) else self.copy(inputs)
 
 
@@ -96,9 +95,9 @@ class CutNetwork:
 
     exact_copy = False
 
-    def __init__(self, plan: Cut, layer: str, mode: Mode) -> None:
+    def __init__(self, plan: Cut, emits: Tensor) -> None:
         self.cut = plan
-        self.emits = mode.emits(conv_layer(plan.traced, layer))  # (P,)
+        self.emits = emits.cpu()  # (P,)
         readers = [node for node in plan.suffix.nodes if set(node.all_input_nodes) & set(plan.boundary)]
         self.linears = tuple(readers) if all(self._is_sum_over_channels(node) for node in readers) else ()
         rest = tuple(node for node in plan.suffix.nodes if node not in self.linears)

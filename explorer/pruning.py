@@ -5,30 +5,67 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
+from explorer.graph import input_reads, layer_calls, shortcut_of, trace
 from explorer.models import conv_layer
 
 
 @dataclass(frozen=True)
 class Mode:
-    """What pruning an output channel sets to zero, and what the channel emits from then on."""
+    """What pruning a channel sets to zero, and the values in the network that change with it.
+
+    `sites` gives the nodes of a traced network (to which it may add) whose channels pruning replaces, and `emits` the
+    constant that each pruned channel of theirs becomes. Both raise ValueError where the mode does not fit the layer.
+    """
 
     name: str
     title: str
     sentence: str
-    zero: Callable[[nn.Conv2d, Tensor], None]  # in place, on a copy; channels (K,)
-    emits: Callable[[nn.Conv2d], Tensor]  # (P,) the constant each pruned channel emits
+    zero: Callable[[nn.Module, str, Tensor], None]  # in place, on a copy of the model; layer; channels (K,)
+    sites: Callable[[fx.GraphModule, str], list[fx.Node]]
+    emits: Callable[[nn.Conv2d], Tensor]  # (P,)
 
 
-def _zero_weight(conv: nn.Conv2d, channels: Tensor) -> None:
-    conv.weight.data[channels] = 0
+def _zero_weight(model: nn.Module, layer: str, channels: Tensor) -> None:
+    conv_layer(model, layer).weight.data[channels] = 0
 
 
-def _zero_filter(conv: nn.Conv2d, channels: Tensor) -> None:
-    _zero_weight(conv, channels)
-    if conv.bias is not None:
-        conv.bias.data[channels] = 0
+def _zero_filter(model: nn.Module, layer: str, channels: Tensor) -> None:
+    _zero_weight(model, layer, channels)
+    bias = conv_layer(model, layer).bias
+    if bias is not None:
+        bias.data[channels] = 0
+
+
+def _zero_inputs(model: nn.Module, layer: str, channels: Tensor) -> None:
+    conv = conv_layer(model, layer)
+    _check_square(conv, layer)
+    conv.weight.data[:, channels] = 0
+
+
+def _zero_with_shortcut(model: nn.Module, layer: str, channels: Tensor) -> None:
+    shortcut = shortcut_of(layer_calls(trace(model), layer)[0])
+    _zero_filter(model, layer, channels)
+    _zero_filter(model, shortcut, channels)
+
+
+def _inputs(traced: fx.GraphModule, layer: str) -> list[fx.Node]:
+    _check_square(conv_layer(traced, layer), layer)
+    return input_reads(traced, layer_calls(traced, layer))
+
+
+def _with_shortcut(traced: fx.GraphModule, layer: str) -> list[fx.Node]:
+    calls = layer_calls(traced, layer)
+    return [*calls, *layer_calls(traced, shortcut_of(calls[0]))]
+
+
+def _check_square(conv: nn.Conv2d, layer: str) -> None:
+    if conv.groups > 1 or conv.in_channels != conv.out_channels:
+        raise ValueError(
+            f"mode 'inputs' prunes the input channels that have the numbers of output channels, so it needs as many of "
+            f"both in one group; {layer} reads {conv.in_channels}, writes {conv.out_channels}, in {conv.groups}"
+        )
 
 
 def _nothing(conv: nn.Conv2d) -> Tensor:
@@ -45,6 +82,7 @@ MODES: dict[str, Mode] = {
         title="Filter: weights and bias",
         sentence="Weights and bias of a pruned channel are set to zero, so the convolution emits 0 there.",
         zero=_zero_filter,
+        sites=layer_calls,
         emits=_nothing,
     ),
     "weights": Mode(
@@ -52,7 +90,25 @@ MODES: dict[str, Mode] = {
         title="Weights only",
         sentence="Only the weights of a pruned channel are set to zero; its bias survives, so it emits a constant.",
         zero=_zero_weight,
+        sites=layer_calls,
         emits=_bias,
+    ),
+    "inputs": Mode(
+        name="inputs",
+        title="Input slices",
+        sentence="What is set to zero is the weight that reads input channel c, not the filter that writes channel c.",
+        zero=_zero_inputs,
+        sites=_inputs,
+        emits=_nothing,
+    ),
+    "filter+shortcut": Mode(
+        name="filter+shortcut",
+        title="Filter and shortcut",
+        sentence="Weights and bias of a pruned channel are set to zero in the layer and in the shortcut convolution "
+        "that is added to it.",
+        zero=_zero_with_shortcut,
+        sites=_with_shortcut,
+        emits=_nothing,
     ),
 }
 
@@ -76,12 +132,30 @@ def check_channels(channels: Iterable[int], size: int) -> Tensor:
 
 
 def prune(model: nn.Module, layer: str, channels: Iterable[int], mode: str = "filter") -> nn.Module:
-    """A copy of the model in which output channels `channels` of the convolution `layer` are pruned.
+    """A copy of the model in which channels `channels` of the convolution `layer` are pruned.
 
     The model itself is left as it is. `mode` is a key of MODES. Raises ValueError for an unknown layer or mode, a
-    layer that is not a convolution, and a channel outside 0…P−1 or named twice.
+    layer that is not a convolution or does not fit the mode, and a channel outside 0…P−1 or named twice.
     """
     pruned = copy.deepcopy(model)
-    conv = conv_layer(pruned, layer)
-    mode_info(mode).zero(conv, check_channels(channels, conv.out_channels))
+    listed = check_channels(channels, conv_layer(pruned, layer).out_channels)
+    mode_info(mode).zero(pruned, layer, listed)
     return pruned
+
+
+def check_mode(model: nn.Module, layer: str, mode: str) -> None:
+    """ValueError where the mode is unknown or does not fit the layer."""
+    mode_info(mode).zero(copy.deepcopy(model), layer, torch.empty(0, dtype=torch.int64))
+
+
+def fitting_modes(model: nn.Module, layer: str) -> list[str]:
+    """The modes that fit the layer, in the registry's order."""
+    return [mode for mode in MODES if _fits(model, layer, mode)]
+
+
+def _fits(model: nn.Module, layer: str, mode: str) -> bool:
+    try:
+        check_mode(model, layer, mode)
+    except ValueError:
+        return False
+    return True

@@ -24,7 +24,7 @@ def model():
     return build("simple-cnn").eval()
 
 
-@pytest.mark.parametrize("point", activations.POINTS)
+@pytest.mark.parametrize("point", ["raw", "activation"])
 def test_statistics_equal_those_of_all_outputs_at_once(model, point):
     images = torch.randn(130, 3, 32, 32)
     with torch.no_grad():
@@ -79,6 +79,21 @@ def test_the_stream_counts_images_and_leaves_the_model_alone(model):
     counts = [part.done for part in activations.collect_stream(model, "conv1", Blocks(images))]
     assert counts == [4, 8, 10]
     assert not model._forward_hooks and not model.conv1._forward_hooks
+
+
+def test_block_output_is_after_the_addition_and_its_activation(model):
+    from test_plan import PrunedShortcut
+
+    torch.manual_seed(0)
+    net, x = PrunedShortcut().eval(), torch.randn(3, 4, 3, 3)
+    with torch.no_grad():
+        expected = (net.feature(x) + net.down_sample(x)).relu().mean(0)
+    got = activations.collect(net, "feature.0", [(x, torch.zeros(3))], "block")
+    np.testing.assert_allclose(got.maps, expected.numpy(), rtol=1e-5, atol=1e-6)
+    assert activations.fitting_points(net, "feature.0") == ["raw", "activation", "block"]
+    assert activations.fitting_points(model, "conv2") == ["raw", "activation"]
+    with pytest.raises(ValueError, match="'conv2' does not end in a residual addition"):
+        activations.collect(model, "conv2", [(torch.randn(2, 3, 32, 32), torch.zeros(2))], "block")
 
 
 def test_bad_requests_are_named(model):

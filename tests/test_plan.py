@@ -11,7 +11,7 @@ from torch import nn
 from explorer.evaluation import forward
 from explorer.models import build, conv_layer
 from explorer.plan import CutNetwork, MaskedCopies, make_plan
-from explorer.pruning import MODES, prune
+from explorer.pruning import prune
 
 
 def assert_equals_prune(model, layer, inputs, mode="filter", ks=None, seed=0):
@@ -42,7 +42,10 @@ def warm_up(model: nn.Module) -> nn.Module:
     return model.eval()
 
 
-@pytest.mark.parametrize("mode", MODES)
+ANYWHERE = ["filter", "weights"]  # the modes that fit every convolution
+
+
+@pytest.mark.parametrize("mode", ANYWHERE)
 @pytest.mark.parametrize("layer", ["conv1", "conv2"])
 @pytest.mark.parametrize("shape", [(3, 32, 32), (1, 28, 28)])
 def test_simple_cnn(mode, layer, shape):
@@ -78,12 +81,32 @@ class Residual(nn.Module):
         return self.fc({"linear": direct, "conv": mixed, "both": torch.cat([direct, mixed], 1)}[self.head])
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", [*ANYWHERE, "inputs"])
 @pytest.mark.parametrize("head", ["linear", "conv", "both"])
 def test_residual_stream_with_batch_norm(head, mode):
     torch.manual_seed(0)
     plan = assert_equals_prune(warm_up(Residual(head)), "conv", torch.randn(3, 3, 6, 6), mode)
-    assert bool(plan.linears) == (head == "linear")
+    assert bool(plan.linears) == (head == "linear" and mode != "inputs")
+
+
+class PrunedShortcut(nn.Module):
+    """The last block of lab D: a 1 × 1 convolution with padding, and a 3 × 3 one as its shortcut, each with BN."""
+
+    def __init__(self):
+        super().__init__()
+        self.feature = nn.Sequential(nn.Conv2d(4, 6, 1, padding=1), nn.BatchNorm2d(6))
+        self.down_sample = nn.Sequential(nn.Conv2d(4, 6, 3, padding=2), nn.BatchNorm2d(6))
+        self.fc = nn.Linear(6 * 25, 3)
+
+    def forward(self, x):
+        return self.fc(F.relu(self.feature(x) + self.down_sample(x)).flatten(1))
+
+
+@pytest.mark.parametrize("mode", [*ANYWHERE, "filter+shortcut"])
+def test_pruned_shortcut(mode):
+    torch.manual_seed(0)
+    plan = assert_equals_prune(warm_up(PrunedShortcut()), "feature.0", torch.randn(3, 4, 3, 3), mode)
+    assert plan.linears
 
 
 class Siamese(nn.Module):
@@ -103,7 +126,7 @@ class Siamese(nn.Module):
         return self.head(torch.cat([(a - b).abs(), a * b], dim=1))
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", ANYWHERE)
 def test_shared_weights(mode):
     torch.manual_seed(0)
     plan = assert_equals_prune(Siamese(), "conv", (torch.randn(4, 1, 4, 4), torch.randn(4, 1, 4, 4)), mode)
@@ -122,7 +145,7 @@ class Recurrent(nn.Module):
         return self.fc(self.conv(self.conv(x).relu()).mean((2, 3)))
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", [*ANYWHERE, "inputs"])
 def test_a_layer_that_reads_what_it_wrote(mode):
     torch.manual_seed(0)
     assert_equals_prune(Recurrent(), "conv", torch.randn(2, 3, 4, 4), mode)
@@ -156,7 +179,7 @@ class Fickle(nn.Module):
         return self.fc(y if y.sum() > 0 else -y)
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", ANYWHERE)
 def test_untraceable_networks_run_as_masked_copies(mode):
     torch.manual_seed(0)
     model = Fickle()
@@ -226,7 +249,7 @@ STEPS = st.sampled_from(["bn", "conv", "depthwise", "relu", "gate", "double", "c
 @given(
     steps=st.lists(STEPS, max_size=5),
     channels=st.integers(1, 5),
-    mode=st.sampled_from(list(MODES)),
+    mode=st.sampled_from(ANYWHERE),
     seed=st.integers(0, 99),
 )
 def test_random_networks(steps, channels, mode, seed):

@@ -39,7 +39,8 @@ def maps(view: View, ranking: Ranking, k: int) -> None:
     """The grid of averaged maps, for the screen and for print."""
     st.subheader("Averaged maps")
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        where = controls.pick_option("Output", "output", list(POINTS), help=" or ".join(POINTS.values()))
+        points = cache.fitting_points(view.checkpoint, view.layer)
+        where = controls.pick_option("Output", "output", points, help=" or ".join(POINTS[point] for point in points))
         order = controls.pick_option("Order", "order", ["sorted", "original"])
         colour = controls.pick_option("Colouring", "colouring", list(charts.COLOUR_MAPS)[::-1])
         scale = controls.pick_option(

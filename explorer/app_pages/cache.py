@@ -13,7 +13,7 @@ import streamlit as st
 import torch
 from torch.fx.passes.shape_prop import ShapeProp
 
-from explorer import charts, checkpoints, data, report
+from explorer import activations, charts, checkpoints, data, pruning, report
 from explorer.activations import ChannelStatistics, collect_stream, outputs
 from explorer.checkpoints import Checkpoint
 from explorer.experiment import Experiment, batches_of, sweep_of
@@ -58,6 +58,18 @@ def layer_table(point: Checkpoint) -> pd.DataFrame:
             parameters = sum(weights.numel() for weights in module.parameters())
             rows.append((str(node.target), type(module).__name__, shape, parameters))
     return pd.DataFrame(rows, columns=["layer", "kind", "output", "parameters"])
+
+
+@lru_cache(maxsize=64)
+def fitting_modes(point: Checkpoint, layer: str) -> tuple[str, ...]:
+    """The pruning modes that fit the layer."""
+    return tuple(pruning.fitting_modes(point.model, layer))
+
+
+@lru_cache(maxsize=64)
+def fitting_points(point: Checkpoint, layer: str) -> tuple[str, ...]:
+    """The points at which the layer's output can be looked at."""
+    return tuple(activations.fitting_points(point.model, layer))
 
 
 def channel_table(ranking: Ranking, k: int) -> pd.DataFrame:

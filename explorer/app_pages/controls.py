@@ -92,7 +92,9 @@ def pick_view(criterion: str | None = None) -> View:
             ranked_on = pick_option("Rank on", "ranked_on", SPLITS, help="The images that the ranking looks at.")
         if chosen == "random" or criterion:
             seed = pick_seed()
-        mode = pick_named("What pruning zeroes", "mode", list(MODES), "filter", "no pruning mode")
+        mode = pick_named(
+            "What pruning zeroes", "mode", cache.fitting_modes(point, layer), "filter", f"no mode that fits {layer}"
+        )
         st.caption(MODES[mode].sentence)
     require_data(point.card.dataset)
     experiment = Experiment(point.name, layer, chosen, mode, ranked_on, cache.TEST, seed)
