@@ -6,7 +6,9 @@ unless `download` is called.
 """
 
 import http.client
+import importlib
 import os
+import sys
 import tempfile
 import threading
 import urllib.error
@@ -15,12 +17,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import torch
 from torch import Tensor
 
-# `import torchvision` costs seconds, since it loads torch._dynamo; the functions below import it when they read data.
+# torchvision is imported by `_torchvision_datasets`, when data is first read.
+DYNAMO = ("torch._dynamo", "torch._dynamo.utils")
 
 PROJECT = Path(__file__).resolve().parent.parent
 BUNDLED = Path(__file__).resolve().parent / "bundled"
@@ -312,9 +316,28 @@ def _read(name: str, split: str, root: Path, origin: str) -> Split:
 
 
 def _torchvision_class(info: DatasetInfo) -> Any:
-    from torchvision import datasets
+    return getattr(_torchvision_datasets(), info.reader)
 
-    return getattr(datasets, info.reader)
+
+def _torchvision_datasets() -> Any:
+    """`torchvision.datasets`, imported without torch._dynamo: measured 0.5 s and 150 MB less against 4 s.
+
+    torchvision.ops.roi_align takes one function from torch._dynamo.utils, to ask whether it may compile itself. While
+    torchvision is first imported, a stand-in answers no, so that ROI Align (not used here) keeps its ordinary kernel.
+    """
+    absent = [name for name in DYNAMO if name not in sys.modules]
+    if absent == list(DYNAMO) and "torchvision" not in sys.modules:
+        package, utils = (ModuleType(name) for name in DYNAMO)
+        package.__path__ = []
+        utils.is_compile_supported = lambda device_type: False  # type: ignore[attr-defined]
+        sys.modules.update(zip(DYNAMO, (package, utils), strict=True))
+    else:
+        absent = []
+    try:
+        return importlib.import_module("torchvision.datasets")
+    finally:
+        for name in absent:
+            sys.modules.pop(name, None)
 
 
 def _fix(name: str) -> str:
@@ -334,8 +357,7 @@ def _is_whole(info: DatasetInfo, root: Path) -> bool:
 
 def _trouble(file: DataFile, root: Path) -> str | None:
     """What is wrong with a file of a dataset, in words; None where it is the official one."""
-    from torchvision.datasets.utils import check_integrity
-
+    check_integrity = _torchvision_datasets().utils.check_integrity
     path = root / file.path
     if not path.is_file():
         return "is missing"
