@@ -30,6 +30,7 @@ class Job:
         self.error: str | None = None
         self.cancelling = False
         self._started: float | None = None
+        self._stage: float | None = None  # when `done` last began anew
         self._ended: float | None = None
         self._finished = threading.Event()
 
@@ -72,10 +73,12 @@ class Job:
 
     @property
     def left(self) -> float | None:
-        """Seconds left at the pace so far; None while there is nothing to judge by."""
+        """Seconds left of this stage at its pace so far; None while there is nothing to judge by."""
         if self.finished:
             return 0.0
-        return self.elapsed * (1 / self.fraction - 1) if self.fraction else None
+        if self._stage is None or not self.fraction:
+            return None
+        return (time.monotonic() - self._stage) * (1 / self.fraction - 1)
 
     def cancel(self) -> None:
         """Ask the job to stop after its current step; a job that has not begun is cancelled at once."""
@@ -91,13 +94,18 @@ class Job:
         """Consume the work on this thread, to its end, its first error, or a cancel."""
         if self.finished or self.cancelling:
             return self._end(CANCELLED)
-        self._started, self.status = time.monotonic(), RUNNING
+        self._started = self._stage = time.monotonic()
+        self.status = RUNNING
         steps: Iterator[Any] = iter(())
         try:
             steps = start()
+            before, began = 0, self._started
             for self.latest in steps:
                 if self.cancelling:
                     return self._end(CANCELLED)
+                if self.done < before:
+                    self._stage = began
+                before, began = self.done, time.monotonic()
             self._end(DONE)
         except (ValueError, OSError) as error:  # the core's own words, one clear sentence
             self._fail(str(error) or type(error).__name__)
@@ -165,6 +173,17 @@ class Board:
             work = self._drain if heavy else lambda: job._run(start)
             threading.Thread(target=work, name=f"job {key}", daemon=True).start()
             return job
+
+    def keep(self, key: Hashable, result: Any) -> None:
+        """Take in a result that came up on the way to another one, as a job that is done."""
+        with self._lock:
+            known = self._jobs.get(key)
+            if known is None or known.status in (FAILED, CANCELLED):
+                job = self._jobs[key] = Job(key)
+                job.latest, job.status = result, DONE
+                job._finished.set()
+                self._jobs.move_to_end(key)
+                self._evict()
 
     def ahead(self, job: Job) -> int:
         """How many heavy jobs run or wait before this queued one."""

@@ -1,12 +1,13 @@
 """Shared long work: done once, in order, cancelled, failed, bounded."""
 
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
 
-from explorer.jobs import Board
+from explorer.jobs import Board, Progress, reports
 
 PATIENCE = 10  # seconds; far more than any of this takes
 
@@ -170,3 +171,61 @@ def test_finished_jobs_are_dropped_least_recently_used_first_and_running_ones_ne
 def test_a_board_keeps_at_least_one_job():
     with pytest.raises(ValueError, match="at least 1 job, not 0"):
         Board(capacity=0)
+
+
+def test_a_result_found_on_the_way_is_kept_as_a_done_job_but_replaces_none():
+    board = Board()
+    board.keep("side", Step(2, 2))
+    kept = board.get("side")
+    assert kept is not None and (kept.status, kept.result, kept.wait(0)) == ("done", Step(2, 2), True)
+    board.keep("side", Step(1, 1))
+    assert board.get("side") is kept
+
+
+def test_time_left_is_judged_by_the_stage_at_work():
+    stages, go = threading.Semaphore(0), threading.Event()
+
+    def two_stages() -> Iterator[Step]:
+        time.sleep(0.3)
+        yield from counting(2)
+        yield Step(1, 2)
+        stages.release()
+        assert go.wait(PATIENCE)
+
+    job = Board().submit("a", two_stages)
+    assert stages.acquire(timeout=PATIENCE)
+    assert job.fraction == 0.5 and job.left is not None and job.left < 0.2 < job.elapsed
+    go.set()
+
+
+def test_work_that_reports_by_calling_becomes_partial_results():
+    def work(told) -> None:
+        told(1, 2)
+        told(2, 2)
+
+    assert list(reports(work)) == [Progress(1, 2), Progress(2, 2)]
+
+
+def test_reporting_work_is_stopped_at_its_next_report_and_cleans_up():
+    cleaned = []
+
+    def endless(told) -> None:
+        try:
+            while True:
+                told(1, 2)
+        finally:
+            cleaned.append(True)
+
+    steps = reports(endless)
+    assert next(steps) == Progress(1, 2)
+    steps.close()
+    assert cleaned == [True]
+
+
+def test_an_error_in_reporting_work_comes_through():
+    def fails(told) -> None:
+        told(1, 2)
+        raise OSError("the disk is full")
+
+    with pytest.raises(OSError, match="the disk is full"):
+        list(reports(fails))

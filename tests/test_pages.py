@@ -128,7 +128,10 @@ def test_a_k_too_large_for_the_new_layer_is_cut_to_all_its_channels():
             "The link's criterion “best” is no ranking: choose one of mean, l1, random; showing mean.",
         ),
         ({"ranked_on": "all"}, "The link's ranked on “all” is not known: choose one of test, train; showing test."),
-        ({"mode": "🙂"}, "The link's mode “🙂” is no pruning mode: choose one of filter, weights; showing filter."),
+        (
+            {"mode": "🙂"},
+            "The link's mode “🙂” is no mode that fits conv2: choose one of filter, weights; showing filter.",
+        ),
         (
             {"k": "33"},
             "The link's K “33” is no number of channels to prune: give a whole number from 0 to 32; showing 16.",

@@ -1,5 +1,6 @@
 """What the pages share: loaded networks, and long work done once however many tabs ask for it."""
 
+import gc
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -20,7 +21,7 @@ from explorer.experiment import Experiment, batches_of, sweep_of
 from explorer.graph import exclusive, module_of, trace
 from explorer.jobs import Board, Job, reports
 from explorer.models import conv_layers
-from explorer.ranking import Ranking
+from explorer.ranking import CRITERIA, Ranking
 from explorer.sweep import Sweep
 
 TEST = "test"  # accuracies are always measured on this split
@@ -29,7 +30,12 @@ TABS = 16  # finished results kept: a few views of a few tabs
 
 @st.cache_resource
 def board() -> Board:
-    """The job board of this process."""
+    """The job board of this process.
+
+    Streamlit collects garbage after every run of a script or fragment. Looking through all that torch has loaded took
+    0.25 s each time, and kept running jobs waiting; what is there by now stays, and is left out from now on.
+    """
+    gc.freeze()
     return Board(capacity=TABS)
 
 
@@ -84,10 +90,12 @@ def statistics_table(averages: ChannelStatistics, ranking: Ranking, k: int) -> p
     return table.merge(report.statistics_table(averages), on="channel")
 
 
-@lru_cache(maxsize=TABS)
 def accuracy_table(result: Sweep) -> pd.DataFrame:
-    """One row a K, the columns of the CSV file; made once for a sweep."""
-    return report.accuracy_table(result)
+    """One row a K, the columns of the CSV file; made once for a whole sweep."""
+    return _accuracy_table(result) if result.done == result.total else report.accuracy_table(result)
+
+
+_accuracy_table = lru_cache(maxsize=TABS)(report.accuracy_table)
 
 
 @dataclass(frozen=True)
@@ -144,15 +152,34 @@ def statistics(point: Checkpoint, layer: str, split: str, where: str = "raw", ag
     return _job(key, lambda: collect_stream(point.model, layer, batches_of(point, split), where), again)
 
 
-def sweep(point: Checkpoint, experiment: Experiment, averages: ChannelStatistics | None, again: bool = False) -> Job:
-    """The job that prunes at every K of the experiment; `averages` of the layer's raw output rank its channels.
+def sweep(point: Checkpoint, experiment: Experiment, again: bool = False) -> Job:
+    """The job that ranks the channels and prunes at every K of the experiment.
 
-    A part of a curve that is already there in full is not computed anew.
+    Its partial results are statistics while it looks at the images that rank, then curves. A part of a curve that is
+    already there in full is not computed anew.
     """
     whole = board().get(("sweep", point.sha256, replace(experiment, ks=None)))
     if whole is not None and whole.result is not None:
         return whole
-    return _job(("sweep", point.sha256, experiment), lambda: sweep_of(experiment, point, averages), again)
+    return _job(("sweep", point.sha256, experiment), lambda: _rank_and_sweep(point, experiment), again)
+
+
+def _rank_and_sweep(point: Checkpoint, experiment: Experiment) -> Iterator[ChannelStatistics | Sweep]:
+    averages = None
+    if CRITERIA[experiment.criterion].needs_data:
+        key = ("statistics", point.sha256, experiment.layer, experiment.ranked_on, "raw")
+        known = board().get(key)
+        averages = known.result if known else None
+        if averages is None:
+            for averages in collect_stream(point.model, experiment.layer, batches_of(point, experiment.ranked_on)):
+                yield averages
+            board().keep(key, averages)
+    yield from sweep_of(experiment, point, averages)
+
+
+def curve(job: Job) -> Sweep | None:
+    """The curve so far of a sweep's job; None while it still ranks."""
+    return job.latest if isinstance(job.latest, Sweep) else None
 
 
 def unpruned(point: Checkpoint, again: bool = False) -> Job:

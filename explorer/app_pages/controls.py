@@ -21,8 +21,8 @@ from explorer.pruning import MODES
 from explorer.ranking import CRITERIA, Ranking
 
 DEFAULT_CHECKPOINT = "simple-cnn_fashion-mnist"
-POLL = 0.4  # seconds between looks at a running job
-PATIENCE = 0.6  # seconds that quick work may take before a page talks about it
+POLL = 0.3  # seconds between looks at a running job
+PATIENCE = 0.4  # seconds that quick work may take before a page talks about it
 LONG = 3  # seconds after which a job offers to be cancelled
 NOTES = "notes on the link"
 SETTLED = "a note is settled"
@@ -309,20 +309,22 @@ def layer_statistics(view: View, where: str = "raw") -> ChannelStatistics:
 
 
 def sweep_job(view: View) -> Job:
-    """The sweep of the view over all K, with at least a first partial result; stops the page until there is one."""
-    found = averages(view)
-    what = f"Pruning {view.layer} at every K"
-
-    def ask(again: bool = False) -> Job:
-        return cache.sweep(view.checkpoint, view.experiment, found, again)
-
+    """The sweep of the view over all K, with at least a first curve; stops the page until there is one."""
+    ask = partial(cache.sweep, view.checkpoint, view.experiment)
     job = ask()
     first_look(job)
-    if job.latest is None:
-        finished(what, ask)
-    elif job.status in (FAILED, CANCELLED):
-        show_end(job, what, ask)
+    if job.status in (FAILED, CANCELLED):
+        show_end(job, sweeping(job, view.layer), ask)
+    elif cache.curve(job) is None:
+        follow(job, sweeping(job, view.layer), lambda: cache.curve(job) is not None)
+    if cache.curve(job) is None:
+        st.stop()
     return job
+
+
+def sweeping(job: Job, what: str) -> str:
+    """What a sweep's job is at."""
+    return f"Ranking the channels of {what}" if cache.curve(job) is None else f"Pruning {what} at every K"
 
 
 def first_look(job: Job) -> None:
@@ -364,15 +366,14 @@ def _call(ask: Callable[..., Any]) -> None:
     ask(again=True)
 
 
-def follow(job: Job, what: str) -> None:
-    """A live progress bar with time left and cancel; the whole page runs again when the job has finished."""
+def follow(job: Job, what: str, ready: Callable[[], bool] = lambda: False) -> None:
+    """A live progress bar with time left and cancel; the page runs again once the job has finished or is `ready`."""
+    st.fragment(progress_or_rerun, run_every=POLL)(job, what, ready)
 
-    st.fragment(progress_or_rerun, run_every=POLL)(job, what)
 
-
-def progress_or_rerun(job: Job, what: str) -> None:
-    """The progress of a running job; the whole page anew once it has finished. For a fragment that runs by itself."""
-    if job.finished:
+def progress_or_rerun(job: Job, what: str, ready: Callable[[], bool] = lambda: False) -> None:
+    """The progress of a running job; the page anew once it has finished. For a fragment that runs by itself."""
+    if job.finished or ready():
         st.rerun()
     progress(job, what)
 

@@ -19,8 +19,9 @@ KINDS = ("broken", "repaired")
 def explore(view: View, job: Job, live: bool) -> None:
     """Everything that answers to K: look-ups in the sweep. `live` while it still streams."""
     if live:
-        controls.progress_or_rerun(job, "Pruning at every K")
-    sweep: Sweep = job.latest
+        controls.progress_or_rerun(job, controls.sweeping(job, view.layer))
+    sweep = cache.curve(job)
+    assert sweep is not None, "sweep_job() waits for a first curve"
     k = controls.pick_k(view.channels, sweep.cliff())
     headline(sweep, k)
     left, right = st.columns([3, 2], gap="large")
@@ -88,8 +89,10 @@ def flips(sweep: Sweep, k: int) -> None:
             )
 
 
-def provenance(view: View, sweep: Sweep) -> None:
+def provenance(view: View, job: Job) -> None:
     """Where the numbers come from, and the file with all of them."""
+    sweep = cache.curve(job)
+    assert sweep is not None
     run = view.experiment
     criterion = CRITERIA[run.criterion]
     on = f" over the {run.ranked_on} images" if criterion.needs_data else ""
@@ -108,4 +111,4 @@ with controls.page():
     job = controls.sweep_job(view)
     live = not job.finished
     st.fragment(explore, run_every=controls.POLL if live else None)(view, job, live)
-    provenance(view, job.latest)
+    provenance(view, job)

@@ -23,32 +23,27 @@ def compare(view: View, jobs: dict[str, Job], ks: tuple[int, ...], axis: str, li
         st.rerun()
     for criterion, job in jobs.items():
         if not job.finished:
-            controls.progress(job, f"{CRITERIA[criterion].title}, {len(ks)} K")
+            controls.progress(job, f"{CRITERIA[criterion].title}: {controls.sweeping(job, view.layer).lower()}")
     table = curves(jobs, ks)
     if table.empty:
         st.skeleton(height=460)
         return
     controls.draw(charts.compare_curves(table, axis), key="curves")
+    images = [whole.done for job in jobs.values() if (whole := cache.curve(job)) is not None]
     if live:
-        images = min(job.latest.done for job in jobs.values() if job.latest is not None)
-        st.caption(f":material/autorenew: So far over {images:,} images or more; the bands narrow as they come in.")
+        st.caption(f":material/autorenew: So far over {min(images):,} images; the bands narrow as more come in.")
     else:
         st.caption(
-            f"{view.layer} of {view.checkpoint.name}, {images_of(jobs):,} test images, with 95 % intervals. "
+            f"{view.layer} of {view.checkpoint.name}, {max(images):,} test images, with 95 % intervals. "
             "Drag to pan, scroll to zoom, double-click to see it all."
         )
 
 
 def curves(jobs: dict[str, Job], ks: tuple[int, ...]) -> pd.DataFrame:
     """The rows of all curves at the K asked for, in the columns of the CSV file."""
-    tables = [cache.accuracy_table(job.latest) for job in jobs.values() if job.latest is not None]
-    whole = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame({"k": []})
-    return whole[whole["k"].isin(ks)].reset_index(drop=True)
-
-
-def images_of(jobs: dict[str, Job]) -> int:
-    """How many images the curves are over."""
-    return max(job.done for job in jobs.values())
+    found = [whole for job in jobs.values() if (whole := cache.curve(job)) is not None]
+    table = pd.concat(map(cache.accuracy_table, found), ignore_index=True) if found else pd.DataFrame({"k": []})
+    return table[table["k"].isin(ks)].reset_index(drop=True)
 
 
 def table_of(view: View, jobs: dict[str, Job], ks: tuple[int, ...]) -> None:
@@ -57,7 +52,7 @@ def table_of(view: View, jobs: dict[str, Job], ks: tuple[int, ...]) -> None:
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.subheader("Every number", width="content")
         controls.csv_button(table, controls.file_name(view, "-".join(jobs), view.experiment.mode))
-    wide = table.pivot(index="k", columns="criterion", values="accuracy")[list(jobs)]
+    wide = table.pivot(index="k", columns="criterion", values="accuracy")[list(dict.fromkeys(table["criterion"]))]
     percent = {name: st.column_config.NumberColumn(CRITERIA[name].title, format="percent") for name in jobs}
     st.dataframe(
         wide, column_config={"k": st.column_config.NumberColumn("K"), **percent}, alt="Accuracy at each K", height=420
@@ -80,17 +75,13 @@ with controls.page():
         st.info("Choose at least one ranking to see its curve.", icon=":material/touch_app:")
         st.stop()
     some = None if len(ks) == view.channels + 1 else ks
-    found = controls.averages(view) if any(CRITERIA[name].needs_data for name in criteria) else None
-    ask = {
-        name: partial(cache.sweep, view.checkpoint, one(view, name, some), found if CRITERIA[name].needs_data else None)
-        for name in criteria
-    }
+    ask = {name: partial(cache.sweep, view.checkpoint, one(view, name, some)) for name in criteria}
     jobs = {name: start() for name, start in ask.items()}
     controls.first_look(list(jobs.values())[-1])
     live = not all(job.finished for job in jobs.values())
     st.fragment(compare, run_every=controls.POLL if live else None)(view, jobs, ks, axis, live)
     for name, job in jobs.items():
         if job.finished and job.result is None:
-            controls.show_end(job, CRITERIA[name].title, ask[name])
-    if not live and not curves(jobs, ks).empty:
+            controls.show_end(job, f"{CRITERIA[name].title}: {controls.sweeping(job, view.layer).lower()}", ask[name])
+    if not curves(jobs, ks).empty and not live:
         table_of(view, jobs, ks)
