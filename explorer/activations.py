@@ -69,14 +69,14 @@ class RunningStatistics:
         self.count += output.shape[0]
         total = output.sum(0, dtype=torch.float64)
         self.maps = total if self.maps is None else self.maps + total
-        by_channel = output.transpose(0, 1).flatten(1)  # (P, N · M · N')
-        low, high = torch.aminmax(by_channel, dim=1)
+        rows = output.movedim(1, -1).flatten(0, -2)  # (N · M · N', P)
+        low, high = torch.aminmax(rows, dim=0)
         self._keep("minimum", low, torch.minimum)
         self._keep("maximum", high, torch.maximum)
-        self._keep("square", torch.linalg.vector_norm(by_channel, dim=1).double().square(), torch.add)
-        positive = by_channel.relu()
-        self._keep("positive", positive.sum(1).double(), torch.add)
-        self._keep("above", positive.sign_().sum(1).double(), torch.add)
+        self._keep("square", torch.linalg.vector_norm(rows, dim=0).double().square(), torch.add)
+        positive = rows.relu()
+        self._keep("positive", positive.sum(0).double(), torch.add)
+        self._keep("above", positive.sign_().sum(0).double(), torch.add)
 
     def _keep(self, name: str, value: Tensor, combine: Callable[[Tensor, Tensor], Tensor]) -> None:
         self.sums[name] = combine(self.sums[name], value) if name in self.sums else value
