@@ -63,7 +63,8 @@ SHAPE_FUNCTIONS: frozenset[Any] = frozenset({"size", "dim"})
 PLAIN_TWINS: dict[Any, Any] = {
     operator.iadd: operator.add, operator.isub: operator.sub, operator.imul: operator.mul,
     operator.itruediv: operator.truediv, torch.relu_: torch.relu, F.relu_: F.relu, "view": "reshape", "add_": "add",
-    "sub_": "sub", "mul_": "mul", "div_": "div", "relu_": "relu", "sigmoid_": "sigmoid", "tanh_": "tanh", "clamp_": "clamp",
+    "sub_": "sub", "mul_": "mul", "div_": "div", "relu_": "relu", "sigmoid_": "sigmoid", "tanh_": "tanh",
+    "clamp_": "clamp",
 }  # fmt: skip
 
 
