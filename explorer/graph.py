@@ -12,9 +12,10 @@ What this module does not know ends the zone: that costs speed, never correctnes
 """
 
 import copy
+import inspect
 import operator
 import threading
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -68,6 +69,17 @@ PLAIN_TWINS: dict[Any, Any] = {
 }  # fmt: skip
 
 
+# What may return the very tensor it was given, or a view of it, and what never does.
+PASSING_MODULES = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.AlphaDropout, nn.Flatten, nn.Unflatten)
+COMPUTING_FUNCTIONS = (
+    (ELEMENTWISE_FUNCTIONS - {"contiguous", "detach"})
+    | BINARY_FUNCTIONS
+    | POOLING_FUNCTIONS
+    | MEAN_FUNCTIONS
+    | CONCATENATIONS
+)
+
+
 class UntraceableError(ValueError):
     """The network's forward pass cannot be written down as a torch.fx graph."""
 
@@ -80,27 +92,75 @@ def trace(model: nn.Module) -> fx.GraphModule:
     or changes tensors in place in a way that has no plain twin.
     """
     twin = copy.deepcopy(model).eval().to(memory_format=torch.channels_last)
-    for module in twin.modules():
-        if getattr(module, "inplace", False):
-            setattr(module, "inplace", False)  # noqa: B010 - which type checkers cannot know of
+    in_place = {name for name, module in twin.named_modules() if getattr(module, "inplace", False)}
+    for name in in_place:
+        setattr(twin.get_submodule(name), "inplace", False)  # noqa: B010 - which type checkers cannot know of
     with exclusive:
         try:
             traced = fx.symbolic_trace(twin)
         except Exception as error:  # whatever the forward pass raises when it is handed a proxy
             raise UntraceableError(f"{type(model).__name__} cannot be traced: {error}") from error
-    for node in traced.graph.nodes:
-        _make_plain(node)
+    position = {node: index for index, node in enumerate(traced.graph.nodes)}
+    for node in position:
+        if _make_plain(node) or (node.op == "call_module" and node.target in in_place):
+            _hand_on(node, position)
     traced.recompile()
     return traced
 
 
-def _make_plain(node: fx.Node) -> None:
-    node.target = PLAIN_TWINS.get(node.target, node.target)
-    if node.kwargs.get("inplace"):
-        node.update_kwarg("inplace", False)
+def _make_plain(node: fx.Node) -> bool:
+    """Replace an in-place operation by its plain twin; whether it was one."""
+    twin = PLAIN_TWINS.get(node.target, node.target)
+    in_place = twin != node.target and node.target != "view"
+    node.target = twin
+    if node.op == "call_function" and _asks_for_in_place(node):
+        in_place = True
     mutates = node.op == "call_method" and str(node.target).endswith("_") and not str(node.target).endswith("__")
     if mutates or node.target is operator.setitem or "out" in node.kwargs:
         raise UntraceableError(f"the operation {node.name!r} changes a tensor in place")
+    return in_place
+
+
+def _asks_for_in_place(node: fx.Node) -> bool:
+    """Whether a function is called with `inplace` true, which becomes false."""
+    try:
+        bound = inspect.signature(cast(Any, node.target)).bind(*node.args, **node.kwargs)
+    except (TypeError, ValueError):  # built-in functions have no signature; they have no such argument either
+        return False
+    if not bound.arguments.get("inplace"):
+        return False
+    bound.arguments["inplace"] = False
+    node.args, node.kwargs = bound.args, bound.kwargs
+    return True
+
+
+def _hand_on(node: fx.Node, position: dict[fx.Node, int]) -> None:
+    """Whoever reads, after an operation that was in place, the tensor it overwrote, reads its result from now on."""
+    overwritten = node.all_input_nodes[0]
+    _read_later(overwritten, node, position, lambda user: user.replace_input_with(overwritten, node))
+    while not _makes_a_tensor(overwritten):
+        overwritten = overwritten.all_input_nodes[0]
+        _read_later(overwritten, node, position, _refuse)
+
+
+def _read_later(value: fx.Node, node: fx.Node, position: dict[fx.Node, int], act: Callable[[fx.Node], object]) -> None:
+    for user in list(value.users):
+        if position[user] > position[node]:
+            act(user)
+
+
+def _refuse(user: fx.Node) -> None:
+    raise UntraceableError(f"the operation {user.name!r} may read a tensor that was changed in place")
+
+
+def _makes_a_tensor(node: fx.Node) -> bool:
+    """Whether a node's value is known to be a tensor of its own, not another one's or a view of it."""
+    if node.op in ("placeholder", "get_attr"):
+        return True
+    module = module_of(node)
+    if module is not None:
+        return not isinstance(module, PASSING_MODULES)
+    return node.target in COMPUTING_FUNCTIONS
 
 
 def layer_calls(traced: fx.GraphModule, layer: str) -> list[fx.Node]:

@@ -102,6 +102,8 @@ class CutNetwork:
         self.linears = tuple(readers) if all(self._is_sum_over_channels(node) for node in readers) else ()
         rest = tuple(node for node in plan.suffix.nodes if node not in self.linears)
         self.rest = Program(plan.traced, rest, frozenset({plan.output}))
+        self.arranged: dict[fx.Node, tuple[Tensor, Tensor]] = {}
+        self.arranged_for = np.empty(0)  # the order
         self.constant: Env | None = None  # what `_all_pruned` gives for one image, where it is the same for each
         self.stacks = bool(self.linears) and all(self._keeps_rows_apart(node) for node in rest)
 
@@ -208,22 +210,26 @@ class CutNetwork:
         self, kept: Env, pruned: Env, order: np.ndarray
     ) -> tuple[dict[fx.Node, Tensor], dict[fx.Node, tuple[Tensor, Tensor]]]:
         """For each linear layer z_0 (N, out), and by K the change of its inputs (P, N, f) with weights (P, f, out)."""
+        if not np.array_equal(order, self.arranged_for):
+            self.arranged = {node: self._arrange(node, order) for node in self.linears}
+            self.arranged_for = order
+        sums, parts = {}, {}
+        for node, (features, weight) in self.arranged.items():
+            source = node.all_input_nodes[0]
+            change = (pruned[source] - kept[source])[:, features]
+            with exclusive:
+                sums[node] = _linear(node)(kept[source])
+            parts[node] = (change.view(len(change), len(order), -1).transpose(0, 1), weight)
+        return sums, parts
+
+    def _arrange(self, node: fx.Node, order: np.ndarray) -> tuple[Tensor, Tensor]:
+        """A linear layer's input features sorted by the K that prunes them, and their weights (P, f, out)."""
+        linear, owner = _linear(node), self.cut.owners[node.all_input_nodes[0]]
         rank = torch.empty(len(order), dtype=torch.int64)
         rank[torch.as_tensor(order)] = torch.arange(len(order))
-        sums, parts = {}, {}
-        for node in self.linears:
-            source, linear = node.all_input_nodes[0], module_of(node)
-            assert isinstance(linear, nn.Linear)
-            owner = self.cut.owners[source]
-            features = (owner >= 0).nonzero()[:, 0]
-            features = features[rank[owner[features]].argsort(stable=True)].to(kept[source].device)
-            change = (pruned[source] - kept[source])[:, features]
-            change = change.view(len(change), len(order), -1).transpose(0, 1)  # (P, N, f)
-            weight = linear.weight[:, features].T.reshape(len(order), -1, linear.out_features)  # (P, f, out)
-            with exclusive:
-                sums[node] = linear(kept[source])
-            parts[node] = (change, weight)
-        return sums, parts
+        features = (owner >= 0).nonzero()[:, 0]
+        features = features[rank[owner[features]].argsort(stable=True)].to(linear.weight.device)
+        return features, linear.weight[:, features].T.reshape(len(order), -1, linear.out_features)
 
     @torch.inference_mode()
     def _add_up(
@@ -254,6 +260,12 @@ class CutNetwork:
     def _run_rest(self, env: Env) -> Tensor:
         with exclusive:
             return _logits(self.rest.run(env)[self.cut.output])
+
+
+def _linear(node: fx.Node) -> nn.Linear:
+    module = module_of(node)
+    assert isinstance(module, nn.Linear)
+    return module
 
 
 def _logits(value: object) -> Tensor:

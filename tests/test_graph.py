@@ -113,7 +113,24 @@ def test_trace_leaves_the_model_alone_and_has_no_in_place_operations():
 @pytest.mark.parametrize(
     "body",
     [
+        lambda net, x, y: net.relu(y) + y,  # the same tensor twice
+        lambda net, x, y: F.relu(y, True) * y.mean(),
+        lambda net, x, y: (y.add_(1), y * 2)[1],
+        lambda net, x, y: net.pool(net.relu(net.bn(y))) + net.pool(y),  # y itself is not changed
+    ],
+)
+def test_what_reads_a_tensor_after_it_was_changed_in_place_reads_the_change(body):
+    model = Net(body).eval()
+    traced, x = graph.trace(model), torch.randn(2, 3, 4, 4)
+    with torch.no_grad():
+        torch.testing.assert_close(traced(x), model(x))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
         lambda net, x, y: y if y.sum() > 0 else -y,
+        lambda net, x, y: net.relu(y.flatten(1)).sum() + y,  # changes y through a view of it
         lambda net, x, y: y.index_fill_(1, torch.tensor([0]), 0.0),
     ],
 )
