@@ -114,15 +114,16 @@ def read_card(name: str | Path, root: Path | None = None) -> Card:
     return _card_of(find(name, root))
 
 
-def save(name: str, model: nn.Module, card: Card, root: Path | None = None) -> Path:
-    """Write a checkpoint; the card's `sha256` is filled in. Returns the path of the weights.
+def save(name: str, model: nn.Module, card: Card, root: Path | None = None, dtype: torch.dtype = torch.float32) -> Path:
+    """Write a checkpoint, weights in `dtype`; the card's `sha256` is filled in. Returns the path of the weights.
 
     Both files are complete on disk before the first takes its place. A kill between the two replacements leaves new
     weights, an old card and the new card as NAME.json.part, which `load` then finds.
     """
     path = weights_path(name, root)
     path.parent.mkdir(parents=True, exist_ok=True)
-    content = safetensors.torch.save({key: value.contiguous().cpu() for key, value in model.state_dict().items()})
+    weights = {key: rounded(value, dtype).contiguous().cpu() for key, value in model.state_dict().items()}
+    content = safetensors.torch.save(weights)
     fields = _to_json(card) | {"sha256": hashlib.sha256(content).hexdigest()}
     text = json.dumps(fields, indent=2, ensure_ascii=False) + "\n"
     card_path = path.with_suffix(".json")
@@ -131,6 +132,11 @@ def save(name: str, model: nn.Module, card: Card, root: Path | None = None) -> P
     os.replace(part_of(path), path)
     os.replace(part_of(card_path), card_path)
     return path
+
+
+def rounded(weights: Tensor, dtype: torch.dtype) -> Tensor:
+    """Weights in `dtype`; a tensor of whole numbers, such as batch norm's count of batches, stays as it is."""
+    return weights.to(dtype) if weights.is_floating_point() else weights
 
 
 def find(name: str | Path, root: Path | None = None) -> Path:

@@ -12,17 +12,18 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import NoReturn, TextIO
+from typing import Any, NoReturn, TextIO
 
 import pandas as pd
 
-from explorer import benchmark, checkpoints, data, experiment, report, training
+from explorer import augmentation, benchmark, checkpoints, data, experiment, recipes, report, training
 from explorer.activations import collect_stream
 from explorer.checkpoints import Checkpoint, Score
 from explorer.experiment import Experiment
 from explorer.models import MODELS, conv_layer
 from explorer.pruning import MODES
 from explorer.ranking import CRITERIA
+from explorer.recipes import Recipe
 from explorer.sweep import Sweep, check_ks
 
 
@@ -123,22 +124,37 @@ def run_data(args: argparse.Namespace) -> None:
 
 def run_train(args: argparse.Namespace) -> None:
     """Train a network, printing a line an epoch, and save it."""
-    given = {key: getattr(args, key) for key in ("epochs", "seed") if getattr(args, key) is not None}
-    recipe = replace(training.recipe_for(args.model), **given)
-    name = training.checkpoint_name(args.model, args.data)
-    if args.resume and not training.state_path(args.model, args.data, args.out).exists():
+    recipe = _recipe(args)
+    name = args.name or training.checkpoint_name(args.model, args.data)
+    if args.resume and not training.state_path(name, args.out).exists():
         print(f"there is no unfinished training of {name}, so it starts from scratch", file=sys.stderr)
+    records = training.train(
+        args.model,
+        args.data,
+        recipe,
+        args.out,
+        resume=args.resume,
+        device=args.device,
+        progress=(bar := Bar(f"training {name}")),
+        name=name,
+        description=args.description,
+    )
     try:
-        with Bar(f"training {name}") as bar:
-            for epoch in training.train(
-                args.model, args.data, recipe, args.out, resume=args.resume, device=args.device, progress=bar
-            ):
+        with bar:
+            for epoch in records:
                 bar.clear()
                 print(_epoch_line(epoch), flush=True)
     except KeyboardInterrupt:
         raise KeyboardInterrupt("stopped; --resume goes on from the last finished epoch") from None
     card = checkpoints.read_card(name, args.out)
     print(f"saved {checkpoints.find(name, args.out)}: epoch {card.kept_epoch} kept, {_scores(card.accuracy)}")
+
+
+def _recipe(args: argparse.Namespace) -> Recipe:
+    """The network's own recipe, with what the options of `train` change."""
+    changes: dict[str, Any] = {} if args.augment is None else dict(augmentation.parse(args.augment))
+    changes |= {name: getattr(args, name) for name in recipes.OPTIONS if getattr(args, name) is not None}
+    return replace(recipes.recipe_for(args.model), **changes)
 
 
 def run_stats(args: argparse.Namespace) -> None:
@@ -250,11 +266,12 @@ def _parser() -> Parser:
     train = commands.add_parser("train", help="train a network with its lab's recipe")
     train.add_argument("model", metavar="MODEL", help=", ".join(MODELS))
     train.add_argument("--data", metavar="NAME", required=True, help=", ".join(data.DATASETS))
-    train.add_argument("--epochs", type=int, metavar="N", help="instead of the recipe's")
-    train.add_argument("--seed", type=int, metavar="S", help="instead of the recipe's")
+    train.add_argument("--name", metavar="NAME", help="of the checkpoint (default: MODEL_DATASET)")
+    train.add_argument("--description", default="", metavar="TEXT", help="words of your own for its card")
     train.add_argument("--out", type=Path, metavar="DIR", help="where to save (default: the checkpoints folder)")
     train.add_argument("--resume", action="store_true", help="go on from the last finished epoch")
     _add_device(train)
+    _add_recipe(train)
     train.set_defaults(run=run_train)
 
     stats = commands.add_parser("stats", help="statistics of each channel's output")
@@ -295,6 +312,16 @@ def _add_range(command: argparse.ArgumentParser) -> None:
 
 def _add_csv(command: argparse.ArgumentParser) -> None:
     command.add_argument("--csv", metavar="FILE", help="write a CSV file; - is standard output")
+
+
+def _add_recipe(command: argparse.ArgumentParser) -> None:
+    changes = command.add_argument_group("the recipe", "Each option replaces what the network's own recipe says.")
+    for name, option in recipes.OPTIONS.items():
+        metavar = {int: "N", float: "X"}.get(option.kind, "NAME")
+        text = f"{option.help}: {', '.join(option.choices)}" if option.choices else option.help
+        changes.add_argument(f"--{name.replace('_', '-')}", type=option.kind, metavar=metavar, help=text)
+    known = ",".join(f"{each.name}={each.usual:g}" for each in augmentation.AUGMENTATIONS.values())
+    changes.add_argument("--augment", metavar="A,B=X", help=f"none, or some of {known}; strengths may be left out")
 
 
 def _add_device(command: argparse.ArgumentParser) -> None:

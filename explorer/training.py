@@ -4,6 +4,7 @@ Everything random in epoch e derives from (seed, e) alone, so a training that wa
 ends with the same weights, bit for bit, as one that ran through (on the same machine, packages and number of threads).
 """
 
+import csv
 import io
 import math
 import os
@@ -12,7 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, astuple, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,77 +22,19 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from explorer import checkpoints
+from explorer.augmentation import augment
 from explorer.checkpoints import Card, Score
-from explorer.data import Batches, Split, dataset_info, load_split, normalise
+from explorer.data import DATASETS, Batches, Split, dataset_info, load_split, normalise
 from explorer.evaluation import logits, predict, resolve_device
 from explorer.models import build, model_info
-
-OPTIMIZERS = ("adam", "sgd")
-SCHEDULES = ("constant", "cosine", "one-cycle")
-WARM_UP = 0.3  # the share of a one-cycle schedule in which the learning rate rises
-MAX_EPOCHS = 1_000
+from explorer.recipes import MAX_EPOCHS, Recipe
 
 Progress = Callable[[int, int], None]
 
 
-def _whole(name: str, value: object, low: int, high: int) -> None:
-    if type(value) is not int or not low <= value <= high:
-        raise ValueError(f"{name} {value!r} is not a whole number in {low}…{high}")
-
-
-def _within(name: str, value: float, low: float, high: float) -> None:
-    if not low <= value <= high:  # refuses NaN, too
-        raise ValueError(f"{name} {value!r} is outside {low:g}…{high:g}")
-
-
-def _one_of(name: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise ValueError(f"unknown {name} {value!r}; choose one of: {', '.join(choices)}")
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How to train: absurd values raise a ValueError that names the value and its range."""
-
-    epochs: int = 10
-    batch_size: int = 64
-    optimizer: str = "adam"
-    lr: float = 1e-3
-    weight_decay: float = 0.0
-    momentum: float = 0.9  # SGD's; Adam has its own
-    schedule: str = "constant"
-    seed: int = 0
-    validation: float = 0.1  # the share of the training images held out to choose the epoch by
-    mean: tuple[float, ...] = (0.5,)  # normalisation of images in 0…1: one value, or one a channel
-    std: tuple[float, ...] = (0.5,)
-    flip: bool = False  # mirror half of the images, left to right
-    crop: int = 0  # pad by so many pixels, then crop back at random
-
-    def __post_init__(self) -> None:
-        _whole("epochs", self.epochs, 1, MAX_EPOCHS)
-        _whole("batch size", self.batch_size, 1, 65_536)
-        _whole("seed", self.seed, 0, 2**31 - 1)
-        _whole("crop", self.crop, 0, 16)
-        _one_of("optimizer", self.optimizer, OPTIMIZERS)
-        _one_of("schedule", self.schedule, SCHEDULES)
-        _within("learning rate", self.lr, 1e-8, 100)
-        _within("weight decay", self.weight_decay, 0, 1)
-        _within("momentum", self.momentum, 0, 0.9999)
-        _within("validation share", self.validation, 0.001, 0.9)
-        for mean in self.mean:
-            _within("mean", mean, 0, 1)
-        for std in self.std:
-            _within("std", std, 0.001, 10)
-
-
-RECIPES: dict[str, Recipe] = {
-    "simple-cnn": Recipe(),  # lab A
-}
-
-
 @dataclass(frozen=True)
 class Epoch:
-    """What one epoch brought: loss is the mean cross-entropy; the training figures are running ones."""
+    """What one epoch brought: losses are mean cross-entropies, the training figures running ones, with augmentation."""
 
     epoch: int  # 1…epochs
     epochs: int
@@ -112,6 +55,7 @@ class _Run:
     best_epoch: int = 0
     best_accuracy: float = -1.0
     best_weights: dict[str, Tensor] = field(default_factory=dict)
+    history: list[Epoch] = field(default_factory=list)
 
 
 def train(
@@ -123,32 +67,52 @@ def train(
     device: str = "auto",
     root: Path | None = None,
     progress: Progress | None = None,
+    name: str | None = None,
+    description: str = "",
 ) -> Iterator[Epoch]:
-    """Train, yielding a record after each epoch, and at the end write the checkpoint "MODEL_DATASET" into `out`.
+    """Train, yielding a record after each epoch, and at the end write the checkpoint into `out`.
 
-    The weights kept are those of the epoch that did best on images held out of the training split. Before each record
-    is yielded, a state file lies in `out`; with `resume` a training goes on from it, and starts afresh where there is
-    none. `progress(images done, images in all)` is called after every batch.
+    The checkpoint is called `name`, or else "MODEL_DATASET". The weights kept are those of the epoch that did best on
+    images held out of the training split. Before each record is yielded, two files lie in `out`: NAME.csv has a row for
+    every epoch so far, and NAME.resume.pt the state, from which a training with `resume` goes on; where there is none
+    it starts afresh. `progress(images done, images in all)` is called after every batch.
 
     Raises ValueError for a network, data set, recipe or state that does not fit, and where the loss is no longer finite
     (the state of the last good epoch stays), or where `out` cannot be written.
     """
-    path = state_path(model_name, dataset_name, out)
+    check_fit(model_name, dataset_name)
+    name = name or checkpoint_name(model_name, dataset_name)
+    path = state_path(name, out)
     _check_writable(path.parent)
     chosen = resolve_device(device)
-    info = dataset_info(dataset_name)
-    model = _new_model(model_name, info.shape, len(info.classes), recipe.seed).to(chosen)
     fit, held_out = hold_out(load_split(dataset_name, "train", root), recipe)
+    model = _new_model(model_name, dataset_name, recipe).to(chosen)
     identity = _identity(model_name, fit, recipe)
     run = _Run(model, _optimizer(model, recipe))
     if resume and path.exists():
         _restore(run, path, identity)
+    on_device = replace(fit, inputs=tuple(x.to(chosen) for x in fit.inputs), labels=fit.labels.to(chosen))
     while run.epoch < recipe.epochs:
-        record = _epoch(run, fit, held_out, recipe, chosen, progress)
+        record = _epoch(run, on_device, held_out, recipe, chosen, progress)
         _save_state(run, path, identity)
+        _save_history(run, history_path(name, out))
         yield record
-    _finish(run, model_name, fit, held_out, load_split(dataset_name, "test", root), recipe, out)
+    test = load_split(dataset_name, "test", root)
+    card = _card(run, model_name, {"train": fit, "validation": held_out, "test": test}, recipe, description)
+    checkpoints.save(name, run.model, card, out, dtype=getattr(torch, recipe.stored))
     path.unlink(missing_ok=True)
+
+
+def check_fit(model_name: str, dataset_name: str) -> None:
+    """ValueError unless the network looks at as many images at a time as the data set has in an example."""
+    model, info = model_info(model_name), dataset_info(dataset_name)
+    if model.inputs != info.inputs:
+        kinds = {1: "single images", 2: "pairs of images"}
+        fitting = [each.name for each in DATASETS.values() if each.inputs == model.inputs]
+        raise ValueError(
+            f"{model.name} looks at {kinds[model.inputs]}, but {info.name} holds {kinds[info.inputs]}; "
+            f"choose one of: {', '.join(fitting)}"
+        )
 
 
 def checkpoint_name(model_name: str, dataset_name: str) -> str:
@@ -156,14 +120,14 @@ def checkpoint_name(model_name: str, dataset_name: str) -> str:
     return f"{model_info(model_name).name}_{dataset_info(dataset_name).name}"
 
 
-def state_path(model_name: str, dataset_name: str, out: Path | None = None) -> Path:
-    """Where the resumable state of an unfinished training lies."""
-    return checkpoints.weights_path(checkpoint_name(model_name, dataset_name), out).with_suffix(".resume.pt")
+def state_path(name: str, out: Path | None = None) -> Path:
+    """Where the resumable state of an unfinished training of the checkpoint `name` lies."""
+    return checkpoints.weights_path(name, out).with_suffix(".resume.pt")
 
 
-def recipe_for(model_name: str) -> Recipe:
-    """The network's own recipe, that of its lab."""
-    return RECIPES[model_info(model_name).name]
+def history_path(name: str, out: Path | None = None) -> Path:
+    """Where the records of all epochs lie, as CSV, a column for each field of Epoch; it stays beside the checkpoint."""
+    return checkpoints.weights_path(name, out).with_suffix(".csv")
 
 
 def hold_out(split: Split, recipe: Recipe) -> tuple[Split, Split]:
@@ -175,33 +139,12 @@ def hold_out(split: Split, recipe: Recipe) -> tuple[Split, Split]:
     return split.take(order[held_out:].sort().values), split.take(order[:held_out].sort().values)
 
 
-def learning_rate(recipe: Recipe, done: float) -> float:
-    """The learning rate when the share `done` (0…1) of the training is over."""
-    if recipe.schedule == "constant":
-        return recipe.lr
-    if recipe.schedule == "one-cycle":
-        if done < WARM_UP:
-            return recipe.lr * (0.04 + 0.96 * done / WARM_UP)
-        done = (done - WARM_UP) / (1 - WARM_UP)
-    return recipe.lr * (1 + math.cos(math.pi * done)) / 2
-
-
-def random_flip(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Images (N, C, H, W), each mirrored left to right with probability ½."""
-    flipped = torch.rand(len(images), generator=generator) < 0.5
-    return torch.where(flipped[:, None, None, None], images.flip(-1), images)
-
-
-def random_crop(images: Tensor, padding: int, generator: torch.Generator) -> Tensor:
-    """Images (N, C, H, W), each padded with zeros on all sides and cropped back to H × W at random."""
-    n, channels, height, width = images.shape
-    padded = F.pad(images, [padding] * 4)
-    tops, lefts = torch.randint(0, 2 * padding + 1, (2, n, 1), generator=generator)
-    rows = (tops + torch.arange(height))[:, None, :, None]  # (N, 1, H, 1)
-    columns = (lefts + torch.arange(width))[:, None, None, :]  # (N, 1, 1, W)
-    image = torch.arange(n)[:, None, None, None]
-    channel = torch.arange(channels)[None, :, None, None]
-    return padded[image, channel, rows, columns]
+def loss_of(outputs: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
+    """Mean cross-entropy of logits (N, classes), or binary cross-entropy of single logits (N, 1), at labels (N,)."""
+    if outputs.shape[1] == 1:
+        targets = labels * (1 - smoothing) + smoothing / 2
+        return F.binary_cross_entropy_with_logits(outputs[:, 0], targets.to(outputs.dtype))
+    return F.cross_entropy(outputs, labels, label_smoothing=smoothing)
 
 
 def _epoch(
@@ -219,7 +162,8 @@ def _epoch(
         run.best_epoch, run.best_accuracy = epoch, score.accuracy
         run.best_weights = {key: value.detach().cpu().clone() for key, value in run.model.state_dict().items()}
     seconds = time.perf_counter() - started
-    return Epoch(epoch, recipe.epochs, train_loss, train_accuracy, loss, score.accuracy, seconds)
+    run.history.append(Epoch(epoch, recipe.epochs, train_loss, train_accuracy, loss, score.accuracy, seconds))
+    return run.history[-1]
 
 
 def _train_pass(
@@ -228,19 +172,20 @@ def _train_pass(
     """Once over the training images in random order; returns mean loss and accuracy on the way."""
     generator = _generator(recipe.seed, epoch)
     n, done, total_loss, correct = len(fit), 0, 0.0, 0
+    batches = torch.randperm(n, generator=generator).split(recipe.batch_size)
     run.model.train()
-    for chosen in torch.randperm(n, generator=generator).split(recipe.batch_size):
-        inputs = tuple(_prepare(x[chosen], recipe, generator).to(device) for x in fit.inputs)
-        labels = fit.labels[chosen].to(device)
-        for group in run.optimizer.param_groups:
-            group["lr"] = learning_rate(recipe, (epoch - 1 + done / n) / recipe.epochs)
-        outputs = run.model(*inputs)  # (b, classes)
-        loss = F.cross_entropy(outputs, labels)
+    for step, chosen in enumerate(batches, start=1):
+        chosen = chosen.to(device)
+        inputs = tuple(_prepare(x[chosen], recipe, generator) for x in fit.inputs)  # each (b, C, H, W)
+        labels = fit.labels[chosen]
+        with _precision(recipe, device):
+            outputs = run.model(*inputs)  # (b, classes)
+        loss = loss_of(outputs.float(), labels, recipe.label_smoothing)
         if not math.isfinite(loss.item()):
             raise _diverged(epoch, recipe)
-        run.optimizer.zero_grad()
-        loss.backward()
-        run.optimizer.step()
+        (loss / recipe.accumulate).backward()
+        if step % recipe.accumulate == 0 or step == len(batches):
+            _step(run, recipe, recipe.learning_rate((epoch - 1 + done / n) / recipe.epochs))
         done += len(chosen)
         total_loss += loss.item() * len(chosen)
         correct += int((predict(outputs) == labels).sum())
@@ -249,32 +194,53 @@ def _train_pass(
     return total_loss / n, correct / n
 
 
+def _step(run: _Run, recipe: Recipe, lr: float) -> None:
+    """One step of the optimiser by the gradients gathered so far, within the limits that the recipe sets."""
+    parameters = [p for p in run.model.parameters() if p.grad is not None]
+    before = [p.detach().clone() for p in parameters] if recipe.skip_below else []
+    for group in run.optimizer.param_groups:
+        group["lr"] = lr
+    run.optimizer.step()
+    with torch.no_grad():
+        for parameter, old in zip(parameters, before, strict=False):
+            assert parameter.grad is not None
+            parameter.copy_(torch.where(parameter.grad.abs() < recipe.skip_below, old, parameter))
+        for parameter in parameters if recipe.clamp else []:
+            parameter.clamp_(-recipe.clamp, recipe.clamp)
+    run.optimizer.zero_grad()
+
+
 def _prepare(images: Tensor, recipe: Recipe, generator: torch.Generator) -> Tensor:
     """Augmented and normalised: uint8 (b, C, H, W) to float32."""
-    if recipe.flip:
-        images = random_flip(images, generator)
-    if recipe.crop:
-        images = random_crop(images, recipe.crop, generator)
-    return normalise(images, recipe.mean, recipe.std)
+    images = normalise(augment(images, recipe.augmentations, generator), recipe.mean, recipe.std)
+    return images.contiguous(memory_format=_memory_format(recipe))
+
+
+def _memory_format(recipe: Recipe) -> torch.memory_format:
+    return torch.channels_last if recipe.layout == "channels-last" else torch.contiguous_format
+
+
+def _precision(recipe: Recipe, device: torch.device) -> torch.autocast:
+    """The context in which a forward pass computes in the recipe's precision."""
+    half = recipe.precision == "bfloat16" or (recipe.precision == "auto" and device.type == "cuda")
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=half)
 
 
 def _evaluate(model: nn.Module, split: Split, recipe: Recipe, device: torch.device) -> tuple[float, Score]:
     """Mean loss and score of the model, in eval mode, on a split."""
     outputs = logits(model, Batches(split, recipe.mean, recipe.std), device)  # (N, classes)
     correct = int((predict(outputs) == split.labels).sum())
-    return F.cross_entropy(outputs, split.labels).item(), Score(correct, len(split))
+    return loss_of(outputs, split.labels).item(), Score(correct, len(split))
 
 
-def _finish(
-    run: _Run, model_name: str, fit: Split, held_out: Split, test: Split, recipe: Recipe, out: Path | None
-) -> None:
-    """Measure the kept weights and write the checkpoint."""
-    run.model.load_state_dict(run.best_weights)
+def _card(run: _Run, model_name: str, parts: dict[str, Split], recipe: Recipe, description: str) -> Card:
+    """The card of the kept weights, which the model then holds, as exactly as they will be stored."""
+    dtype = getattr(torch, recipe.stored)
+    run.model.load_state_dict({key: checkpoints.rounded(value, dtype) for key, value in run.best_weights.items()})
     device = next(run.model.parameters()).device
-    parts = {"train": fit, "validation": held_out, "test": test}
     scores = {part: _evaluate(run.model.eval(), split, recipe, device)[1] for part, split in parts.items()}
-    info = dataset_info(fit.name)
-    card = Card(
+    fit, info = parts["train"], dataset_info(parts["train"].name)
+    return Card(
         model=model_name,
         dataset=fit.name,
         shape=info.shape,
@@ -283,7 +249,7 @@ def _finish(
         std=recipe.std,
         split="train",
         train_images=len(fit),
-        validation_images=len(held_out),
+        validation_images=len(parts["validation"]),
         origin=fit.origin,
         recipe=asdict(recipe),
         seed=recipe.seed,
@@ -292,8 +258,8 @@ def _finish(
         accuracy=scores,
         versions=checkpoints.versions(),
         sha256="",  # `save` fills it in
+        description=description,
     )
-    checkpoints.save(checkpoint_name(model_name, fit.name), run.model, card, out)
 
 
 def _save_state(run: _Run, path: Path, identity: dict[str, Any]) -> None:
@@ -306,10 +272,21 @@ def _save_state(run: _Run, path: Path, identity: dict[str, Any]) -> None:
         "best_epoch": run.best_epoch,
         "best_accuracy": run.best_accuracy,
         "best_weights": run.best_weights,
+        "history": [asdict(record) for record in run.history],
     }
     buffer = io.BytesIO()
     torch.save(state, buffer)
     checkpoints.write_part(path, buffer.getvalue())
+    os.replace(checkpoints.part_of(path), path)
+
+
+def _save_history(run: _Run, path: Path) -> None:
+    """Write the records of all epochs, whole or not at all."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(each.name for each in fields(Epoch))
+    writer.writerows(astuple(record) for record in run.history)
+    checkpoints.write_part(path, text.getvalue().encode())
     os.replace(checkpoints.part_of(path), path)
 
 
@@ -325,6 +302,7 @@ def _restore(run: _Run, path: Path, identity: dict[str, Any]) -> None:
         run.optimizer.load_state_dict(state["optimizer"])
         run.epoch, run.best_epoch = int(state["epoch"]), int(state["best_epoch"])
         run.best_accuracy, run.best_weights = float(state["best_accuracy"]), dict(state["best_weights"])
+        run.history = [Epoch(**record) for record in state["history"]]
     except _OtherTrainingError as error:
         raise ValueError(
             f"{path.name} is from another training ({error}); repeat that one's options, or train without --resume"
@@ -342,17 +320,20 @@ def _identity(model_name: str, fit: Split, recipe: Recipe) -> dict[str, Any]:
     return {"model": model_name, "data set": fit.name, "origin": fit.origin, "images": len(fit)} | asdict(recipe)
 
 
-def _new_model(name: str, shape: tuple[int, int, int], classes: int, seed: int) -> nn.Module:
-    with _seeded(seed, 0):
-        return build(name, shape=shape, classes=classes)
+def _new_model(model_name: str, dataset_name: str, recipe: Recipe) -> nn.Module:
+    info = dataset_info(dataset_name)
+    with _seeded(recipe.seed, 0):
+        model = build(model_name, shape=info.shape, classes=len(info.classes))
+    return model.to(memory_format=_memory_format(recipe))
 
 
 def _optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     """The recipe's optimiser, in its fused form, which is the fastest for small networks."""
-    weights, decay = model.parameters(), recipe.weight_decay
+    weights, lr, decay, momentum = model.parameters(), recipe.lr, recipe.weight_decay, recipe.momentum
     if recipe.optimizer == "adam":
-        return torch.optim.Adam(weights, lr=recipe.lr, weight_decay=decay, fused=True)
-    return torch.optim.SGD(weights, lr=recipe.lr, momentum=recipe.momentum, weight_decay=decay, fused=True)
+        return torch.optim.Adam(weights, lr=lr, weight_decay=decay, fused=True)
+    nesterov = momentum > 0
+    return torch.optim.SGD(weights, lr=lr, momentum=momentum, weight_decay=decay, nesterov=nesterov, fused=True)
 
 
 def _epoch_seed(seed: int, epoch: int) -> int:

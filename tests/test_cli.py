@@ -3,17 +3,18 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import asdict
 
 import pytest
 
-from explorer import checkpoints, cli, data, training
-from explorer.training import Recipe
+from explorer import checkpoints, cli, data, recipes, training
+from explorer.recipes import Recipe
 
 
 @pytest.fixture
 def quick(tiny, tmp_path, monkeypatch):
     """The command `train simple-cnn --data tiny` in a folder of its own, four epochs short."""
-    monkeypatch.setitem(training.RECIPES, "simple-cnn", Recipe(epochs=4, batch_size=16))
+    monkeypatch.setitem(recipes.RECIPES, "simple-cnn", Recipe(epochs=4, batch_size=16))
     monkeypatch.setenv("EXPLORER_CHECKPOINTS", str(tmp_path))
     return ["train", "simple-cnn", "--data", "tiny", "--device", "cpu"]
 
@@ -47,6 +48,27 @@ def test_train_prints_a_line_an_epoch_and_saves(capsys, quick, tmp_path):
     card = checkpoints.read_card("simple-cnn_tiny", tmp_path / "there")
     assert (card.seed, card.epochs) == (5, 3)
     assert f"({card.accuracy['test'].correct} of 40)" in lines[3]
+
+
+def test_train_options_reach_the_card(capsys, quick, tmp_path):
+    options = "--name mine --batch-size 8 --lr 0.01 --optimizer sgd --weight-decay 1e-4 --schedule late-cosine"
+    options += " --augment flip,crop=2 --accumulate 2 --skip-below 1e-6 --clamp 2 --label-smoothing 0.1 --epochs 1"
+    assert cli.main([*quick, *options.split(), "--description", "a try"]) == 0
+    card = checkpoints.read_card("mine", tmp_path)
+    assert card.description == "a try"
+    changed = {"batch_size": 8, "lr": 0.01, "optimizer": "sgd", "weight_decay": 1e-4, "schedule": "late-cosine"}
+    changed |= {"accumulate": 2, "skip_below": 1e-6, "clamp": 2, "label_smoothing": 0.1, "epochs": 1}
+    assert card.recipe == {**asdict(Recipe()), **changed, "flip": 0.5, "crop": 2, "mean": [0.5], "std": [0.5]}
+
+
+def test_train_refuses_a_batch_larger_than_the_data(capsys, quick):
+    assert "a batch of 80 is more than the 72 images to train on" in complaint(capsys, *quick, "--batch-size", "80")
+
+
+def test_train_that_diverges_keeps_the_last_good_epoch(capsys, quick, tmp_path):
+    argv = [*quick, "--optimizer", "sgd", "--lr", "100", "--epochs", "20"]
+    assert cli.main(argv) == 2
+    assert "error: the loss is no longer finite in epoch" in capsys.readouterr().err
 
 
 def test_train_interrupted_and_resumed(capsys, quick, monkeypatch):
@@ -99,13 +121,23 @@ def test_data_without_a_network(capsys, monkeypatch, tmp_path):
         (["data"], "NAME"),
         (["data", "imagenet"], "unknown data set 'imagenet'; choose one of: cifar10"),
         (["train", "simple-cnn"], "--data"),
-        (["train", "vgg", "--data", "mnist"], "unknown model 'vgg'; choose one of: simple-cnn"),
+        (["train", "vgg", "--data", "mnist"], "unknown model 'vgg'; choose one of: block-net"),
         (["train", "simple-cnn", "--data", "svhn"], "unknown data set 'svhn'"),
         (["train", "simple-cnn", "--data", "mnist", "--epochs", "0"], "epochs 0 is not"),
         (["train", "simple-cnn", "--data", "mnist", "--epochs", "many"], "invalid int value: 'many'"),
         (["train", "simple-cnn", "--data", "mnist", "--seed", "-3"], "seed -3 is not"),
         (["train", "simple-cnn", "--data", "mnist", "--device", "abacus"], "device 'abacus' is not available"),
         (["train", "simple-cnn", "--data", "mnist", "--flip"], "unrecognized arguments: --flip"),
+        (["train", "simple-cnn", "--data", "mnist", "--augment", "mixup"], "unknown augmentation 'mixup'; choose none"),
+        (["train", "simple-cnn", "--data", "mnist", "--augment", "crop=99"], "crop 99 is not a whole number in 0…16"),
+        (["train", "simple-cnn", "--data", "mnist", "--batch-size", "0"], "batch size 0 is not a whole number"),
+        (["train", "simple-cnn", "--data", "mnist", "--lr", "-1"], "learning rate -1.0 is outside"),
+        (["train", "simple-cnn", "--data", "mnist", "--lr", "fast"], "invalid float value: 'fast'"),
+        (["train", "simple-cnn", "--data", "mnist", "--schedule", "steps"], "unknown schedule 'steps'; choose one of"),
+        (["train", "simple-cnn", "--data", "mnist", "--clamp", "nan"], "clamp nan is outside 0…1000"),
+        (["train", "simple-cnn", "--data", "mnist", "--name", "My Net"], "checkpoint name 'My Net' is not plain"),
+        (["train", "siamese", "--data", "mnist"], "siamese looks at pairs of images, but mnist holds single images"),
+        (["train", "block-net", "--data", "mnist-pairs"], "block-net looks at single images, but mnist-pairs holds"),
     ],
 )
 def test_bad_input_is_one_sentence(capsys, monkeypatch, tmp_path, argv, words):
@@ -173,7 +205,10 @@ def test_as_a_module(tmp_path):
     assert listed.returncode == 0 and "simple-cnn" in listed.stdout and listed.stderr == ""
     refused = explorer("data", "imagenet")
     assert refused.returncode == 2 and refused.stdout == ""
-    assert refused.stderr == "error: unknown data set 'imagenet'; choose one of: cifar10, mnist, fashion-mnist\n"
+    assert (
+        refused.stderr
+        == "error: unknown data set 'imagenet'; choose one of: cifar10, mnist, fashion-mnist, mnist-pairs\n"
+    )
 
 
 FASHION = "simple-cnn_fashion-mnist"

@@ -16,7 +16,7 @@ from torchvision import datasets as tv
 from torchvision import transforms
 
 from explorer import data
-from explorer.data import BUNDLED, BUNDLED_FILES, DATASETS, Batches, DataFile, Split
+from explorer.data import BUNDLED, BUNDLED_FILES, DATASETS, Batches, DataFile, Pairing, Split
 
 
 def md5(content):
@@ -150,6 +150,49 @@ def test_real_cifar10(real_cifar10):
     picture, label = reference[7]
     assert torch.equal(real_cifar10.inputs[0][7], transforms.functional.pil_to_tensor(picture))
     assert real_cifar10.labels[7] == label
+
+
+# Pairs
+
+
+@pytest.fixture
+def pairs(monkeypatch):
+    """60 images of 3 classes whose pixels say which image it is, and 40 pairs of 30 of them."""
+    labels = torch.arange(60) % 3
+    images = torch.arange(60, dtype=torch.uint8)[:, None, None, None].expand(60, 1, 2, 2)
+    return data._pairs(Split("mnist-pairs", "test", (images,), labels, ("different", "same"), "full"), Pairing(30, 40))
+
+
+def test_pairs_are_balanced_and_labelled_by_what_they_show(pairs):
+    first, second = (images[:, 0, 0, 0].long() for images in pairs.inputs)
+    assert pairs.inputs[0].shape == pairs.inputs[1].shape == (40, 1, 2, 2) and len(pairs) == 40
+    assert torch.equal(pairs.labels, (first % 3 == second % 3).long())
+    assert pairs.labels.sum() == 20
+    assert (first != second).all()
+    assert 20 < len({*first.tolist(), *second.tolist()}) <= 30
+    assert not torch.equal(pairs.labels, pairs.labels.sort().values)  # shuffled
+
+
+def test_pairs_take_the_place_of_mnists_files(tmp_path):
+    assert data.availability("mnist-pairs", tmp_path) == "missing"
+    with pytest.raises(ValueError, match="MNIST pairs is not in .*; run `python -m explorer data mnist-pairs`"):
+        data.load_split("mnist-pairs", "test", tmp_path)
+    assert DATASETS["mnist-pairs"].files == DATASETS["mnist"].files
+    assert [info.inputs for info in DATASETS.values()] == [1, 1, 1, 2]
+
+
+def test_real_pairs():
+    if data.availability("mnist-pairs") != "full":
+        pytest.skip("MNIST is not under the data root")
+    mnist = data.load_split("mnist", "test")
+    digits = {image.numpy().tobytes(): int(label) for image, label in zip(mnist.inputs[0], mnist.labels, strict=True)}
+    split = data.load_split("mnist-pairs", "test")
+    shown = [[digits[image.numpy().tobytes()] for image in images] for images in split.inputs]
+    assert split.labels.tolist() == [int(one == other) for one, other in zip(*shown, strict=True)]
+    assert (len(split), int(split.labels.sum()), split.classes) == (2_000, 1_000, ("different", "same"))
+    assert len({image.numpy().tobytes() for images in split.inputs for image in images}) <= 1_000
+    train = data.load_split("mnist-pairs", "train")
+    assert len(train) == 10_000 and train.labels.sum() == 5_000
 
 
 # Reading
