@@ -54,7 +54,46 @@ def mean_activation(evidence: Evidence) -> np.ndarray:
 
 def l1_norm(evidence: Evidence) -> np.ndarray:
     """Sum of |w| over the channel's filter. Li et al. (2017), *Pruning filters for efficient ConvNets*."""
-    return evidence.conv.weight.detach().double().abs().flatten(1).sum(1).cpu().numpy()
+    return _filters(evidence).abs().sum(1).cpu().numpy()
+
+
+def mean_absolute(evidence: Evidence) -> np.ndarray:
+    """Mean of |output|: a channel that is strongly negative counts as active, too."""
+    return evidence.activations.mean_absolute
+
+
+def mean_after_relu(evidence: Evidence) -> np.ndarray:
+    """Mean of max(output, 0): what a ReLU right after the layer would pass on."""
+    return evidence.activations.mean_positive
+
+
+def share_positive(evidence: Evidence) -> np.ndarray:
+    """1 − APoZ, the share of outputs that a ReLU passes on. Hu et al. (2016), *Network trimming*."""
+    return evidence.activations.positive
+
+
+def variance(evidence: Evidence) -> np.ndarray:
+    """Variance of the output over images and positions: a channel that never changes tells nothing."""
+    return evidence.activations.std**2
+
+
+def l2_norm(evidence: Evidence) -> np.ndarray:
+    """Square root of the sum of w² over the channel's filter."""
+    return _filters(evidence).norm(dim=1).cpu().numpy()
+
+
+def geometric_median(evidence: Evidence) -> np.ndarray:
+    """Sum of the distances to all other filters: one near the middle can be replaced by the others.
+
+    He et al. (2019), *Filter pruning via geometric median*, equation 7.
+    """
+    filters = _filters(evidence)
+    return torch.cdist(filters, filters).sum(1).cpu().numpy()
+
+
+def _filters(evidence: Evidence) -> torch.Tensor:
+    """The layer's filters, float64 (P, weights of one)."""
+    return evidence.conv.weight.detach().double().flatten(1)
 
 
 def random_order(evidence: Evidence) -> np.ndarray:
@@ -64,27 +103,72 @@ def random_order(evidence: Evidence) -> np.ndarray:
 
 
 CRITERIA: dict[str, Criterion] = {
-    "mean": Criterion(
-        name="mean",
-        title="Mean activation",
-        sentence="The channel's raw output, averaged over images and positions; the least active goes first.",
-        needs_data=True,
-        importance=mean_activation,
-    ),
-    "l1": Criterion(
-        name="l1",
-        title="L1 norm",
-        sentence="The sum of the absolute weights of the channel's filter; needs no images.",
-        needs_data=False,
-        importance=l1_norm,
-    ),
-    "random": Criterion(
-        name="random",
-        title="Random",
-        sentence="A random order, fixed by the seed: what no criterion at all would do.",
-        needs_data=False,
-        importance=random_order,
-    ),
+    criterion.name: criterion
+    for criterion in (
+        Criterion(
+            name="mean",
+            title="Mean activation",
+            sentence="The channel's raw output, averaged over images and positions; the least active goes first.",
+            needs_data=True,
+            importance=mean_activation,
+        ),
+        Criterion(
+            name="l1",
+            title="L1 norm",
+            sentence="The sum of the absolute weights of the channel's filter; needs no images.",
+            needs_data=False,
+            importance=l1_norm,
+        ),
+        Criterion(
+            name="random",
+            title="Random",
+            sentence="A random order, fixed by the seed: what no criterion at all would do.",
+            needs_data=False,
+            importance=random_order,
+        ),
+        Criterion(
+            name="l2",
+            title="L2 norm",
+            sentence="The length of the channel's filter as a vector; needs no images.",
+            needs_data=False,
+            importance=l2_norm,
+        ),
+        Criterion(
+            name="mean-abs",
+            title="Mean |activation|",
+            sentence="The absolute raw output, averaged: a strongly negative channel counts as active, too.",
+            needs_data=True,
+            importance=mean_absolute,
+        ),
+        Criterion(
+            name="relu",
+            title="Mean after ReLU",
+            sentence="The raw output with negative values set to zero, averaged: what a ReLU passes on.",
+            needs_data=True,
+            importance=mean_after_relu,
+        ),
+        Criterion(
+            name="apoz",
+            title="APoZ",
+            sentence="The share of outputs above zero; the channel with most zeros after ReLU goes first.",
+            needs_data=True,
+            importance=share_positive,
+        ),
+        Criterion(
+            name="variance",
+            title="Activation variance",
+            sentence="How much the raw output varies over images and positions; the steadiest channel goes first.",
+            needs_data=True,
+            importance=variance,
+        ),
+        Criterion(
+            name="fpgm",
+            title="Geometric median",
+            sentence="The distance of the channel's filter to all others; the most replaceable goes first.",
+            needs_data=False,
+            importance=geometric_median,
+        ),
+    )
 }
 
 

@@ -25,6 +25,26 @@ def test_criteria_equal_hand_computations(net):
     assert ranking.rank(net, "0", criterion="l1").order.tolist() == [1, 0]
 
 
+@pytest.mark.parametrize(
+    ("criterion", "expected"),
+    [
+        # outputs of channel 0 are −2 and 4, of channel 1 both 2 and −2: see `mixed`
+        ("mean", [1, 0]),
+        ("mean-abs", [3, 2]),
+        ("relu", [2, 1]),
+        ("apoz", [0.5, 0.5]),
+        ("variance", [9, 4]),
+        ("l1", [4, 2]),
+        ("l2", [10**0.5, 2**0.5]),
+        ("fpgm", [4, 4]),  # the distance of (−3, 1) and (1, 1)
+    ],
+)
+def test_every_criterion_by_hand(net, criterion, expected):
+    mixed = torch.tensor([[1.0, 1.0], [-1.5, -0.5]]).view(2, 2, 1, 1)
+    importance = ranking.rank(net, "0", [(mixed, torch.zeros(2))], criterion).importance
+    np.testing.assert_allclose(importance, expected, rtol=1e-6)
+
+
 def test_ties_go_by_the_lowest_channel():
     assert ranking.order_of(np.array([1.0, 0.0, 1.0, 0.0, -0.0])).tolist() == [1, 3, 4, 0, 2]
 
