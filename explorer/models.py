@@ -103,7 +103,8 @@ class LabResNet(nn.Module):
 
     def __init__(self, channels: int = 3, classes: int = 10) -> None:
         super().__init__()
-        self.stem = nn.Sequential(*_conv_bn_relu(channels, 64), nn.MaxPool2d(2))
+        conv = nn.Conv2d(channels, 64, kernel_size=3, padding=1, bias=False)
+        self.stem = nn.Sequential(conv, nn.MaxPool2d(2), nn.BatchNorm2d(64), nn.ReLU())  # pooled early: less to compute
         self.res1 = LabBlock(64, 128)
         self.pool = nn.MaxPool2d(2)
         self.res2 = LabBlock(128, 256)
