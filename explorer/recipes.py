@@ -169,7 +169,7 @@ RECIPES: dict[str, Recipe] = {
         crop=2,
         **_CIFAR10_COLOURS,
     ),
-    "block-net": Recipe(epochs=24, schedule="one-cycle", validation=0.04, flip=0.5, crop=2, **_CIFAR10_COLOURS),
+    "block-net": Recipe(epochs=16, schedule="one-cycle", validation=0.04, flip=0.5, crop=2, **_CIFAR10_COLOURS),
 }
 
 
