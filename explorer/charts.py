@@ -238,6 +238,11 @@ def _classes_spec(pruned: bool, height: int) -> dict[str, Any]:
 # Pictures
 
 
+def side_by_side(inputs: Sequence[np.ndarray]) -> np.ndarray:
+    """Images uint8 (N, C, H, W) of each input, next to each other: (N, C, H, W · inputs). One input stays as it is."""
+    return np.concatenate(inputs, axis=-1)
+
+
 def thumbnails(images: np.ndarray, size: int = 112) -> list[np.ndarray]:
     """Images uint8 (N, C, H, W) as arrays (h, w) or (h, w, 3) whose pixels stay square, about `size` pixels high."""
     images = np.asarray(images)

@@ -179,3 +179,10 @@ def test_pyplot_stays_out_of_it():
 
     charts.maps_figure(MAPS, TITLES)
     assert "matplotlib.pyplot" not in sys.modules
+
+
+def test_a_pair_of_images_stands_side_by_side():
+    left, right = np.zeros((2, 1, 3, 4), np.uint8), np.ones((2, 1, 3, 4), np.uint8)
+    pair = charts.side_by_side([left, right])
+    assert pair.shape == (2, 1, 3, 8) and not pair[..., :4].any() and pair[..., 4:].all()
+    assert np.array_equal(charts.side_by_side([left]), left)

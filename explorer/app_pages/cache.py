@@ -55,7 +55,7 @@ def layer_table(point: Checkpoint) -> pd.DataFrame:
     """The network's layers in the order they run: layer, kind, output (the shape for one image) and parameters."""
     traced = trace(point.model)
     with exclusive:
-        ShapeProp(traced).propagate(torch.zeros(1, *point.card.shape))
+        ShapeProp(traced).propagate(*[torch.zeros(1, *point.card.shape)] * data.DATASETS[point.card.dataset].inputs)
     rows = []
     for node in traced.graph.nodes:
         module = module_of(node)
@@ -140,7 +140,8 @@ def examples(_point: Checkpoint, sha256: str, layer: str, where: str, count: int
     chosen = split.take(first)
     inputs, labels = next(iter(data.Batches(chosen, _point.card.mean, _point.card.std)))
     names = [split.classes[label] for label in labels]
-    return chosen.inputs[0].numpy(), names, outputs(_point.model, layer, inputs, where).numpy()
+    maps = outputs(_point.model, layer, inputs, where).numpy()
+    return chosen.inputs[0].numpy(), names, maps[: len(names)]  # of a pair, the first image
 
 
 # Work in the background. A job that failed or was cancelled stays so until somebody asks for it `again`.

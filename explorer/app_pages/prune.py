@@ -18,8 +18,9 @@ KINDS = ("broken", "repaired")
 
 def explore(view: View, job: Job, live: bool) -> None:
     """Everything that answers to K: look-ups in the sweep. `live` while it still streams."""
-    if live:
-        controls.progress_or_rerun(job, controls.sweeping(job, view.layer))
+    with st.container():
+        if live:
+            controls.progress(job, controls.sweeping(job, view.layer))
     sweep = cache.curve(job)
     assert sweep is not None, "sweep_job() waits for a first curve"
     k = controls.pick_k(view.channels, sweep.cliff())
@@ -33,6 +34,8 @@ def explore(view: View, job: Job, live: bool) -> None:
         st.subheader("Accuracy per class", help="The bar is the pruned network, the tick the unpruned one.")
         controls.draw(charts.class_bars(report.class_table(sweep, k), k, height=400), key="classes")
     flips(sweep, k)
+    if live and job.finished:  # only now: a widget that a run leaves out drops from the URL
+        st.rerun()
 
 
 def jump_to_click() -> None:
@@ -76,7 +79,8 @@ def flips(sweep: Sweep, k: int) -> None:
     if shown.empty:
         st.caption(f":material/check_circle: No prediction is {kind} at K = {k}.")
         return
-    images = data.load_split(sweep.run.dataset, sweep.run.split).take(shown["image"].tolist()).inputs[0].numpy()
+    chosen = data.load_split(sweep.run.dataset, sweep.run.split).take(shown["image"].tolist())
+    images = charts.side_by_side([part.numpy() for part in chosen.inputs])
     with st.grid(SHOWN, min_column_width=100, gap="small"):
         for picture, row in zip(charts.thumbnails(images), shown.itertuples(), strict=True):
             words = f"true {row.label}  \n{row.before} → **{row.after}**"

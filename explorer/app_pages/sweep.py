@@ -21,8 +21,8 @@ def compare(view: View, jobs: dict[str, Job], ks: tuple[int, ...], axis: str, li
     """The curves so far, under the progress of those that still run."""
     if live and all(job.finished for job in jobs.values()):
         st.rerun()
-    for criterion, job in jobs.items():
-        if not job.finished:
+    with st.container():
+        for criterion, job in jobs.items():
             controls.progress(job, f"{CRITERIA[criterion].title}: {controls.sweeping(job, view.layer).lower()}")
     table = curves(jobs, ks)
     if table.empty:
@@ -67,8 +67,8 @@ def one(view: View, criterion: str, ks: tuple[int, ...] | None) -> Experiment:
 
 with controls.page():
     view = controls.pick_view(criterion=MEAN)
+    criteria = controls.pick_several("Rank the channels by", "criteria", list(CRITERIA), USUAL)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        criteria = controls.pick_several("Rank the channels by", "criteria", list(CRITERIA), USUAL)
         ks = controls.pick_ks(view)
         axis = controls.pick_option("Axis", "axis", ["k", "ratio"], help="K, or K as a share of the channels.")
     if not criteria:
