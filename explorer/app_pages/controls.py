@@ -149,8 +149,6 @@ def pick_ks(view: View) -> tuple[int, ...]:
 
 def pick_k(channels: int, cliff: int | None = None) -> int:
     """K by slider, −1, +1 and, where it is known, "To the cliff"; half of the channels to begin with."""
-    if st.session_state.pop(SETTLED, False):
-        st.rerun()
     half = channels // 2
     note_whole("k", 0, channels, half, "no number of channels to prune", "K")
     if st.session_state.get("k", 0) > channels:
@@ -168,6 +166,8 @@ def pick_k(channels: int, cliff: int | None = None) -> int:
                 on_click=set_k,
                 args=(cliff,),
             )
+    if st.session_state.pop(SETTLED, False):
+        st.rerun()
     return k
 
 
@@ -287,16 +287,15 @@ def start_download(dataset: str, again: bool = True) -> None:
 # Work in the background
 
 
-def averages(view: View) -> ChannelStatistics | None:
-    """The statistics that the view's ranking needs; stops the page while they are being collected."""
-    if not CRITERIA[view.experiment.criterion].needs_data:
-        return None
-    return layer_statistics(view)
+# Each of these writes into one container, whether there is anything to say or not: what comes after it keeps its place
+# on the page from run to run. Containers that move are built anew in the browser, and their widgets drop from the URL.
 
 
 def ranking(view: View) -> Ranking:
     """The view's channels in pruning order; stops the page while their statistics are being collected."""
-    return ranking_of(view.experiment, view.checkpoint, averages(view))
+    with st.container():
+        needed = CRITERIA[view.experiment.criterion].needs_data
+        return ranking_of(view.experiment, view.checkpoint, layer_statistics(view) if needed else None)
 
 
 def layer_statistics(view: View, where: str = "raw") -> ChannelStatistics:
@@ -312,13 +311,14 @@ def sweep_job(view: View) -> Job:
     """The sweep of the view over all K, with at least a first curve; stops the page until there is one."""
     ask = partial(cache.sweep, view.checkpoint, view.experiment)
     job = ask()
-    first_look(job)
-    if job.status in (FAILED, CANCELLED):
-        show_end(job, sweeping(job, view.layer), ask)
-    elif cache.curve(job) is None:
-        follow(job, sweeping(job, view.layer), lambda: cache.curve(job) is not None)
-    if cache.curve(job) is None:
-        st.stop()
+    with st.container():
+        first_look(job)
+        if job.status in (FAILED, CANCELLED):
+            show_end(job, sweeping(job, view.layer), ask)
+        elif cache.curve(job) is None:
+            follow(job, sweeping(job, view.layer), lambda: cache.curve(job) is not None)
+        if cache.curve(job) is None:
+            st.stop()
     return job
 
 
@@ -340,14 +340,15 @@ def finished(what: str, ask: Callable[..., Job]) -> Any:
     The page runs again by itself once the job has finished. `ask(again=True)` starts it anew.
     """
     job = ask()
-    first_look(job)
-    if job.status == DONE:
-        return job.result
-    if job.finished:
-        show_end(job, what, ask)
-    else:
-        follow(job, what)
-    st.stop()
+    with st.container():
+        first_look(job)
+        if job.status == DONE:
+            return job.result
+        if job.finished:
+            show_end(job, what, ask)
+        else:
+            follow(job, what)
+        st.stop()
 
 
 def show_end(job: Job, what: str, ask: Callable[..., Any]) -> None:
@@ -379,7 +380,9 @@ def progress_or_rerun(job: Job, what: str, ready: Callable[[], bool] = lambda: F
 
 
 def progress(job: Job, what: str) -> None:
-    """How far a job is, how long it will take, and, once it takes long, a button to cancel it."""
+    """How far a running job is, how long it will take, and, once it takes long, a button to cancel it."""
+    if job.finished:
+        return
     with st.container(horizontal=True, vertical_alignment="center"):
         if job.status == QUEUED:
             ahead = cache.board().ahead(job)
