@@ -118,7 +118,7 @@ def _comparison_spec(
     title = "Channels pruned (K)" if x == "k" else "Share of the channels pruned"
     at = alt.X(f"{x}:Q", title=title, axis=axis, scale=_extent(low, high))
     y = alt.Y("accuracy:Q", title="Accuracy", axis=PERCENT, scale=UNIT)
-    legend = alt.Legend(title="Ranked by", orient="top", symbolSize=200, symbolDash=[1, 0], symbolOpacity=1)
+    legend = alt.Legend(title="Ranked by", orient="top", symbolSize=200, symbolStrokeWidth=0, symbolOpacity=1)
     domain = list(names)
     dashes = [DASHES[i % len(DASHES)] for i in range(len(names))]
     shapes = [SHAPES[i % len(SHAPES)] for i in range(len(names))]

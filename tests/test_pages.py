@@ -10,6 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from explorer import checkpoints, data
 from explorer.experiment import Experiment, sweep_of
+from explorer.ranking import CRITERIA
 from explorer.report import accuracy_table
 
 ENTRY = str(Path(__file__).parent.parent / "streamlit_app.py")
@@ -125,7 +126,7 @@ def test_a_k_too_large_for_the_new_layer_is_cut_to_all_its_channels():
         ),
         (
             {"criterion": "best"},
-            "The link's criterion “best” is no ranking: choose one of mean, l1, random; showing mean.",
+            f"The link's criterion “best” is no ranking: choose one of {', '.join(CRITERIA)}; showing mean.",
         ),
         ({"ranked_on": "all"}, "The link's ranked on “all” is not known: choose one of test, train; showing test."),
         (
@@ -163,7 +164,7 @@ def test_a_nonsense_link_gets_one_sentence_and_a_good_default(link, sentence, tr
     [
         ("activations", {"output": "magic"}, "“magic” is not known: choose one of raw, activation; showing raw."),
         ("activations", {"channel": "99"}, "“99” is not in conv2"),
-        ("sweep", {"criteria": ["mean", "best"]}, "“mean, best” is not known: choose among mean, l1, random"),
+        ("sweep", {"criteria": ["mean", "best"]}, f"“mean, best” is not known: choose among {', '.join(CRITERIA)}"),
         (
             "sweep",
             {"ks": ["3", "99"]},
@@ -268,7 +269,7 @@ def test_a_failed_download_says_why_and_can_be_tried_again(monkeypatch, tmp_path
     at = visit("prune", checkpoint="simple-cnn_cifar10")
     at.button(key="download cifar10").click()
     settle(at)
-    assert at.error[0].value == "Downloading CIFAR-10 failed: the download of CIFAR-10 failed (no network); try again"
+    assert at.error[0].value == "the download of CIFAR-10 failed (no network); try again"
     (again,) = [button for button in at.button if button.label == "Try again"]
     again.click()
     settle(at)

@@ -356,7 +356,7 @@ def show_end(job: Job, what: str, ask: Callable[..., Any]) -> None:
     failed = job.status == FAILED
     with st.container(horizontal=True, vertical_alignment="center"):
         if failed:
-            st.error(f"{what} failed: {job.error}", icon=":material/error:")
+            st.error(str(job.error), title=f"{what} failed", icon=":material/error:")
         else:
             st.warning(f"{what} was cancelled at {job.fraction:.0%}.", icon=":material/cancel:")
         label = "Try again" if failed else "Start again"

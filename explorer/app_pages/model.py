@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import pandas as pd
 import streamlit as st
 
 from explorer import charts, data, report
@@ -33,23 +32,23 @@ def card_of(point: Checkpoint) -> None:
                 border=True,
             )
     with st.expander("The whole card", icon=":material/article:"):
-        st.table(pd.DataFrame(facts(card, point.sha256), columns=["what", "value"]).set_index("what"))
+        st.table(facts(card, point.sha256), border="horizontal", alt="What the card says about the training")
 
 
-def facts(card: Card, sha256: str) -> list[tuple[str, str]]:
-    """What the card says about the training, as pairs of words."""
+def facts(card: Card, sha256: str) -> dict[str, str]:
+    """What the card says about the training, in words."""
     recipe = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in card.recipe.items())
     versions = ", ".join(f"{name} {version}" for name, version in card.versions.items())
-    return [
-        ("Network", card.model),
-        ("Images", f"{card.shape[0]} × {card.shape[1]} × {card.shape[2]}, {len(card.classes)} classes"),
-        ("Trained on", f"{card.train_images:,} images of the {card.split} split ({card.origin} data)"),
-        ("Validated on", f"{card.validation_images:,} held-out images; epoch {card.kept_epoch} of {card.epochs} kept"),
-        ("Recipe", recipe),
-        ("Seed", str(card.seed)),
-        ("Versions", versions),
-        ("SHA-256", sha256),
-    ]
+    return {
+        "Network": card.model,
+        "Images": f"{card.shape[0]} × {card.shape[1]} × {card.shape[2]}, {len(card.classes)} classes",
+        "Trained on": f"{card.train_images:,} images of the {card.split} split ({card.origin} data)",
+        "Validated on": f"{card.validation_images:,} held-out images; epoch {card.kept_epoch} of {card.epochs} kept",
+        "Recipe": recipe,
+        "Seed": str(card.seed),
+        "Versions": versions,
+        "SHA-256": sha256,
+    }
 
 
 def layers_of(point: Checkpoint) -> None:
