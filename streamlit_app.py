@@ -1,4 +1,4 @@
-"""The app's router: page config and navigation, nothing else."""
+"""The app's router: page config and navigation; and what the server does as it starts."""
 
 import streamlit as st
 
@@ -30,5 +30,11 @@ PAGES = [
     ),
 ]
 
-st.set_page_config(page_title="Pruning Explorer", page_icon="✂️", layout="wide", initial_sidebar_state=300)
-st.navigation(PAGES, position="top").run()
+if __name__ == "__main__":  # each browser tab runs this file as a script
+    st.set_page_config(page_title="Pruning Explorer", page_icon="✂️", layout="wide", initial_sidebar_state=300)
+    st.navigation(PAGES, position="top").run()
+else:  # the server imports it once, as it starts: what every tab needs is loaded before the first browser asks
+    from explorer.app_pages.controls import warm_up
+
+    warm_up()
+    app = st.App(__file__)

@@ -9,6 +9,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from explorer import checkpoints, data
+from explorer.app_pages import cache, controls
 from explorer.experiment import Experiment, sweep_of
 from explorer.ranking import CRITERIA
 from explorer.report import accuracy_table
@@ -300,3 +301,23 @@ def test_corrupt_data_is_one_sentence(monkeypatch, tmp_path):
     monkeypatch.setenv("EXPLORER_DATA", str(tmp_path))
     at = visit()
     assert len(at.error) == 1 and at.error[0].value.startswith("Fashion-MNIST cannot be read: ")
+
+
+def test_the_server_starts_the_first_view_before_a_tab_asks(monkeypatch, tmp_path):
+    cache.board.clear()
+    controls.warm_up()
+    point = cache.checkpoint(BUNDLED)
+    job = cache.board().get(("sweep", point.sha256, Experiment(BUNDLED, "conv2")))
+    assert job is not None
+    assert job.wait(PATIENCE) and job.status == "done"
+    view = visit()
+    assert cache.board().get(("sweep", point.sha256, Experiment(BUNDLED, "conv2"))) is job, (
+        "the page found that very job"
+    )
+    assert not view.exception
+
+
+def test_a_server_without_networks_starts_all_the_same(monkeypatch, tmp_path):
+    monkeypatch.setenv("EXPLORER_CHECKPOINTS", str(tmp_path))
+    controls.warm_up()
+    assert "There is no trained network" in visit().error[0].value

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -441,3 +441,13 @@ LIGHT_INK = "#44525F"
 def ink() -> str:
     """The colour of text in a figure on this page's ground."""
     return "#F2F5F8" if st.context.theme.type == "dark" else "#14202B"
+
+
+def warm_up() -> None:
+    """Start the sweep that the first tab will show, so that it runs while a browser is still loading.
+
+    What goes wrong here goes wrong again on the page, which says so.
+    """
+    with suppress(ValueError, OSError):
+        point = cache.checkpoint(DEFAULT_CHECKPOINT)
+        cache.sweep(point, Experiment(point.name, default_layer(point)))
