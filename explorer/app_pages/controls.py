@@ -1,5 +1,6 @@
 """The pickers that pages share, all in the URL; and how waiting, failing and missing look."""
 
+import logging
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -26,6 +27,7 @@ PATIENCE = 0.4  # seconds that quick work may take before a page talks about it
 LONG = 3  # seconds after which a job offers to be cancelled
 NOTES = "notes on the link"
 SETTLED = "a note is settled"
+CONTEXT_LOGGER = "streamlit.runtime.scriptrunner_utils.script_run_context"
 MAX_SEED = 2**31 - 1
 
 
@@ -446,8 +448,12 @@ def ink() -> str:
 def warm_up() -> None:
     """Start the sweep that the first tab will show, so that it runs while a browser is still loading.
 
-    What goes wrong here goes wrong again on the page, which says so.
+    What goes wrong here goes wrong again on the page, which says so. Streamlit's caches complain on the console that
+    there is no tab yet, which is the point.
     """
+    complaints = logging.getLogger(CONTEXT_LOGGER)
+    complaints.disabled = True
     with suppress(ValueError, OSError):
         point = cache.checkpoint(DEFAULT_CHECKPOINT)
         cache.sweep(point, Experiment(point.name, default_layer(point)))
+    complaints.disabled = False
