@@ -129,13 +129,16 @@ class Sweep:
 
 def check_ks(ks: Iterable[int] | None, channels: int) -> tuple[int, ...]:
     """The K to compute, ascending; None means 0…P. ValueError names the first outside 0…P."""
-    chosen = tuple(range(channels + 1)) if ks is None else tuple(sorted({int(k) for k in ks}))
+    if ks is None:
+        return tuple(range(channels + 1))
+    chosen = set()
+    for k in ks:  # one after the other, for a range may be far longer than the layer
+        if not 0 <= int(k) <= channels:
+            raise ValueError(f"K = {k} is outside 0…{channels}, the number of channels of the layer")
+        chosen.add(int(k))
     if not chosen:
         raise ValueError(f"there is no K to compute; choose at least one in 0…{channels}")
-    for k in chosen:
-        if not 0 <= k <= channels:
-            raise ValueError(f"K = {k} is outside 0…{channels}, the number of channels of the layer")
-    return chosen
+    return tuple(sorted(chosen))
 
 
 def check_order(order: Sequence[int] | np.ndarray, channels: int) -> np.ndarray:

@@ -279,6 +279,7 @@ def test_bench_prints_the_promised_json(capsys):
         (f"sweep {FASHION} --rank-on val", "unknown split 'val'; choose one of: test, train"),
         (f"sweep {FASHION} --k 0:34", "K = 33 is outside 0…32"),
         (f"sweep {FASHION} --k=-3:2", "K = -3 is outside 0…32"),
+        (f"sweep {FASHION} --k 0:99999999999999999999", "K = 33 is outside 0…32"),
         (f"sweep {FASHION} --k 7", "--k '7' is not START:STOP[:STEP]"),
         (f"sweep {FASHION} --k 0:x", "--k '0:x' is not START:STOP[:STEP]"),
         (f"sweep {FASHION} --k 0:9:0", "--k '0:9:0' is not START:STOP[:STEP]"),
