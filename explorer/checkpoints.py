@@ -6,6 +6,7 @@ The root is the environment variable `EXPLORER_CHECKPOINTS`, else `checkpoints/`
 import contextlib
 import hashlib
 import json
+import math
 import os
 import platform
 import re
@@ -220,7 +221,7 @@ def _read_card(path: Path) -> Card:
         raise ValueError(f"the card {path.name} is missing; restore it beside the weights, or train the network again")
     try:
         fields = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"the card {path.name} is not valid JSON ({error}); restore it") from error
     try:
         card = _from_json(fields)
@@ -231,6 +232,12 @@ def _read_card(path: Path) -> Card:
     if card.dataset not in DATASETS:
         known = ", ".join(DATASETS)
         raise ValueError(f"the card {path.name} names the unknown data set {card.dataset!r}; known: {known}")
+    info = DATASETS[card.dataset]
+    if (card.shape, card.classes, MODELS[card.model].inputs) != (info.shape, info.classes, info.inputs):
+        raise ValueError(
+            f"the card {path.name} does not fit its data set {card.dataset}, whose images are {info.shape} in "
+            f"{len(info.classes)} classes, {info.inputs} an example; restore it"
+        )
     return card
 
 
@@ -252,8 +259,8 @@ def _from_json(fields: Any) -> Card:
             raise ValueError(f"lacks the field {name!r}")
         try:
             known[name] = convert(fields[name])
-        except (TypeError, ValueError, KeyError):
-            raise ValueError(f"has {fields[name]!r} in the field {name!r}, which must be {meaning}") from None
+        except (TypeError, ValueError, KeyError, OverflowError):
+            raise ValueError(f"has {str(fields[name])[:60]!r} in the field {name!r}, which must be {meaning}") from None
     return Card(**known)
 
 
@@ -284,7 +291,10 @@ def _texts(value: Any) -> tuple[str, ...]:
 
 
 def _numbers(value: Any) -> tuple[float, ...]:
-    return tuple(float(number) for number in _of_type(list)(value))
+    numbers = tuple(float(number) for number in _of_type(list)(value) if type(number) in (int, float))
+    if len(numbers) < len(value) or not all(map(math.isfinite, numbers)):
+        raise ValueError
+    return numbers
 
 
 def _positive(value: Any) -> tuple[float, ...]:

@@ -160,15 +160,15 @@ def _recipe(args: argparse.Namespace) -> Recipe:
 def run_stats(args: argparse.Namespace) -> None:
     """Statistics of each channel's raw output over a split."""
     checkpoint = _load(args.checkpoint)
-    layer = args.layer or experiment.default_layer(checkpoint)
+    layer = experiment.default_layer(checkpoint) if args.layer is None else args.layer
     conv_layer(checkpoint.model, layer)
-    report.check_writable(args.csv or "-")
+    report.check_writable("-" if args.csv is None else args.csv)
     batches = experiment.batches_of(checkpoint, args.split)
     with Bar(f"activations of {layer}") as bar:
         for statistics in collect_stream(checkpoint.model, layer, batches):
             bar(statistics.done, statistics.total)
     table = report.statistics_table(statistics)
-    if args.csv:
+    if args.csv is not None:
         _save(table, args.csv, f"{len(table)} channels over {statistics.done:,} images")
     else:
         print(table.to_string(index=False, float_format="%.4f"))
@@ -178,14 +178,14 @@ def run_sweep(args: argparse.Namespace) -> None:
     """Accuracy at every K."""
     checkpoint = _load(args.checkpoint)
     plan = _experiment(args, checkpoint)
-    report.check_writable(args.csv or "-")
+    report.check_writable("-" if args.csv is None else args.csv)
     with Bar(f"sweep of {plan.layer}") as bar:
         for result in experiment.sweep_of(plan, checkpoint, device=args.device):
             bar(result.done, result.total)
     if result.slow:
         print("this network cannot be traced, so every K ran a masked copy: correct, but slow", file=sys.stderr)
     table = report.accuracy_table(result)
-    if args.csv:
+    if args.csv is not None:
         _save(table, args.csv, f"{len(table)} K on {result.done:,} images, {_at_ends(result)}")
     else:
         table["pruned_channel"] = table["pruned_channel"].astype("string").fillna("")
@@ -220,7 +220,7 @@ def _load(name: str) -> Checkpoint:
 def _experiment(args: argparse.Namespace, checkpoint: Checkpoint) -> Experiment:
     """What the options of `sweep` and `bench` ask for, checked."""
     given = {key: getattr(args, key) for key in ("criterion", "mode", "ranked_on", "split", "seed") if key in args}
-    layer = args.layer or experiment.default_layer(checkpoint)
+    layer = experiment.default_layer(checkpoint) if args.layer is None else args.layer
     plan = Experiment(checkpoint.name, layer, limit=args.limit, **given)
     experiment.check(plan, checkpoint)
     channels = conv_layer(checkpoint.model, layer).out_channels

@@ -1,5 +1,6 @@
 """Logits, predictions, accuracies and their intervals."""
 
+import re
 from collections.abc import Iterable
 from statistics import NormalDist
 
@@ -28,12 +29,14 @@ def resolve_device(device: str | torch.device | None) -> torch.device:
         if torch.cuda.is_available():
             return torch.device("cuda")
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    unavailable = ValueError(f"device {str(device)!r} is not available here; choose auto, cpu, cuda or mps")
+    if not re.fullmatch(r"cpu|mps|cuda(:\d+)?", str(device)):
+        raise unavailable
     try:
-        chosen = torch.device(device)
-        torch.empty(1, device=chosen)
+        torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise ValueError(f"device {str(device)!r} is not available here; choose auto, cpu, cuda or mps") from error
-    return chosen
+        raise unavailable from error
+    return torch.device(device)
 
 
 def forward(model: nn.Module, inputs: Inputs) -> Tensor:

@@ -11,6 +11,8 @@ from explorer.activations import ChannelStatistics, collect
 from explorer.evaluation import Batch
 from explorer.models import conv_layer
 
+MAX_SEED = 2**31 - 1
+
 
 @dataclass(frozen=True, eq=False)
 class Ranking:
@@ -195,6 +197,8 @@ def rank_by(
     seed: int = 0,
 ) -> Ranking:
     """Rank the layer's channels from statistics (of its raw output) already collected."""
+    if not 0 <= seed <= MAX_SEED:
+        raise ValueError(f"seed {seed} is outside 0…{MAX_SEED}")
     conv = conv_layer(model, layer)
     importance = criterion_info(criterion).importance(Evidence(conv, statistics, seed))
     return Ranking(importance=importance, order=order_of(importance))

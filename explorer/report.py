@@ -95,6 +95,8 @@ def check_writable(path: str | Path) -> None:
     try:
         if target.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if target.exists() and not target.is_file():
+            raise OSError(errno.EINVAL, "not an ordinary file")  # a device, say, which a rename would replace
         _part(target).touch()
         _part(target).unlink()
     except OSError as error:
@@ -107,7 +109,7 @@ def write_csv(table: pd.DataFrame, path: str | Path) -> None:
     if str(path) == "-":
         sys.stdout.write(content.decode())
         return
-    target = Path(path)
+    target = Path(path).resolve()  # of a link, the file it points to
     part = _part(target)
     try:
         part.write_bytes(content)

@@ -9,6 +9,7 @@ import io
 import math
 import os
 import pickle
+import struct
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -307,7 +308,7 @@ def _restore(run: _Run, path: Path, identity: dict[str, Any]) -> None:
         raise ValueError(
             f"{path.name} is from another training ({error}); repeat that one's options, or train without --resume"
         ) from error
-    except (RuntimeError, ValueError, TypeError, KeyError, EOFError, pickle.UnpicklingError) as error:
+    except (RuntimeError, ValueError, TypeError, KeyError, EOFError, pickle.UnpicklingError, struct.error) as error:
         raise ValueError(f"{path.name} is corrupt; train without --resume to start from scratch") from error
 
 

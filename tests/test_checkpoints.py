@@ -10,7 +10,7 @@ import torch
 
 from explorer import checkpoints, data
 from explorer.checkpoints import Card, Score
-from explorer.data import Batches
+from explorer.data import DATASETS, Batches
 from explorer.evaluation import logits, predict
 from explorer.models import build
 
@@ -39,6 +39,12 @@ CARD = Card(
 def network(seed=0):
     torch.manual_seed(seed)
     return build("simple-cnn", shape=(1, 8, 8), classes=2)
+
+
+@pytest.fixture(autouse=True)
+def small_images(monkeypatch):
+    """The card's data set has small images and two classes, for the sake of small networks."""
+    monkeypatch.setitem(DATASETS, "mnist", replace(DATASETS["mnist"], shape=(1, 8, 8), classes=("no", "yes")))
 
 
 @pytest.fixture
@@ -326,3 +332,31 @@ def test_shipped_fashion_mnist_network_was_trained_on_the_bundled_images():
 def test_shipped_checkpoints_fit_in_60_mb():
     files = (data.PROJECT / "checkpoints").glob("*.safetensors")
     assert sum(path.stat().st_size for path in files) <= 60e6
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"dataset": "cifar10"},
+        {"dataset": "mnist-pairs"},
+        {"shape": [1, 400000, 400000]},
+        {"classes": ["no", "maybe"]},
+    ],
+)
+def test_card_that_does_not_fit_its_data_set(root, changes):
+    rewrite_card(root, **changes)
+    with pytest.raises(ValueError, match="card mine.json does not fit its data set"):
+        checkpoints.load("mine", root)
+
+
+@pytest.mark.parametrize("value", [[10**400], [True], ["0.5"], [float("inf")]])
+def test_means_that_are_no_numbers(root, value):
+    rewrite_card(root, mean=value)
+    with pytest.raises(ValueError, match="in the field 'mean'"):
+        checkpoints.load("mine", root)
+
+
+def test_card_nested_too_deep(root):
+    (root / "mine.json").write_text("[" * 100_000)
+    with pytest.raises(ValueError, match="card mine.json is not valid JSON"):
+        checkpoints.load("mine", root)

@@ -9,7 +9,6 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from explorer import checkpoints, data
-from explorer.app_pages import cache, controls
 from explorer.experiment import Experiment, sweep_of
 from explorer.ranking import CRITERIA
 from explorer.report import accuracy_table
@@ -180,6 +179,11 @@ def test_nonsense_for_the_other_pages_is_named_too(page, link, words):
     assert len(at.warning) == 1 and words in at.warning[0].value
 
 
+@pytest.mark.parametrize("link", [{"step": "inf"}, {"ks": ["9" * 5000, "1"]}, {"seed": "inf"}])
+def test_links_to_infinity_are_named_too(link):
+    assert any("The link's" in warning.value for warning in visit("sweep", **link).warning)
+
+
 def test_a_note_goes_once_the_user_chooses():
     at = visit(k="99")
     assert at.warning
@@ -301,23 +305,3 @@ def test_corrupt_data_is_one_sentence(monkeypatch, tmp_path):
     monkeypatch.setenv("EXPLORER_DATA", str(tmp_path))
     at = visit()
     assert len(at.error) == 1 and at.error[0].value.startswith("Fashion-MNIST cannot be read: ")
-
-
-def test_the_server_starts_the_first_view_before_a_tab_asks(monkeypatch, tmp_path):
-    cache.board.clear()
-    controls.warm_up()
-    point = cache.checkpoint(BUNDLED)
-    job = cache.board().get(("sweep", point.sha256, Experiment(BUNDLED, "conv2")))
-    assert job is not None
-    assert job.wait(PATIENCE) and job.status == "done"
-    view = visit()
-    assert cache.board().get(("sweep", point.sha256, Experiment(BUNDLED, "conv2"))) is job, (
-        "the page found that very job"
-    )
-    assert not view.exception
-
-
-def test_a_server_without_networks_starts_all_the_same(monkeypatch, tmp_path):
-    monkeypatch.setenv("EXPLORER_CHECKPOINTS", str(tmp_path))
-    controls.warm_up()
-    assert "There is no trained network" in visit().error[0].value

@@ -55,6 +55,9 @@ def test_csv_is_written_whole_or_not_at_all(tmp_path, capsys):
     with pytest.raises(OSError):
         report.write_csv(table, tmp_path / "folder")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.csv", "folder"]
+    (tmp_path / "link").symlink_to(tmp_path / "a.csv")
+    report.write_csv(pd.DataFrame({"a": [2]}), tmp_path / "link")
+    assert (tmp_path / "link").is_symlink() and (tmp_path / "a.csv").read_text() == "a\n2\n"
     report.write_csv(table, "-")
     assert capsys.readouterr().out == "a\n1\n"
 

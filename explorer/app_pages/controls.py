@@ -1,9 +1,8 @@
 """The pickers that pages share, all in the URL; and how waiting, failing and missing look."""
 
-import logging
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -27,7 +26,6 @@ PATIENCE = 0.4  # seconds that quick work may take before a page talks about it
 LONG = 3  # seconds after which a job offers to be cancelled
 NOTES = "notes on the link"
 SETTLED = "a note is settled"
-CONTEXT_LOGGER = "streamlit.runtime.scriptrunner_utils.script_run_context"
 MAX_SEED = 2**31 - 1
 
 
@@ -113,7 +111,7 @@ def pick_criterion() -> str:
 def pick_seed() -> int:
     """The seed of a random order."""
     note_whole("seed", 0, MAX_SEED, 0, "no seed")
-    return int(st.number_input("Seed of the random order", 0, MAX_SEED, 0, **_linked("seed")))
+    return _number("Seed of the random order", 0, MAX_SEED, 0, "seed")
 
 
 def pick_named(label: str, key: str, options: Sequence[str], default: str, wrong: str, **look: Any) -> str:
@@ -145,7 +143,7 @@ def pick_ks(view: View) -> tuple[int, ...]:
     note_link("ks", lambda raw: _is_range(raw, channels), fix, "K")
     note_whole("step", 1, channels, 1, "no step")
     first, last = st.slider("From K to K", 0, channels, (0, channels), **_linked("ks"))
-    step = st.number_input("Step", 1, channels, 1, width=140, **_linked("step"))
+    step = _number("Step", 1, channels, 1, "step", width=140)
     return tuple(range(first, last + 1, int(step)))
 
 
@@ -187,8 +185,19 @@ def _one_of(options: Sequence[str]) -> Callable[[list[str]], bool]:
     return lambda raw: len(raw) == 1 and raw[0] in options
 
 
+def _number(label: str, low: int, high: int, default: int, key: str, **look: Any) -> int:
+    try:
+        return int(st.number_input(label, low, high, default, **_linked(key), **look))
+    except OverflowError:  # Streamlit stumbles over a link to infinity, which `note_whole` names
+        return default
+
+
+def _is_whole(text: str, low: int, high: int) -> bool:
+    return text.isdecimal() and len(text) < 20 and low <= int(text) <= high
+
+
 def _is_range(ends: list[str], highest: int) -> bool:
-    return len(ends) == 2 and all(end.isdecimal() and int(end) <= highest for end in ends)
+    return len(ends) == 2 and all(_is_whole(end, 0, highest) for end in ends)
 
 
 def _linked(key: str) -> dict[str, Any]:
@@ -217,12 +226,12 @@ def note_link(key: str, valid: Callable[[list[str]], bool], fix: str, name: str 
 def note_whole(key: str, low: int, high: int, default: int, wrong: str, name: str | None = None) -> None:
     """`note_link` for a whole number from `low` to `high`."""
     try:
-        shown = float(st.query_params.get(key, default))
+        asked = float(st.query_params.get(key, default))
     except ValueError:
-        shown = default
-    shown = int(shown) if low <= shown <= high else default  # as Streamlit's number widgets read a link
+        asked = default
+    shown = int(asked) if low <= asked <= high else default  # as Streamlit's number widgets read a link
     fix = f"is {wrong}: give a whole number from {low} to {high}; showing {shown}"
-    note_link(key, lambda raw: len(raw) == 1 and raw[0].isdecimal() and low <= int(raw[0]) <= high, fix, name)
+    note_link(key, lambda raw: len(raw) == 1 and _is_whole(raw[0], low, high), fix, name)
 
 
 def _settle(key: str) -> None:
@@ -443,17 +452,3 @@ LIGHT_INK = "#44525F"
 def ink() -> str:
     """The colour of text in a figure on this page's ground."""
     return "#F2F5F8" if st.context.theme.type == "dark" else "#14202B"
-
-
-def warm_up() -> None:
-    """Start the sweep that the first tab will show, so that it runs while a browser is still loading.
-
-    What goes wrong here goes wrong again on the page, which says so. Streamlit's caches complain on the console that
-    there is no tab yet, which is the point.
-    """
-    complaints = logging.getLogger(CONTEXT_LOGGER)
-    complaints.disabled = True
-    with suppress(ValueError, OSError):
-        point = cache.checkpoint(DEFAULT_CHECKPOINT)
-        cache.sweep(point, Experiment(point.name, default_layer(point)))
-    complaints.disabled = False
