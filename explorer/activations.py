@@ -7,7 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor, fx, nn
 
-from explorer.evaluation import Batch, Inputs
+from explorer.data import Inputs
+from explorer.evaluation import Batch
 from explorer.graph import (
     activation_node,
     addition_node,

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from explorer.data import Inputs
 from explorer.graph import exclusive
 
-Inputs = Tensor | tuple[Tensor, ...]
 Batch = tuple[Inputs, Tensor]
 
 Z95 = NormalDist().inv_cdf(0.975)  # 1.96: 95 % of a normal distribution lies within ± Z95 standard deviations

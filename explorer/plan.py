@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, fx, nn
 
-from explorer.evaluation import Inputs
+from explorer.data import Inputs
 from explorer.graph import (
     BINARY_FUNCTIONS,
     CONCATENATIONS,

@@ -91,7 +91,7 @@ def check_writable(path: str | Path) -> None:
     """ValueError where `write_csv` could not write, to be found out before the work and not after it."""
     if str(path) == "-":
         return
-    target = Path(path)
+    target = Path(path).resolve()  # of a link, the file it points to
     try:
         if target.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))

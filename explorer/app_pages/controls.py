@@ -18,7 +18,7 @@ from explorer.experiment import SPLITS, Experiment, default_layer, ranking_of
 from explorer.jobs import CANCELLED, DONE, FAILED, QUEUED, Job
 from explorer.models import conv_layers
 from explorer.pruning import MODES
-from explorer.ranking import CRITERIA, Ranking
+from explorer.ranking import CRITERIA, MAX_SEED, Ranking
 
 DEFAULT_CHECKPOINT = "simple-cnn_fashion-mnist"
 POLL = 0.3  # seconds between looks at a running job
@@ -26,7 +26,6 @@ PATIENCE = 0.4  # seconds that quick work may take before a page talks about it
 LONG = 3  # seconds after which a job offers to be cancelled
 NOTES = "notes on the link"
 SETTLED = "a note is settled"
-MAX_SEED = 2**31 - 1
 
 
 @dataclass(frozen=True)

@@ -100,6 +100,8 @@ def provenance(view: View, job: Job) -> None:
     run = view.experiment
     criterion = CRITERIA[run.criterion]
     on = f" over the {run.ranked_on} images" if criterion.needs_data else ""
+    if sweep.slow:
+        st.caption(":material/hourglass: This network cannot be traced, so every K ran a masked copy: exact, but slow.")
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(
             f"Channels of {run.layer} ranked once, on the unpruned network, by {criterion.title.lower()}{on}; "
