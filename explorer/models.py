@@ -162,6 +162,7 @@ class ModelInfo:
     layer: str
     builder: Callable[[Shape, int], nn.Module]
     inputs: int = 1  # images that it looks at together
+    any_size: bool = False  # whether images of another size than the one it was built for fit, too
 
 
 def _side(name: str, shape: Shape, factor: int) -> int:
@@ -217,6 +218,7 @@ MODELS: dict[str, ModelInfo] = {
         description="Eight residual blocks of two 3×3 convolutions, 11 million parameters (lab C).",
         layer="layer2.1.conv2",
         builder=_resnet18,
+        any_size=True,
     ),
     "lab-resnet": ModelInfo(
         name="lab-resnet",
@@ -224,6 +226,7 @@ MODELS: dict[str, ModelInfo] = {
         description="Two residual blocks whose shortcuts are convolutions, too (lab D).",
         layer="res2.feature2.0",
         builder=_lab_resnet,
+        any_size=True,
     ),
     "block-net": ModelInfo(
         name="block-net",

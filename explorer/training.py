@@ -82,6 +82,8 @@ def train(
     (the state of the last good epoch stays), or where `out` cannot be written.
     """
     check_fit(model_name, dataset_name)
+    if recipe.small and not model_info(model_name).any_size:
+        raise ValueError(f"{model_name} takes images of one size only, so small share {recipe.small:g} must be 0")
     name = name or checkpoint_name(model_name, dataset_name)
     path = state_path(name, out)
     _check_writable(path.parent)
@@ -177,7 +179,7 @@ def _train_pass(
     run.model.train()
     for step, chosen in enumerate(batches, start=1):
         chosen = chosen.to(device)
-        inputs = tuple(_prepare(x[chosen], recipe, generator) for x in fit.inputs)  # each (b, C, H, W)
+        inputs = tuple(_prepare(x[chosen], recipe, epoch, generator) for x in fit.inputs)  # each (b, C, H, W)
         labels = fit.labels[chosen]
         with _precision(recipe, device):
             outputs = run.model(*inputs)  # (b, classes)
@@ -211,9 +213,10 @@ def _step(run: _Run, recipe: Recipe, lr: float) -> None:
     run.optimizer.zero_grad()
 
 
-def _prepare(images: Tensor, recipe: Recipe, generator: torch.Generator) -> Tensor:
-    """Augmented and normalised: uint8 (b, C, H, W) to float32."""
+def _prepare(images: Tensor, recipe: Recipe, epoch: int, generator: torch.Generator) -> Tensor:
+    """Augmented and normalised: uint8 (b, C, H, W) to float32, in a small epoch of half the side."""
     images = normalise(augment(images, recipe.augmentations, generator), recipe.mean, recipe.std)
+    images = F.avg_pool2d(images, 2) if recipe.is_small(epoch) else images
     return images.contiguous(memory_format=_memory_format(recipe))
 
 

@@ -57,6 +57,7 @@ def test_the_command_line_gives_the_recipe_back(model):
         ({"label_smoothing": 1.0}, "label smoothing 1.0 is outside 0…0.9"),
         ({"skip_below": -1.0}, "gradient threshold -1.0 is outside 0…1"),
         ({"clamp": float("inf")}, "clamp inf is outside 0…1000"),
+        ({"small": 1.0}, "small share 1.0 is outside 0…0.9"),
         ({"precision": "int8"}, "unknown precision 'int8'"),
         ({"layout": "rows"}, "unknown layout 'rows'"),
         ({"stored": "int8"}, "unknown stored precision 'int8'"),

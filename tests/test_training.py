@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from explorer import checkpoints, training
 from explorer.data import DATASETS, Batches, Split
 from explorer.evaluation import logits, predict
-from explorer.models import MODELS
+from explorer.models import MODELS, build
 from explorer.recipes import Recipe, recipe_for
 from explorer.training import hold_out, loss_of, state_path, train
 
@@ -318,6 +318,28 @@ def test_accumulated_gradients_are_those_of_one_large_batch(tiny, tmp_path):
     large, small = saved_weights(tmp_path / "large"), saved_weights(tmp_path / "small")
     for key, value in large.items():
         torch.testing.assert_close(small[key], value, rtol=1e-4, atol=1e-6)
+
+
+def test_the_first_epochs_go_over_small_images():
+    images = torch.zeros(2, 1, 8, 8, dtype=torch.uint8)
+    images[:, :, :, 4:] = 255
+    recipe = replace(RECIPE, epochs=4, small=0.5)
+    sizes = [training._prepare(images, recipe, epoch, torch.Generator()).shape[-2:] for epoch in (1, 2, 3, 4)]
+    assert sizes == [(4, 4), (4, 4), (8, 8), (8, 8)]
+    small = training._prepare(images, recipe, 1, torch.Generator())
+    assert small[..., :2].eq(-1).all() and small[..., 2:].eq(1).all()
+
+
+def test_a_network_of_one_image_size_cannot_start_with_small_images(tiny, tmp_path):
+    with pytest.raises(ValueError, match=r"simple-cnn takes images of one size only, so small share 0\.5 must be 0"):
+        run(tmp_path, replace(RECIPE, small=0.5))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("model", [name for name, info in MODELS.items() if info.any_size])
+def test_networks_of_any_size_take_half_of_it(model):
+    with torch.inference_mode():
+        assert build(model, (3, 32, 32)).eval()(torch.zeros(1, 3, 16, 16)).shape == (1, 10)
 
 
 def test_weights_stored_as_float16_are_those_that_the_card_measures(tiny, tmp_path):
