@@ -32,7 +32,7 @@ NODES: dict[str, Callable[[fx.Node], fx.Node]] = {
     "activation": activation_node,
     "block": block_node,
 }
-AT_ONCE = 50  # images whose sums are taken together: few enough to stay in the processor's cache (10 times faster)
+AT_ONCE = 250  # images whose sums are taken together, in float32: few enough for exact means and little memory
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,8 +55,8 @@ class RunningStatistics:
     """Sums over the outputs handed to `add`: float32 within a few images, float64 from there on."""
 
     def __init__(self) -> None:
-        self.maps: Tensor | None = None
         self.count = 0
+        self.shape = torch.Size()  # of one image's output
         self.sums: dict[str, Tensor] = {}
 
     def add(self, output: Tensor) -> None:
@@ -67,15 +67,17 @@ class RunningStatistics:
             self._add_part(part)
 
     def _add_part(self, output: Tensor) -> None:
+        # Sums over the first dimension are several times faster than over any other: (N, M · N', P), a view of an
+        # output in channels-last order.
+        images = output.movedim(1, -1).flatten(1, 2)
         self.count += output.shape[0]
-        total = output.sum(0, dtype=torch.float64)
-        self.maps = total if self.maps is None else self.maps + total
-        rows = output.movedim(1, -1).flatten(0, -2)  # (N · M · N', P)
-        low, high = torch.aminmax(rows, dim=0)
-        self._keep("minimum", low, torch.minimum)
-        self._keep("maximum", high, torch.maximum)
-        self._keep("square", torch.linalg.vector_norm(rows, dim=0).double().square(), torch.add)
+        self.shape = output.shape[1:]
+        rows = images.flatten(0, 1)  # (N · M · N', P)
         positive = rows.relu()
+        self._keep("map", images.sum(0).double(), torch.add)  # (M · N', P)
+        self._keep("minimum", rows.amin(0), torch.minimum)
+        self._keep("maximum", rows.amax(0), torch.maximum)
+        self._keep("square", rows.square().sum(0).double(), torch.add)
         self._keep("positive", positive.sum(0).double(), torch.add)
         self._keep("above", positive.sign_().sum(0).double(), torch.add)
 
@@ -84,9 +86,9 @@ class RunningStatistics:
 
     def result(self, done: int, total: int) -> ChannelStatistics:
         """The statistics so far."""
-        if self.maps is None:
+        if not self.count:
             raise ValueError("there are no images to average over")
-        maps = self.maps / self.count
+        maps = (self.sums["map"] / self.count).T.reshape(self.shape)  # (P, M, N')
         n = self.count * maps[0].numel()
         mean = maps.mean((1, 2))
         mean_positive = self.sums["positive"] / n

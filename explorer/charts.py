@@ -70,6 +70,13 @@ def accuracy_curve(table: pd.DataFrame, k: int, height: int = 340) -> Chart:
     return Chart(spec, {"curve": curve, "here": here}, words)
 
 
+def empty_curve(channels: int, height: int = 340) -> Chart:
+    """The axes of `accuracy_curve` for a layer of so many channels, before there is anything to draw."""
+    nothing = pd.DataFrame({"k": [], "accuracy": [], "low": [], "high": [], "tone": []})
+    spec = _curve_spec(0, channels, channels <= MANY, height)
+    return Chart(spec, {"curve": nothing, "here": nothing}, "Accuracy against channels pruned: not known yet")
+
+
 @lru_cache(maxsize=64)
 def _curve_spec(low: int, high: int, points: bool, height: int) -> dict[str, Any]:
     pick = alt.selection_point(name="pick", fields=["k"], on="click", nearest=True, toggle=False, clear=False)

@@ -41,6 +41,12 @@ def test_a_k_not_computed_yet_gets_the_rule_alone():
     assert "K = 7" not in chart.words
 
 
+def test_the_axes_can_stand_before_the_curve_is_known():
+    frame, later = charts.empty_curve(4, height=340), charts.accuracy_curve(curve(), 2, height=340)
+    assert frame.spec == later.spec and "not known" in frame.words
+    assert all(rows.empty and set(later.data[name]) <= set(rows) for name, rows in frame.data.items())
+
+
 def test_points_are_left_out_where_they_would_run_together():
     many = curve(ks=range(513), accuracy=np.linspace(0.9, 0.1, 513))
     sizes = [layer["mark"].get("size") for layer in layers(charts.accuracy_curve(many, 5))]

@@ -318,11 +318,16 @@ def layer_statistics(view: View, where: str = "raw") -> ChannelStatistics:
 
 
 def sweep_job(view: View) -> Job:
-    """The sweep of the view over all K, with at least a first curve; stops the page until there is one."""
+    """The sweep of the view over all K, with at least a first curve; stops the page until there is one.
+
+    Meanwhile the axes stand there, so that the browser has loaded what draws charts when the curve comes.
+    """
     ask = partial(cache.sweep, view.checkpoint, view.experiment)
     job = ask()
     with st.container():
-        first_look(job)
+        if cache.curve(job) is None and not job.finished:
+            draw(charts.empty_curve(view.channels), key="frame")
+            job.wait(PATIENCE)
         if job.status in (FAILED, CANCELLED):
             show_end(job, sweeping(job, view.layer), ask)
         elif cache.curve(job) is None:
