@@ -1,7 +1,7 @@
 """Running statistics of a layer's output: the averaged map, and a few numbers for each channel."""
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -49,6 +49,24 @@ class ChannelStatistics:
     positive: np.ndarray  # (P,) share of outputs above zero, 0…1
     done: int
     total: int
+
+    def with_constants(self, channels: Sequence[int], values: np.ndarray) -> "ChannelStatistics":
+        """The statistics of an output in which each of the channels (K,) is one of these values (K,) everywhere."""
+        chosen = list(channels)
+        changes = {
+            "maps": values[:, None, None],
+            "mean": values,
+            "std": 0.0,
+            "minimum": values,
+            "maximum": values,
+            "mean_absolute": np.abs(values),
+            "mean_positive": np.maximum(values, 0),
+            "positive": values > 0,
+        }
+        arrays = {name: getattr(self, name).copy() for name in changes}
+        for name, value in changes.items():
+            arrays[name][chosen] = value
+        return replace(self, **arrays)
 
 
 class RunningStatistics:
@@ -114,8 +132,6 @@ def collect_stream(
 
     `point` is a key of POINTS: the convolution's raw output, or what leaves its batch norm and activation.
     """
-    if point not in POINTS:
-        raise ValueError(f"unknown point {point!r}; choose one of: {', '.join(POINTS)}")
     look = _Outputs(model, layer, point)
     batches = list(batches) if isinstance(batches, Iterator) else batches
     total = getattr(batches, "n", None) or sum(len(labels) for _, labels in batches)
@@ -148,10 +164,20 @@ def fitting_points(model: nn.Module, layer: str) -> list[str]:
     return [point for point in POINTS if point != "block" or addition_node(call) is not None]
 
 
+def check_point(model: nn.Module, layer: str, point: str) -> None:
+    """ValueError where there is no such point, or the layer has no output there."""
+    if point not in POINTS:
+        raise ValueError(f"unknown point {point!r}; choose one of: {', '.join(POINTS)}")
+    if point == "block":
+        block_node(layer_calls(trace(model), layer)[0])
+
+
 class _Outputs:
     """Runs a network just far enough to see what one layer puts out."""
 
     def __init__(self, model: nn.Module, layer: str, point: str) -> None:
+        if point not in POINTS:
+            raise ValueError(f"unknown point {point!r}; choose one of: {', '.join(POINTS)}")
         conv_layer(model, layer)
         self.traced: fx.GraphModule = trace(model)
         calls = layer_calls(self.traced, layer)

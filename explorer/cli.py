@@ -219,7 +219,11 @@ def _load(name: str) -> Checkpoint:
 
 def _experiment(args: argparse.Namespace, checkpoint: Checkpoint) -> Experiment:
     """What the options of `sweep` and `bench` ask for, checked."""
-    given = {key: getattr(args, key) for key in ("criterion", "mode", "ranked_on", "split", "seed") if key in args}
+    given = {
+        key: getattr(args, key)
+        for key in ("criterion", "mode", "ranked_on", "split", "seed", "schedule")
+        if key in args
+    }
     layer = experiment.default_layer(checkpoint) if args.layer is None else args.layer
     plan = Experiment(checkpoint.name, layer, limit=args.limit, **given)
     experiment.check(plan, checkpoint)
@@ -284,6 +288,7 @@ def _parser() -> Parser:
     _add_checkpoint(sweep)
     sweep.add_argument("--criterion", default="mean", metavar="C", help=", ".join(CRITERIA))
     sweep.add_argument("--mode", default="filter", metavar="M", help=", ".join(MODES))
+    sweep.add_argument("--schedule", default="once", metavar="S", help="rank once (default), or rerank at each K")
     sweep.add_argument("--rank-on", dest="ranked_on", default="test", metavar="SPLIT", help="test (default) or train")
     sweep.add_argument("--split", default="test", metavar="SPLIT", help="test (default) or train")
     sweep.add_argument("--seed", type=int, default=0, metavar="S", help="of the criterion random")

@@ -10,7 +10,8 @@ from explorer.checkpoints import Checkpoint
 from explorer.data import Batches, load_split
 from explorer.models import conv_layer, model_info
 from explorer.pruning import check_mode
-from explorer.ranking import Ranking, criterion_info, rank_by
+from explorer.ranking import Ranking, check_criterion, criterion_info, rank_by
+from explorer.schedule import check_schedule, rerank
 from explorer.sweep import Run, Sweep, check_ks, sweep_stream
 
 SPLITS = ("test", "train")
@@ -30,6 +31,7 @@ class Experiment:
     seed: int = 0
     ks: tuple[int, ...] | None = None  # None means 0…P
     limit: int | None = None  # the first images only, of both splits; None means all
+    schedule: str = "once"  # a key of schedule.SCHEDULES
 
 
 def default_layer(checkpoint: Checkpoint) -> str:
@@ -40,8 +42,9 @@ def default_layer(checkpoint: Checkpoint) -> str:
 def check(experiment: Experiment, checkpoint: Checkpoint) -> None:
     """ValueError for the first thing in the experiment that does not exist or is out of range; reads no images."""
     channels = conv_layer(checkpoint.model, experiment.layer).out_channels
-    criterion_info(experiment.criterion)
+    check_criterion(checkpoint.model, experiment.layer, experiment.criterion)
     check_mode(checkpoint.model, experiment.layer, experiment.mode)
+    check_schedule(checkpoint.model, experiment.layer, experiment.schedule, experiment.criterion, experiment.mode)
     for split in (experiment.ranked_on, experiment.split):
         if split not in SPLITS:
             raise ValueError(f"unknown split {split!r}; choose one of: {', '.join(SPLITS)}")
@@ -54,16 +57,34 @@ def batches_of(checkpoint: Checkpoint, split: str, limit: int | None = None) -> 
     return Batches(load_split(card.dataset, split), card.mean, card.std, BATCH_SIZE, limit)
 
 
-def statistics_of(checkpoint: Checkpoint, layer: str, split: str, limit: int | None = None) -> ChannelStatistics:
-    """Statistics of the layer's raw output over a split."""
-    return collect(checkpoint.model, layer, batches_of(checkpoint, split, limit))
+def statistics_of(
+    checkpoint: Checkpoint, layer: str, split: str, limit: int | None = None, point: str = "raw"
+) -> ChannelStatistics:
+    """Statistics of the layer's output over a split; `point` is a key of activations.POINTS."""
+    return collect(checkpoint.model, layer, batches_of(checkpoint, split, limit), point)
 
 
 def ranking_of(experiment: Experiment, checkpoint: Checkpoint, statistics: ChannelStatistics | None = None) -> Ranking:
-    """The experiment's ranking; statistics of the layer's raw output on `ranked_on` are collected unless given."""
-    if statistics is None and criterion_info(experiment.criterion).needs_data:
-        statistics = statistics_of(checkpoint, experiment.layer, experiment.ranked_on, experiment.limit)
+    """The unpruned network's ranking; the statistics that it needs are collected unless given."""
+    criterion = criterion_info(experiment.criterion)
+    if statistics is None and criterion.needs_data:
+        statistics = statistics_of(
+            checkpoint, experiment.layer, experiment.ranked_on, experiment.limit, criterion.point
+        )
     return rank_by(checkpoint.model, experiment.layer, experiment.criterion, statistics, experiment.seed)
+
+
+def steps_of(
+    experiment: Experiment, checkpoint: Checkpoint, statistics: ChannelStatistics | None = None
+) -> tuple[Ranking, tuple[int, ...] | None]:
+    """The channels in the order in which they go, and how many are gone at each K: None where it is K itself."""
+    layer, criterion = experiment.layer, criterion_info(experiment.criterion)
+    if experiment.schedule == "once":
+        return ranking_of(experiment, checkpoint, statistics), None
+    if statistics is None and criterion.needs_data:
+        statistics = statistics_of(checkpoint, layer, experiment.ranked_on, experiment.limit)
+    ks = check_ks(experiment.ks, conv_layer(checkpoint.model, layer).out_channels)
+    return rerank(checkpoint.model, layer, criterion.name, statistics, ks, experiment.mode, experiment.seed)
 
 
 def sweep_of(
@@ -74,7 +95,7 @@ def sweep_of(
 ) -> Iterator[Sweep]:
     """Rank, then sweep: yields the whole curve after each batch, with everything that identifies it."""
     check(experiment, checkpoint)
-    ranking = ranking_of(experiment, checkpoint, statistics)
+    ranking, gone = steps_of(experiment, checkpoint, statistics)
     needs_data = criterion_info(experiment.criterion).needs_data
     run = Run(
         checkpoint=checkpoint.name,
@@ -86,6 +107,7 @@ def sweep_of(
         ranked_on=experiment.ranked_on if needs_data else "",
         mode=experiment.mode,
         seed=experiment.seed,
+        schedule=experiment.schedule,
     )
     yield from sweep_stream(
         checkpoint.model,
@@ -94,6 +116,7 @@ def sweep_of(
         ranking.order,
         experiment.ks,
         experiment.mode,
+        gone=gone,
         importance=ranking.importance,
         classes=checkpoint.card.classes,
         run=run,

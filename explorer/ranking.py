@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from explorer.activations import ChannelStatistics, collect
+from explorer.activations import ChannelStatistics, check_point, collect
 from explorer.evaluation import Batch
 from explorer.models import conv_layer
 
@@ -47,10 +47,11 @@ class Criterion:
     sentence: str
     needs_data: bool
     importance: Callable[[Evidence], np.ndarray]
+    point: str = "raw"  # where it looks at activations, a key of activations.POINTS
 
 
 def mean_activation(evidence: Evidence) -> np.ndarray:
-    """Mean of the channel's raw output over images and positions, as the lab assigns."""
+    """Mean of the channel's output over images and positions: the raw one, as the lab assigns, or the block's."""
     return evidence.activations.mean
 
 
@@ -136,6 +137,14 @@ CRITERIA: dict[str, Criterion] = {
             importance=l2_norm,
         ),
         Criterion(
+            name="block-mean",
+            title="Mean of the block's output",
+            sentence="The output of the residual block that the layer ends, after the addition, averaged.",
+            needs_data=True,
+            importance=mean_activation,
+            point="block",
+        ),
+        Criterion(
             name="mean-abs",
             title="Mean |activation|",
             sentence="The absolute raw output, averaged: a strongly negative channel counts as active, too.",
@@ -181,6 +190,13 @@ def criterion_info(name: str) -> Criterion:
     return CRITERIA[name]
 
 
+def check_criterion(model: nn.Module, layer: str, name: str) -> None:
+    """ValueError where the criterion is unknown or does not fit the layer."""
+    criterion = criterion_info(name)
+    if criterion.needs_data:
+        check_point(model, layer, criterion.point)
+
+
 def order_of(importance: np.ndarray) -> np.ndarray:
     """Channels from least to most important; ties go by the lowest channel index."""
     if not np.isfinite(importance).all():
@@ -196,7 +212,7 @@ def rank_by(
     statistics: ChannelStatistics | None = None,
     seed: int = 0,
 ) -> Ranking:
-    """Rank the layer's channels from statistics (of its raw output) already collected."""
+    """Rank the layer's channels from statistics already collected, of its output at the criterion's point."""
     if not 0 <= seed <= MAX_SEED:
         raise ValueError(f"seed {seed} is outside 0…{MAX_SEED}")
     conv = conv_layer(model, layer)
@@ -209,5 +225,6 @@ def rank(
 ) -> Ranking:
     """Rank the layer's channels; the batches of (inputs, labels) are read only by criteria that look at activations."""
     conv_layer(model, layer)
-    statistics = collect(model, layer, batches) if criterion_info(criterion).needs_data else None
+    chosen = criterion_info(criterion)
+    statistics = collect(model, layer, batches, chosen.point) if chosen.needs_data else None
     return rank_by(model, layer, criterion, statistics, seed)

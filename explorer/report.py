@@ -21,11 +21,13 @@ ACCURACY_COLUMNS = (
 def accuracy_table(sweep: Sweep) -> pd.DataFrame:
     """One row a K, in ACCURACY_COLUMNS: accuracy 0…1 with its 95 % Wilson interval.
 
-    `pruned_channel` is the channel that this K adds to K − 1, empty at K = 0.
+    `pruned_channel` is the channel that this K adds to K − 1, empty at K = 0. Where channels were ranked again after
+    each step, two columns more say so: schedule, and gone, how many channels are pruned at this K. As a K may then add
+    several channels, `pruned_channel` is empty.
     """
     low, high = sweep.intervals
     ks = np.array(sweep.ks)
-    added = [None if k == 0 else int(sweep.order[k - 1]) for k in sweep.ks]
+    added = [None if k == 0 or sweep.gone else int(sweep.order[k - 1]) for k in sweep.ks]
     table = pd.DataFrame({
         "k": ks,
         "channels": sweep.channels,
@@ -36,7 +38,8 @@ def accuracy_table(sweep: Sweep) -> pd.DataFrame:
         "low": low,
         "high": high,
     })  # fmt: skip
-    return table.assign(**vars(sweep.run))[list(ACCURACY_COLUMNS)]
+    columns = [*ACCURACY_COLUMNS, *(("schedule", "gone") if sweep.gone else ())]
+    return table.assign(**vars(sweep.run), gone=sweep.gone)[columns]
 
 
 def class_table(sweep: Sweep, k: int) -> pd.DataFrame:

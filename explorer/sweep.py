@@ -29,6 +29,7 @@ class Run:
     ranked_on: str = ""
     mode: str = "filter"
     seed: int = 0
+    schedule: str = "once"
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +48,7 @@ class Sweep:
     run: Run
     total: int
     slow: bool = False  # whether masked copies of the whole network were run, because it cannot be traced
+    gone: tuple[int, ...] | None = None  # how many channels of `order` are pruned at each K, where it is more than K
 
     @property
     def done(self) -> int:
@@ -64,6 +66,11 @@ class Sweep:
             return self.ks.index(k)
         nearest = min(self.ks, key=lambda other: abs(other - k))
         raise ValueError(f"K = {k} was not computed in this sweep; the nearest that was is {nearest}")
+
+    def gone_at(self, k: int) -> int:
+        """How many channels are pruned at K = k: k, or more where the channels were ranked again (schedule.py)."""
+        at = self.index(k)
+        return k if self.gone is None else self.gone[at]
 
     @cached_property
     def _right(self) -> np.ndarray:
@@ -149,6 +156,18 @@ def check_order(order: Sequence[int] | np.ndarray, channels: int) -> np.ndarray:
     return array
 
 
+def check_gone(gone: Sequence[int] | None, ks: tuple[int, ...], channels: int) -> tuple[int, ...]:
+    """How many channels are pruned at each K; None means K. ValueError unless they grow, one for each K, up to P."""
+    if gone is None:
+        return ks
+    counts = tuple(int(count) for count in gone)
+    if len(counts) != len(ks) or list(counts) != sorted(counts) or not 0 <= counts[0] <= counts[-1] <= channels:
+        raise ValueError(
+            f"the channels gone must be {len(ks)} numbers in 0…{channels}, none smaller than the last, not {counts}"
+        )
+    return counts
+
+
 def sweep_stream(
     model: nn.Module,
     layer: str,
@@ -157,6 +176,7 @@ def sweep_stream(
     ks: Iterable[int] | None = None,
     mode: str = "filter",
     *,
+    gone: Sequence[int] | None = None,
     importance: np.ndarray | None = None,
     classes: Sequence[str] | None = None,
     run: Run | None = None,
@@ -165,11 +185,13 @@ def sweep_stream(
     """Prune the first K channels of `order` for every K in `ks`, and yield the whole curve after each batch.
 
     `batches` are (inputs, labels), inputs a tensor (N, …) or a tuple of them. Predictions are those of
-    `pruning.prune(model, layer, order[:k], mode)`. Raises ValueError for an unknown layer or mode, an order that is
+    `pruning.prune(model, layer, order[:k], mode)`; where `gone` is given, at each K that many channels of `order` are
+    pruned instead of K (see schedule.py). Raises ValueError for an unknown layer or mode, an order that is
     no permutation of 0…P−1, a K outside 0…P, and no images.
     """
     channels = conv_layer(model, layer).out_channels
     chosen, order = check_ks(ks, channels), check_order(order, channels)
+    counts = check_gone(gone, chosen, channels)
     batches = list(batches) if isinstance(batches, Iterator) else batches
     total = getattr(batches, "n", None) or sum(len(labels) for _, labels in batches)
     target = resolve_device(device)
@@ -181,7 +203,7 @@ def sweep_stream(
     predictions: list[np.ndarray] = []
     labels: list[np.ndarray] = []
     for inputs, batch_labels in chain([first], remaining):
-        logits = [step for _, step in plan.logits(to_device(inputs, target), order, chosen)]
+        logits = [step for _, step in plan.logits(to_device(inputs, target), order, counts)]
         names = tuple(classes) if classes else tuple(str(i) for i in range(max(2, logits[0].shape[-1])))
         steps = [predict(step) for step in logits]
         predictions.append(torch.cat(steps).cpu().numpy().astype(np.min_scalar_type(len(names) - 1)))
@@ -196,6 +218,7 @@ def sweep_stream(
             run=run or Run(layer=layer, mode=mode),
             total=total,
             slow=plan.exact_copy,
+            gone=None if gone is None else counts,
         )
 
 

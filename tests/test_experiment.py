@@ -7,6 +7,7 @@ from explorer import checkpoints
 from explorer.evaluation import logits, predict
 from explorer.experiment import Experiment, batches_of, check, default_layer, ranking_of, statistics_of, sweep_of
 from explorer.pruning import prune
+from explorer.report import ACCURACY_COLUMNS, accuracy_table
 
 FASHION = "simple-cnn_fashion-mnist"
 
@@ -20,7 +21,8 @@ def assert_equals_plain_evaluation(experiment, ks):
     result = last(sweep_of(experiment, checkpoint))
     batches = batches_of(checkpoint, experiment.split, experiment.limit)
     for k in ks:
-        pruned = prune(checkpoint.model, experiment.layer, result.order[:k].tolist(), experiment.mode)
+        gone = result.order[: result.gone_at(k)].tolist()
+        pruned = prune(checkpoint.model, experiment.layer, gone, experiment.mode)
         expected = predict(logits(pruned, batches)).numpy()
         assert (result.predictions[result.index(k)] != expected).sum() <= 1  # one tie of two logits within 1e-5
     return checkpoint, result
@@ -33,6 +35,16 @@ def test_real_cifar10_in_full(real_cifar10, mode):
     assert result.done == 10_000
     assert result.correct[0] == checkpoint.card.accuracy["test"].correct
     assert result.accuracy[0] > 0.68
+
+
+def test_lab_a_as_scripted_on_real_cifar10(real_cifar10):
+    experiment = Experiment("simple-cnn_cifar10", "conv2", mode="weights", ks=tuple(range(0, 31, 2)), schedule="rerank")
+    _, result = assert_equals_plain_evaluation(experiment, [0, 2, 10, 20, 30])
+    assert all(gone >= k for k, gone in zip(result.ks, result.gone, strict=True)) and result.gone[-1] > 30
+    table = accuracy_table(result)
+    assert list(table.columns) == [*ACCURACY_COLUMNS, "schedule", "gone"]
+    assert table["gone"].tolist() == list(result.gone) and set(table["schedule"]) == {"rerank"}
+    assert table["pruned_channel"].isna().all()
 
 
 @pytest.mark.parametrize(("layer", "criterion"), [("conv1", "mean"), ("conv2", "l1"), ("conv2", "random")])
@@ -57,6 +69,8 @@ def test_ranking_by_hand_from_the_statistics_of_the_split():
         ({"layer": "conv3"}, "unknown layer 'conv3'"),
         ({"layer": "fc1"}, "not a Conv2d"),
         ({"criterion": "best"}, "unknown criterion 'best'"),
+        ({"criterion": "block-mean"}, "'conv2' does not end in a residual addition"),
+        ({"schedule": "daily"}, "unknown schedule 'daily'"),
         ({"mode": "best"}, "unknown mode 'best'"),
         ({"ranked_on": "validation"}, "unknown split 'validation'; choose one of: test, train"),
         ({"split": "all"}, "unknown split 'all'"),

@@ -34,6 +34,13 @@ def test_predictions_are_those_of_pruned_copies(model, batches):
     assert got.predictions[0].tolist() == predict(logits(model, batches)).tolist()
 
 
+def test_a_k_can_prune_more_channels_than_k(model, batches):
+    got = sweep(model, "conv2", batches, ORDER, ks=[0, 1, 2, 5], gone=[0, 1, 4, 4])
+    every = sweep(model, "conv2", batches, ORDER)
+    assert np.array_equal(got.predictions, every.predictions[[0, 1, 4, 4]])
+    assert [got.gone_at(k) for k in got.ks] == [0, 1, 4, 4] and every.gone_at(7) == 7
+
+
 def test_the_whole_curve_stands_after_each_batch(model, batches):
     parts = list(sweep_stream(model, "conv2", iter(batches), ORDER, ks=[0, 32, 5]))
     assert [(part.done, part.total, part.ks) for part in parts] == [(n, 25, (0, 5, 32)) for n in (10, 20, 25)]
@@ -90,6 +97,9 @@ def test_all_pruned_is_the_same_for_every_image(model, batches):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        ({"ks": [1, 2], "gone": [2]}, r"the channels gone must be 2 numbers in 0…32, none smaller than the last, not"),
+        ({"ks": [1, 2], "gone": [2, 1]}, r"not \(2, 1\)"),
+        ({"ks": [1, 2], "gone": [2, 33]}, r"not \(2, 33\)"),
         ({"ks": [33]}, r"K = 33 is outside 0…32"),
         ({"ks": [-1]}, r"K = -1 is outside 0…32"),
         ({"ks": []}, "no K to compute"),
