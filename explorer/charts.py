@@ -52,11 +52,17 @@ class Chart:
 # Accuracy against K
 
 
-def accuracy_curve(table: pd.DataFrame, k: int, height: int = 340) -> Chart:
+def accuracy_curve(
+    table: pd.DataFrame,
+    k: int,
+    height: int = 340,
+    name: str = "",
+    others: Mapping[str, pd.DataFrame] | None = None,
+) -> Chart:
     """Accuracy against K with its 95 % band, and a rule and a point at `k`; a click picks a K (selection `pick`).
 
     `table` has the columns k, accuracy, low and high (0…1), one row a K. A `k` that is not (yet) among them gets
-    the rule alone.
+    the rule alone. `others` are tables of curves drawn beside it, by name, with a legend that calls this one `name`.
     """
     curve = table[["k", "accuracy", "low", "high"]]
     here = pd.DataFrame({"k": [k]}).merge(curve, how="left").assign(tone=1)
@@ -66,8 +72,12 @@ def accuracy_curve(table: pd.DataFrame, k: int, height: int = 340) -> Chart:
         f"Accuracy against channels pruned: {percent(first['accuracy'])} at K = {first['k']:.0f}{at}, "
         f"{percent(last['accuracy'])} at K = {last['k']:.0f}"
     )
-    spec = _curve_spec(int(curve["k"].min()), int(curve["k"].max()), len(curve) <= MANY + 1, height)
-    return Chart(spec, {"curve": curve, "here": here}, words)
+    ends, points = (int(curve["k"].min()), int(curve["k"].max())), len(curve) <= MANY + 1
+    if not others:
+        return Chart(_curve_spec(*ends, points, height), {"curve": curve, "here": here}, words)
+    named = pd.concat(rows[["k", "accuracy"]].assign(name=title) for title, rows in {name: curve, **others}.items())
+    spec = _curve_spec(*ends, points, height, (name, *others))
+    return Chart(spec, {"curve": curve, "here": here, "named": named}, f"{words}; beside it {', '.join(others)}")
 
 
 def empty_curve(channels: int, height: int = 340) -> Chart:
@@ -78,7 +88,7 @@ def empty_curve(channels: int, height: int = 340) -> Chart:
 
 
 @lru_cache(maxsize=64)
-def _curve_spec(low: int, high: int, points: bool, height: int) -> dict[str, Any]:
+def _curve_spec(low: int, high: int, points: bool, height: int, names: tuple[str, ...] = ()) -> dict[str, Any]:
     pick = alt.selection_point(name="pick", fields=["k"], on="click", nearest=True, toggle=False, clear=False)
     x = alt.X("k:Q", title="Channels pruned (K)", axis=_whole(high - low), scale=_extent(low, high))
     y = alt.Y("accuracy:Q", title="Accuracy", axis=PERCENT, scale=UNIT)
@@ -89,6 +99,7 @@ def _curve_spec(low: int, high: int, points: bool, height: int) -> dict[str, Any
     ]
     curve, here = alt.Chart(alt.NamedData("curve")), alt.Chart(alt.NamedData("here"))
     return _spec(
+        *_named_curves(x, y, names, points),
         curve.mark_area(opacity=0.25).encode(x=x, y=alt.Y("low:Q", title="Accuracy", scale=UNIT), y2="high:Q"),
         curve.mark_line(strokeWidth=3).encode(x=x, y=y),
         curve.mark_point(filled=True, size=45 if points else 0).encode(x=x, y=y),
@@ -97,6 +108,30 @@ def _curve_spec(low: int, high: int, points: bool, height: int) -> dict[str, Any
         curve.mark_point(size=600, opacity=0, cursor="pointer").encode(x=x, y=y, tooltip=tips).add_params(pick),
         height=height,
     )
+
+
+def _named_curves(x: alt.X, y: alt.Y, names: tuple[str, ...], points: bool) -> list[Any]:
+    """Lines told apart by colour, dash and shape, with a legend: what stands beside the one curve."""
+    if not names:
+        return []
+    domain = [names[0], "", *names[1:]]  # the second colour is the rule's
+    legend = alt.Legend(
+        title=None, orient="top", values=list(names), symbolSize=200, symbolStrokeWidth=0, labelLimit=400
+    )
+    colour = alt.Color("name:N", scale=alt.Scale(domain=domain), legend=legend)
+    dash = alt.StrokeDash("name:N", scale=alt.Scale(domain=domain, range=_in_turn(DASHES, domain)), legend=None)
+    shape = alt.Shape("name:N", scale=alt.Scale(domain=domain, range=_in_turn(SHAPES, domain)), legend=legend)
+    rows = alt.Chart(alt.NamedData("named"))
+    lines = rows.mark_line(strokeWidth=3).encode(x=x, y=y, color=colour, strokeDash=dash)
+    marks = rows.mark_point(filled=True, size=60 if points else 0, opacity=1).encode(
+        x=x, y=y, color=colour, shape=shape
+    )
+    return [alt.layer(lines, marks)]
+
+
+def _in_turn(looks: Sequence[Any], names: Sequence[str]) -> list[Any]:
+    """A look for each name, from the first again where there are more names than looks."""
+    return [looks[i % len(looks)] for i in range(len(names))]
 
 
 def compare_curves(table: pd.DataFrame, x: str = "k", height: int = 460) -> Chart:
@@ -127,11 +162,9 @@ def _comparison_spec(
     y = alt.Y("accuracy:Q", title="Accuracy", axis=PERCENT, scale=UNIT)
     legend = alt.Legend(title="Ranked by", orient="top", symbolSize=200, symbolStrokeWidth=0, symbolOpacity=1)
     domain = list(names)
-    dashes = [DASHES[i % len(DASHES)] for i in range(len(names))]
-    shapes = [SHAPES[i % len(SHAPES)] for i in range(len(names))]
     colour = alt.Color("criterion:N", scale=alt.Scale(domain=domain), legend=legend)
-    dash = alt.StrokeDash("criterion:N", scale=alt.Scale(domain=domain, range=dashes), legend=None)
-    shape = alt.Shape("criterion:N", scale=alt.Scale(domain=domain, range=shapes), legend=legend)
+    dash = alt.StrokeDash("criterion:N", scale=alt.Scale(domain=domain, range=_in_turn(DASHES, names)), legend=None)
+    shape = alt.Shape("criterion:N", scale=alt.Scale(domain=domain, range=_in_turn(SHAPES, names)), legend=legend)
     tips = [
         alt.Tooltip("criterion:N", title="Ranked by"),
         alt.Tooltip("k:Q", title="Channels pruned"),
@@ -361,9 +394,11 @@ def percent(share: float) -> str:
     return "–" if pd.isna(share) else f"{100 * share:.2f} %"
 
 
-def _spec(*layers: alt.Chart, height: int) -> dict[str, Any]:
+def _spec(*layers: Any, height: int) -> dict[str, Any]:
     """The layers as one Vega-Lite specification with text large enough for a projector."""
     chart = alt.layer(*layers).properties(height=height)
+    if any(isinstance(layer, alt.LayerChart) for layer in layers):  # curves by name have colours of their own
+        chart = chart.resolve_scale(color="independent", shape="independent", strokeDash="independent")
     return (
         chart.configure_axis(labelFontSize=15, titleFontSize=16, titlePadding=10)
         .configure_legend(labelFontSize=16, titleFontSize=16)

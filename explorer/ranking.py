@@ -197,6 +197,19 @@ def check_criterion(model: nn.Module, layer: str, name: str) -> None:
         check_point(model, layer, criterion.point)
 
 
+def fitting_criteria(model: nn.Module, layer: str) -> list[str]:
+    """The criteria that fit the layer, in the registry's order."""
+    return [name for name in CRITERIA if _fits(model, layer, name)]
+
+
+def _fits(model: nn.Module, layer: str, name: str) -> bool:
+    try:
+        check_criterion(model, layer, name)
+    except ValueError:
+        return False
+    return True
+
+
 def order_of(importance: np.ndarray) -> np.ndarray:
     """Channels from least to most important; ties go by the lowest channel index."""
     if not np.isfinite(importance).all():

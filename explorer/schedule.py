@@ -42,6 +42,19 @@ def check_schedule(model: nn.Module, layer: str, schedule: str, criterion: str, 
         raise ValueError(f"schedule 'rerank' does not fit {layer}, which reads what another call of it wrote")
 
 
+def fitting_schedules(model: nn.Module, layer: str, criterion: str, mode: str) -> list[str]:
+    """The schedules that fit, in the registry's order."""
+    return [schedule for schedule in SCHEDULES if _fits(model, layer, schedule, criterion, mode)]
+
+
+def _fits(model: nn.Module, layer: str, schedule: str, criterion: str, mode: str) -> bool:
+    try:
+        check_schedule(model, layer, schedule, criterion, mode)
+    except ValueError:
+        return False
+    return True
+
+
 def rerank(
     model: nn.Module,
     layer: str,

@@ -16,7 +16,7 @@ SCREEN_DPI = 110
 
 def explore(view: View, ranking: Ranking) -> None:
     """The bars, the maps and one channel, at K."""
-    k = controls.pick_k(view.channels)
+    k = controls.pick_k(view.ks)
     criterion = CRITERIA[view.experiment.criterion]
     st.subheader(
         f"{criterion.title} of each channel",

@@ -14,7 +14,7 @@ import streamlit as st
 import torch
 from torch.fx.passes.shape_prop import ShapeProp
 
-from explorer import activations, charts, checkpoints, data, pruning, report
+from explorer import activations, charts, checkpoints, data, pruning, ranking, report, schedule
 from explorer.activations import ChannelStatistics, collect_stream, outputs
 from explorer.checkpoints import Checkpoint
 from explorer.experiment import Experiment, batches_of, sweep_of
@@ -73,20 +73,32 @@ def fitting_modes(point: Checkpoint, layer: str) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=64)
+def fitting_criteria(point: Checkpoint, layer: str) -> tuple[str, ...]:
+    """The criteria that fit the layer."""
+    return tuple(ranking.fitting_criteria(point.model, layer))
+
+
+@lru_cache(maxsize=64)
+def fitting_schedules(point: Checkpoint, layer: str, criterion: str, mode: str) -> tuple[str, ...]:
+    """When channels can be ranked, for the layer in this mode by this criterion."""
+    return tuple(schedule.fitting_schedules(point.model, layer, criterion, mode))
+
+
+@lru_cache(maxsize=64)
 def fitting_points(point: Checkpoint, layer: str) -> tuple[str, ...]:
     """The points at which the layer's output can be looked at."""
     return tuple(activations.fitting_points(point.model, layer))
 
 
-def channel_table(ranking: Ranking, k: int) -> pd.DataFrame:
-    """The channels in pruning order: channel, value (its importance) and state at K = k, "kept" or "pruned"."""
-    states = [charts.PRUNED] * k + [charts.KEPT] * (len(ranking.order) - k)
-    return pd.DataFrame({"channel": ranking.order, "value": ranking.importance[ranking.order], "state": states})
+def channel_table(ranked: Ranking, pruned: int) -> pd.DataFrame:
+    """The channels in pruning order: channel, value (its importance) and state, "pruned" for the first, else "kept"."""
+    states = [charts.PRUNED] * pruned + [charts.KEPT] * (len(ranked.order) - pruned)
+    return pd.DataFrame({"channel": ranked.order, "value": ranked.importance[ranked.order], "state": states})
 
 
-def statistics_table(averages: ChannelStatistics, ranking: Ranking, k: int) -> pd.DataFrame:
-    """The channels' statistics with their importance and their state at K = k, in pruning order."""
-    table = channel_table(ranking, k).rename(columns={"value": "importance"})
+def statistics_table(averages: ChannelStatistics, ranked: Ranking, pruned: int) -> pd.DataFrame:
+    """The channels' statistics with their importance and their state, in pruning order; see `channel_table`."""
+    table = channel_table(ranked, pruned).rename(columns={"value": "importance"})
     return table.merge(report.statistics_table(averages), on="channel")
 
 
@@ -160,19 +172,20 @@ def sweep(point: Checkpoint, experiment: Experiment, again: bool = False) -> Job
     already there in full is not computed anew.
     """
     whole = board().get(("sweep", point.sha256, replace(experiment, ks=None)))
-    if whole is not None and whole.result is not None:
+    if whole is not None and whole.result is not None and experiment.schedule == "once":
         return whole
     return _job(("sweep", point.sha256, experiment), lambda: _rank_and_sweep(point, experiment), again)
 
 
 def _rank_and_sweep(point: Checkpoint, experiment: Experiment) -> Iterator[ChannelStatistics | Sweep]:
-    averages = None
-    if CRITERIA[experiment.criterion].needs_data:
-        key = ("statistics", point.sha256, experiment.layer, experiment.ranked_on, "raw")
+    averages, criterion = None, CRITERIA[experiment.criterion]
+    if criterion.needs_data:
+        key = ("statistics", point.sha256, experiment.layer, experiment.ranked_on, criterion.point)
         known = board().get(key)
         averages = known.result if known else None
         if averages is None:
-            for averages in collect_stream(point.model, experiment.layer, batches_of(point, experiment.ranked_on)):
+            batches = batches_of(point, experiment.ranked_on)
+            for averages in collect_stream(point.model, experiment.layer, batches, criterion.point):
                 yield averages
             board().keep(key, averages)
     yield from sweep_of(experiment, point, averages)

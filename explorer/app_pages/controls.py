@@ -1,7 +1,7 @@
 """The pickers that pages share, all in the URL; and how waiting, failing and missing look."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -16,9 +16,11 @@ from explorer.app_pages import cache
 from explorer.checkpoints import Checkpoint, list_checkpoints
 from explorer.experiment import SPLITS, Experiment, default_layer, ranking_of
 from explorer.jobs import CANCELLED, DONE, FAILED, QUEUED, Job
+from explorer.labs import LABS, Lab, Variant
 from explorer.models import conv_layers
 from explorer.pruning import MODES
 from explorer.ranking import CRITERIA, MAX_SEED, Ranking
+from explorer.schedule import SCHEDULES
 
 DEFAULT_CHECKPOINT = "simple-cnn_fashion-mnist"
 POLL = 0.3  # seconds between looks at a running job
@@ -36,10 +38,22 @@ class View:
     experiment: Experiment
     channels: int  # P
 
+    lab: Lab | None = None
+
     @property
     def layer(self) -> str:
         """The layer that is pruned."""
         return self.experiment.layer
+
+    @property
+    def variant(self) -> Variant | None:
+        """Which way of doing its lab this is, if any."""
+        return self.lab.variant(self.experiment) if self.lab else None
+
+    @property
+    def ks(self) -> tuple[int, ...]:
+        """The K of its curve."""
+        return self.experiment.ks or tuple(range(self.channels + 1))
 
 
 @contextmanager
@@ -51,6 +65,79 @@ def page() -> Iterator[None]:
     finally:
         for note in st.session_state.get(NOTES, {}).values():
             top.warning(note.replace("$", "\\$"), icon=":material/link_off:")
+
+
+# Labs
+
+
+def pick_lab() -> Lab | None:
+    """The lab chosen in the sidebar; choosing one sets every picker as the lab has it."""
+    first = "lab" not in st.session_state
+    with st.sidebar:
+        note_link("lab", _one_of(list(LABS)), f"is not known: choose one of {', '.join(LABS)}")
+        linked = {**_linked("lab"), "on_change": _open_chosen_lab, "args": None}
+        name = st.segmented_control("Lab", list(LABS), **linked)
+        st.caption(LABS[name].title if name else "Choose a lab to set everything as it did, or explore freely.")
+    lab = LABS.get(name or "")
+    if first and lab:  # a link to the lab: what else it says stands
+        open_variant(lab, lab.variants[0], keep=set(st.query_params))
+    if lab and lab.checkpoint not in list_checkpoints():
+        model, dataset = lab.checkpoint.split("_", 1)
+        st.info(
+            f"Lab {lab.name} needs the network {lab.checkpoint}, which is not here: train it on the page Train, or "
+            f"with `python -m explorer train {model} --data {dataset}`.",
+            icon=":material/school:",
+        )
+    return lab
+
+
+def _open_chosen_lab() -> None:
+    _settle("lab")
+    lab = LABS.get(st.session_state["lab"] or "")
+    if lab:
+        open_variant(lab, lab.variants[0])
+
+
+def open_variant(lab: Lab, variant: Variant, keep: Collection[str] = ()) -> None:
+    """Set the pickers to one way of doing a lab, but for those to `keep`; for callbacks, or before they are drawn."""
+    if lab.checkpoint not in list_checkpoints():
+        return
+    values = {
+        "checkpoint": lab.checkpoint,
+        "layer": lab.layer,
+        "criterion": variant.criterion,
+        "ranked_on": "test",
+        "mode": variant.mode,
+        "schedule": variant.schedule,
+        "step": lab.ks[2],
+    }
+    st.session_state.update({key: value for key, value in values.items() if key not in keep})
+
+
+def lab_box(view: View) -> None:
+    """What the view's lab did and what its ways change, with a switch between them."""
+    with st.container(border=view.lab is not None):
+        if view.lab is None:
+            return
+        lab, current = view.lab, view.variant
+        st.markdown(f":material/school: **Lab {lab.name}, {lab.title}.** {lab.did}")
+        st.markdown(lab.differs)
+        st.session_state["variant"] = current.title if current else None
+        st.segmented_control(
+            "Way",
+            [variant.title for variant in lab.variants],
+            key="variant",
+            label_visibility="collapsed",
+            on_change=_open_chosen_variant,
+            args=(lab,),
+        )
+        if current is None:
+            st.caption("The pickers stand at something else than the lab's own ways.")
+
+
+def _open_chosen_variant(lab: Lab) -> None:
+    chosen = [variant for variant in lab.variants if variant.title == st.session_state["variant"]]
+    open_variant(lab, chosen[0] if chosen else lab.variants[0])
 
 
 # Pickers
@@ -81,11 +168,12 @@ def pick_view(criterion: str | None = None) -> View:
 
     With a `criterion` given there is no picker for it: the page has its own.
     """
+    lab = pick_lab()
     point = pick_checkpoint()
     convs = conv_layers(point.model)
     with st.sidebar:
         layer = pick_named("Layer to prune", "layer", list(convs), default_layer(point), f"no layer of {point.name}")
-        chosen = criterion or pick_criterion()
+        chosen = criterion or pick_criterion(cache.fitting_criteria(point, layer))
         ranked_on, seed = "test", 0
         if CRITERIA[chosen].needs_data:
             ranked_on = pick_option("Rank on", "ranked_on", SPLITS, help="The images that the ranking looks at.")
@@ -95,16 +183,30 @@ def pick_view(criterion: str | None = None) -> View:
             "What pruning zeroes", "mode", cache.fitting_modes(point, layer), "filter", f"no mode that fits {layer}"
         )
         st.caption(MODES[mode].sentence)
+        channels = convs[layer].out_channels
+        schedule, ks = pick_schedule(cache.fitting_schedules(point, layer, chosen, mode), channels)
     require_data(point.card.dataset)
-    experiment = Experiment(point.name, layer, chosen, mode, ranked_on, cache.TEST, seed)
-    return View(point, experiment, convs[layer].out_channels)
+    experiment = Experiment(point.name, layer, chosen, mode, ranked_on, cache.TEST, seed, ks, schedule=schedule)
+    fits = lab is not None and (lab.checkpoint, lab.layer) == (point.name, layer)
+    return View(point, experiment, channels, lab if fits else None)
 
 
-def pick_criterion() -> str:
+def pick_criterion(fitting: Sequence[str]) -> str:
     """How the channels are ranked, with the criterion in one sentence."""
-    criterion = pick_named("Rank the channels by", "criterion", list(CRITERIA), "mean", "no ranking")
+    criterion = pick_named("Rank the channels by", "criterion", fitting, "mean", "no ranking that fits")
     st.caption(CRITERIA[criterion].sentence)
     return criterion
+
+
+def pick_schedule(fitting: Sequence[str], channels: int) -> tuple[str, tuple[int, ...] | None]:
+    """When channels are ranked, and at which K where they are ranked at each; None means that it does not matter."""
+    schedule = pick_option("When to rank", "schedule", fitting, help=" ".join(SCHEDULES[name] for name in fitting))
+    if schedule == "once":
+        return schedule, None
+    note_whole("step", 1, channels, 1, "no step")
+    step = _number("Channels a step", 1, channels, 1, "step")
+    st.caption(SCHEDULES[schedule])
+    return schedule, tuple(range(0, channels + 1, step))
 
 
 def pick_seed() -> int:
@@ -146,16 +248,18 @@ def pick_ks(view: View) -> tuple[int, ...]:
     return tuple(range(first, last + 1, int(step)))
 
 
-def pick_k(channels: int, cliff: int | None = None) -> int:
-    """K by slider, −1, +1 and, where it is known, "To the cliff"; half of the channels to begin with."""
-    half = channels // 2
-    note_whole("k", 0, channels, half, "no number of channels to prune", "K")
-    if st.session_state.get("k", 0) > channels:
-        st.session_state["k"] = channels
+def pick_k(ks: Sequence[int], cliff: int | None = None) -> int:
+    """One of evenly spaced K by slider, −1, +1 and, where it is known, "To the cliff"; half of them to begin with."""
+    low, high, step = ks[0], ks[-1], (ks[1] - ks[0] if len(ks) > 1 else 1)
+    half = ks[len(ks) // 2]
+    note_whole("k", low, high, half, "no number of channels to prune", "K")
+    asked = st.session_state.get("k")
+    if asked is not None and asked not in ks:
+        st.session_state["k"] = max((k for k in ks if k <= asked), default=low)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        st.button("−1", key="fewer", help="Prune one less", on_click=_move, args=(-1, channels), width=64)
-        k = st.slider("Channels pruned (K)", 0, channels, half, **_linked("k"))
-        st.button("+1", key="more", help="Prune one more", on_click=_move, args=(1, channels), width=64)
+        st.button(f"−{step}", key="fewer", help=f"Prune {step} less", on_click=_move, args=(-step, low, high), width=64)
+        k = st.slider("Channels pruned (K)", low, high, half, step, **_linked("k"))
+        st.button(f"+{step}", key="more", help=f"Prune {step} more", on_click=_move, args=(step, low, high), width=64)
         if cliff is not None:
             st.button(
                 "To the cliff",
@@ -176,8 +280,8 @@ def set_k(k: int) -> None:
     _settle("k")
 
 
-def _move(by: int, channels: int) -> None:
-    set_k(min(max(st.session_state["k"] + by, 0), channels))
+def _move(by: int, low: int, high: int) -> None:
+    set_k(min(max(st.session_state["k"] + by, low), high))
 
 
 def _one_of(options: Sequence[str]) -> Callable[[list[str]], bool]:
@@ -304,8 +408,9 @@ def start_download(dataset: str, again: bool = True) -> None:
 def ranking(view: View) -> Ranking:
     """The view's channels in pruning order; stops the page while their statistics are being collected."""
     with st.container():
-        needed = CRITERIA[view.experiment.criterion].needs_data
-        return ranking_of(view.experiment, view.checkpoint, layer_statistics(view) if needed else None)
+        criterion = CRITERIA[view.experiment.criterion]
+        statistics = layer_statistics(view, criterion.point) if criterion.needs_data else None
+        return ranking_of(view.experiment, view.checkpoint, statistics)
 
 
 def layer_statistics(view: View, where: str = "raw") -> ChannelStatistics:

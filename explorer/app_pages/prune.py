@@ -10,31 +10,39 @@ from explorer.app_pages.controls import View
 from explorer.jobs import Job
 from explorer.pruning import MODES
 from explorer.ranking import CRITERIA
+from explorer.schedule import SCHEDULES
 from explorer.sweep import Sweep
 
 SHOWN = 8  # images
 KINDS = ("broken", "repaired")
 
 
-def explore(view: View, job: Job, live: bool) -> None:
-    """Everything that answers to K: look-ups in the sweep. `live` while it still streams."""
+def explore(view: View, job: Job, others: dict[str, Job], live: bool) -> None:
+    """Everything that answers to K: look-ups in the sweep. `live` while it, or one of the lab's `others`, streams."""
     with st.container():
         if live:
             controls.progress(job, controls.sweeping(job, view.layer))
+            for title, other in others.items():
+                controls.progress(other, f"{title}: {controls.sweeping(other, view.layer).lower()}")
     sweep = cache.curve(job)
     assert sweep is not None, "sweep_job() waits for a first curve"
-    k = controls.pick_k(view.channels, sweep.cliff())
+    k = controls.pick_k(view.ks, sweep.cliff())
     headline(sweep, k)
     left, right = st.columns([3, 2], gap="large")
     with left:
         st.subheader("Accuracy at every K")
-        curve = charts.accuracy_curve(cache.accuracy_table(sweep), k, height=400)
-        controls.draw(curve, key="curve", on_select=jump_to_click, selection_mode="pick")
+        curves = {title: cache.curve(each) for title, each in others.items()}
+        tables = {title: cache.accuracy_table(curve) for title, curve in curves.items() if curve is not None}
+        name = view.variant.title if view.variant else "As chosen"
+        chart = charts.accuracy_curve(cache.accuracy_table(sweep), k, 400, name, tables)
+        controls.draw(chart, key="curve", on_select=jump_to_click, selection_mode="pick")
     with right:
         st.subheader("Accuracy per class", help="The bar is the pruned network, the tick the unpruned one.")
         controls.draw(charts.class_bars(report.class_table(sweep, k), k, height=400), key="classes")
     flips(sweep, k)
-    if live and job.finished:  # only now: a widget that a run leaves out drops from the URL
+    if live and all(
+        each.finished for each in (job, *others.values())
+    ):  # only now: a widget that a run leaves out drops from the URL
         st.rerun()
 
 
@@ -49,8 +57,10 @@ def headline(sweep: Sweep, k: int) -> None:
     """The numbers for the last row of the classroom."""
     row = cache.accuracy_table(sweep).iloc[sweep.index(k)]
     quiet: dict[str, Any] = {"delta_color": "off", "delta_arrow": "off", "border": True, "height": "stretch"}
-    left = sweep.channels - k
-    last = f"last to go: channel {sweep.order[k - 1]}" if k else "none pruned"
+    gone = sweep.gone_at(k)
+    last = f"last to go: channel {sweep.order[gone - 1]}" if gone else "none pruned"
+    if gone > k:
+        last = f"{gone} are gone at K = {k}, as channels were ranked again"
     with st.grid(3, min_column_width=220, gap="small"):
         st.metric(
             f"Accuracy at K = {k}",
@@ -64,7 +74,7 @@ def headline(sweep: Sweep, k: int) -> None:
             f"unpruned: {charts.percent(sweep.accuracy[0])}",
             **quiet,
         )
-        st.metric("Channels left", f"{left} of {sweep.channels}", last, **quiet)
+        st.metric("Channels left", f"{sweep.channels - gone} of {sweep.channels}", last, **quiet)
 
 
 def flips(sweep: Sweep, k: int) -> None:
@@ -104,17 +114,27 @@ def provenance(view: View, job: Job) -> None:
         st.caption(":material/hourglass: This network cannot be traced, so every K ran a masked copy: exact, but slow.")
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(
-            f"Channels of {run.layer} ranked once, on the unpruned network, by {criterion.title.lower()}{on}; "
-            f"accuracy over {sweep.done:,} test images. {MODES[run.mode].sentence}"
+            f"Channels of {run.layer} ranked by {criterion.title.lower()}{on}. {SCHEDULES[run.schedule]} "
+            f"{MODES[run.mode].sentence} Accuracy over {sweep.done:,} test images."
         )
         controls.csv_button(
             cache.accuracy_table(sweep), controls.file_name(view, run.criterion, run.ranked_on, run.mode)
         )
 
 
+def beside(view: View) -> dict[str, Job]:
+    """The sweeps of the other ways of doing the view's lab, by title."""
+    if view.lab is None:
+        return {}
+    others = [variant for variant in view.lab.variants if variant != view.variant]
+    return {each.title: cache.sweep(view.checkpoint, view.lab.experiment(each, view.channels)) for each in others}
+
+
 with controls.page():
     view = controls.pick_view()
+    controls.lab_box(view)
     job = controls.sweep_job(view)
-    live = not job.finished
-    st.fragment(explore, run_every=controls.POLL if live else None)(view, job, live)
+    others = beside(view)
+    live = not all(each.finished for each in (job, *others.values()))
+    st.fragment(explore, run_every=controls.POLL if live else None)(view, job, others, live)
     provenance(view, job)
