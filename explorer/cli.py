@@ -189,7 +189,7 @@ def run_sweep(args: argparse.Namespace) -> None:
         _save(table, args.csv, f"{len(table)} K on {result.done:,} images, {_at_ends(result)}")
     else:
         table["pruned_channel"] = table["pruned_channel"].astype("string").fillna("")
-        columns = ["k", "pruned_channel", "n", "correct", "accuracy", "low", "high"]
+        columns = ["k", "gone" if "gone" in table else "pruned_channel", "n", "correct", "accuracy", "low", "high"]
         print(table[columns].to_string(index=False, float_format="%.4f"))
 
 

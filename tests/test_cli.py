@@ -249,6 +249,13 @@ def test_sweep_options_reach_the_csv(capsys):
     assert row[2:11] == ["fashion-mnist", "train", "conv1", "random", "", "weights", "7", "1", "16"]
 
 
+def test_a_sweep_that_ranks_again_says_how_many_channels_are_gone(capsys):
+    command = ["sweep", FASHION, "--limit", "50", "--k", "0:33:8", "--mode", "weights", "--schedule", "rerank"]
+    assert cli.main(command) == 0
+    table = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert table[0][:2] == ["k", "gone"] and all(int(gone) >= int(k) for k, gone, *_ in table[1:])
+
+
 def test_stats_prints_a_row_a_channel_and_writes_csv(capsys, tmp_path):
     assert cli.main(["stats", FASHION, "--layer", "conv1"]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 17
@@ -275,6 +282,8 @@ def test_bench_prints_the_promised_json(capsys):
         (f"sweep {FASHION} --layer conv3", "unknown layer 'conv3'; choose one of: conv1, conv2"),
         (f"sweep {FASHION} --layer fc1", "layer 'fc1' is a Linear, not a Conv2d"),
         (f"sweep {FASHION} --criterion best", "unknown criterion 'best'; choose one of: mean, "),
+        (f"sweep {FASHION} --criterion block-mean", "'conv2' does not end in a residual addition"),
+        (f"sweep {FASHION} --schedule daily", "unknown schedule 'daily'; choose one of: once, rerank"),
         (f"sweep {FASHION} --mode best", "unknown mode 'best'; choose one of: filter, weights"),
         (f"sweep {FASHION} --rank-on val", "unknown split 'val'; choose one of: test, train"),
         (f"sweep {FASHION} --k 0:34", "K = 33 is outside 0…32"),
