@@ -1,4 +1,4 @@
-"""Altair charts for the screen and Matplotlib figures for print, from plain tables and arrays.
+"""Altair charts for the screen, from plain tables and arrays; `figures` draws for print.
 
 Colours come by position from the theme's palette (Okabe and Ito's), so a chart follows light and dark by itself:
 first what is kept or current, second what is pruned. Colour is never the only signal: dash, shape, a hollow bar
@@ -7,29 +7,21 @@ or a cross says the same again.
 
 from __future__ import annotations
 
-import io
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import altair as alt
 import numpy as np
 import pandas as pd
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
 KEPT, PRUNED = "kept", "pruned"
-COLOUR_MAPS = {"grey": "gray", "colour": "viridis"}
-FORMATS: Mapping[str, str] = {"png": "image/png", "svg": "image/svg+xml", "pdf": "application/pdf"}
 DASHES = ([1, 0], [7, 3], [2, 3], [9, 3, 2, 3], [4, 2], [12, 4], [2, 6])
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right")
 MANY = 64  # above this many channels, points and labels would run together
-PRINT_DPI = 300
-GRID_WIDTH = 11.0  # inches
-INK, MARK = "#14202B", "#D55E00"
+READABLE = 20  # classes of a confusion matrix whose counts can be read in their cells
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,32 +126,40 @@ def _in_turn(looks: Sequence[Any], names: Sequence[str]) -> list[Any]:
     return [looks[i % len(looks)] for i in range(len(names))]
 
 
-def compare_curves(table: pd.DataFrame, x: str = "k", height: int = 460) -> Chart:
+def compare_curves(table: pd.DataFrame, x: str = "k", height: int = 460, close: bool = False) -> Chart:
     """One accuracy curve a criterion, told apart by colour, dash and point shape, with 95 % bands; drag to zoom.
 
     `table` has the columns criterion, k, channels, accuracy, low, high; `x` is "k" or "ratio" (K of all channels).
+    Accuracy runs from 0 to 100 %, or, where `close`, over the bands alone.
     """
-    if x not in ("k", "ratio"):
-        raise ValueError(f"unknown axis {x!r}; choose one of: k, ratio")
-    rows = table[["criterion", "k", "accuracy", "low", "high"]].assign(ratio=table["k"] / table["channels"])
+    check_axis(x)
+    rows = with_ratio(table)[["criterion", "k", "ratio", "accuracy", "low", "high"]]
     names = tuple(dict.fromkeys(rows["criterion"]))
     parts = []
     for name, curve in rows.groupby("criterion", sort=False):
         middle = curve.iloc[len(curve) // 2]
         parts.append(f"{name} {percent(middle['accuracy'])} at K = {middle['k']:.0f}")
     points = rows.groupby("criterion").size().max() <= MANY + 1
-    spec = _comparison_spec(names, x, float(rows[x].min()), float(rows[x].max()), bool(points), height)
+    span = close_range(rows) if close else (0.0, 1.0)
+    spec = _comparison_spec(names, x, float(rows[x].min()), float(rows[x].max()), span, bool(points), height)
     return Chart(spec, {"curves": rows}, "Accuracy against channels pruned: " + ", ".join(parts))
 
 
 @lru_cache(maxsize=64)
 def _comparison_spec(
-    names: tuple[str, ...], x: str, low: float, high: float, points: bool, height: int
+    names: tuple[str, ...],
+    x: str,
+    low: float,
+    high: float,
+    span: tuple[float, float],
+    points: bool,
+    height: int,
 ) -> dict[str, Any]:
     axis = _whole(int(high - low)) if x == "k" else alt.Axis(format=".0%", grid=False)
-    title = "Channels pruned (K)" if x == "k" else "Share of the channels pruned"
-    at = alt.X(f"{x}:Q", title=title, axis=axis, scale=_extent(low, high))
-    y = alt.Y("accuracy:Q", title="Accuracy", axis=PERCENT, scale=UNIT)
+    at = alt.X(f"{x}:Q", title=AXES[x], axis=axis, scale=_extent(low, high))
+    scale = alt.Scale(domain=span, nice=False)
+    percents = PERCENT if span == (0, 1) else alt.Axis(format=".1%", tickCount=6)
+    y = alt.Y("accuracy:Q", title="Accuracy", axis=percents, scale=scale)
     legend = alt.Legend(title="Ranked by", orient="top", symbolSize=200, symbolStrokeWidth=0, symbolOpacity=1)
     domain = list(names)
     colour = alt.Color("criterion:N", scale=alt.Scale(domain=domain), legend=legend)
@@ -174,7 +174,7 @@ def _comparison_spec(
     ]
     lines = alt.Chart(alt.NamedData("curves"))
     zoom = alt.selection_interval(name="zoom", bind="scales", encodings=["x"])
-    band = alt.Y("low:Q", title="Accuracy", scale=UNIT)
+    band = alt.Y("low:Q", title="Accuracy", axis=percents, scale=scale)
     return _spec(
         lines.mark_area(opacity=0.15).encode(x=at, y=band, y2="high:Q", color=colour),
         lines.mark_line(strokeWidth=3).encode(x=at, y=y, color=colour, strokeDash=dash),
@@ -182,6 +182,27 @@ def _comparison_spec(
         lines.mark_point(size=500, opacity=0).encode(x=at, y=y, tooltip=tips).add_params(zoom),
         height=height,
     )
+
+
+def up_to(table: pd.DataFrame, share: float) -> pd.DataFrame:
+    """The rows of an accuracy table in which at most this `share` (0…1) of the channels is pruned."""
+    return table[table["k"] <= share * table["channels"]].reset_index(drop=True)
+
+
+def with_ratio(table: pd.DataFrame) -> pd.DataFrame:
+    """An accuracy table with the column ratio: K as a share of the channels, 0…1."""
+    return table.assign(ratio=table["k"] / table["channels"])
+
+
+def close_range(table: pd.DataFrame) -> tuple[float, float]:
+    """The lowest and highest accuracy of the 95 % bands, rounded outwards to half points."""
+    return math.floor(200 * table["low"].min()) / 200, math.ceil(200 * table["high"].max()) / 200
+
+
+def check_axis(axis: str) -> None:
+    """ValueError unless `axis` is a key of AXES."""
+    if axis not in AXES:
+        raise ValueError(f"unknown axis {axis!r}; choose one of: {', '.join(AXES)}")
 
 
 # Channels and classes
@@ -257,7 +278,7 @@ def _classes_spec(pruned: bool, height: int) -> dict[str, Any]:
     tips = [
         alt.Tooltip("class:N", title="Class"),
         alt.Tooltip("accuracy:Q", title="Pruned" if pruned else "Accuracy", format=".2%"),
-        alt.Tooltip("n:Q", title="Images"),
+        alt.Tooltip("n:Q", title="Of the class"),
     ]
     if pruned:
         tips[2:2] = [
@@ -273,6 +294,55 @@ def _classes_spec(pruned: bool, height: int) -> dict[str, Any]:
         .encode(x=before, y=y, color=TONE, tooltip=tips)
     )
     return _spec(*([bars, ticks] if pruned else [bars]), height=height)
+
+
+def confusion_map(table: pd.DataFrame, k: int) -> Chart:
+    """A heat map of a confusion matrix: rows by the class in `table`'s first column, columns by that predicted at `k`.
+
+    `table` is `report.confusion_table`'s: the first column ("true" or "unpruned"), predicted, count and share (of the
+    row, 0…1), one row a cell. A cell is the darker, the larger its share of the row; the diagonal is framed. Counts
+    stand in the cells as long as there are few classes.
+    """
+    against = table.columns[0]
+    cells = table.set_axis(["row", "column", "count", "share"], axis=1).assign(tone=0)
+    classes = tuple(dict.fromkeys(cells["row"]))
+    off = cells[cells["row"] != cells["column"]]
+    worst = off.loc[off["count"].idxmax()]
+    moved = f"most off the diagonal: {worst['count']:,} {against} {worst['row']} predicted as {worst['column']}"
+    words = f"Confusion matrix of {len(classes)} classes, {against} by predicted at K = {k}, {moved}"
+    return Chart(_confusion_spec(against, classes), {"cells": cells[cells["count"] > 0]}, words)
+
+
+@lru_cache(maxsize=8)
+def _confusion_spec(against: str, classes: tuple[str, ...]) -> dict[str, Any]:
+    few, every = len(classes) <= READABLE, alt.Scale(domain=classes)
+    rows = {"true": "True class", "unpruned": "Predicted at K = 0"}[against]
+    axis: dict[str, Any] = {
+        "ticks": False,
+        "labelLimit": 140,
+        "labelOverlap": not few,
+        "domain": False,
+        "labelFlush": False,
+    }
+    x = alt.X("column:N", scale=every, title="Predicted at this K", axis=alt.Axis(labelAngle=-40, **axis))
+    y = alt.Y("row:N", scale=every, title=rows, axis=alt.Axis(labelPadding=8, **axis))
+    shade = alt.Opacity("share:Q", scale=alt.Scale(type="sqrt", domain=[0, 1], range=[0.04, 0.6]), legend=None)
+    tips = [
+        alt.Tooltip("row:N", title=rows),
+        alt.Tooltip("column:N", title="Predicted at this K"),
+        alt.Tooltip("count:Q", title="Count", format=","),
+        alt.Tooltip("share:Q", title="Of the row", format=".1%"),
+    ]
+    cells = alt.Chart(alt.NamedData("cells"))
+    layers = [
+        cells.mark_rect().encode(x=x, y=y, color=TONE, opacity=shade, tooltip=tips),
+        cells.transform_filter(alt.datum.row == alt.datum.column)
+        .mark_rect(filled=False, strokeWidth=2)
+        .encode(x=x, y=y, stroke=TONE),
+    ]
+    if few:
+        layers.append(cells.mark_text(fontSize=15).encode(x=x, y=y, text=alt.Text("count:Q", format=","), tooltip=tips))
+    return _spec(*layers, height=max(280, min(700, 110 + 40 * len(classes))))
 
 
 # Pictures
@@ -291,94 +361,9 @@ def thumbnails(images: np.ndarray, size: int = 112) -> list[np.ndarray]:
     return [picture[0] if len(picture) == 1 else picture.transpose(1, 2, 0) for picture in large]
 
 
-def maps_figure(
-    maps: np.ndarray,
-    titles: Sequence[str],
-    pruned: Collection[int] = (),
-    colour: str = "colour",
-    shared: bool = True,
-    columns: int | None = None,
-    title: str = "",
-    label: str = "Mean activation",
-    ink: str = INK,
-) -> Figure:
-    """Maps (P, M, N) as one titled grid with one colour bar, `columns` wide (about square when None).
-
-    `pruned` holds the positions (not the channel numbers) that get a cross. `shared` gives all maps the same
-    scale; otherwise each is stretched to 0…1. `ink` is the colour of text; the ground is transparent.
-    """
-    from matplotlib.collections import LineCollection
-    from matplotlib.figure import Figure
-
-    if colour not in COLOUR_MAPS:
-        raise ValueError(f"unknown colouring {colour!r}; choose one of: {', '.join(COLOUR_MAPS)}")
-    maps = np.asarray(maps, dtype=np.float64)  # (P, M, N)
-    count, height, width = maps.shape
-    if len(titles) != count:
-        raise ValueError(f"{count} maps need as many titles, not {len(titles)}")
-    columns = min(count, columns or grid_columns(count))
-    rows = math.ceil(count / columns)
-    wide, tall = width + max(1, round(0.1 * width)), height + max(2, round(0.3 * height))  # a cell, in map pixels
-    corners = [(i % columns * wide, i // columns * tall + tall - height) for i in range(count)]
-    mosaic = np.full((rows * tall, columns * wide), np.nan)
-    for (left, top), one in zip(corners, maps if shared else _each_to_unit(maps), strict=True):
-        mosaic[top : top + height, left : left + width] = one
-
-    head = 0.45 if title else 0.1  # inches, as are all sizes from here on
-    inch = GRID_WIDTH / mosaic.shape[1]
-    page = (GRID_WIDTH + 1.3, mosaic.shape[0] * inch + head)
-    figure = Figure(figsize=page)
-    axes = figure.add_axes((0, 0, GRID_WIDTH / page[0], 1 - head / page[1]))
-    axes.axis("off")
-    edges = (0, mosaic.shape[1], mosaic.shape[0], 0)
-    picture = axes.imshow(mosaic, cmap=COLOUR_MAPS[colour], extent=edges, interpolation="nearest", aspect="auto")
-    size = min(15.0, 72 * inch * 0.75 * (tall - height))  # points
-    for i, (left, top) in enumerate(corners):
-        name, style = (f"{titles[i]} ×", "bold") if i in pruned else (titles[i], "normal")
-        tint = MARK if i in pruned else ink
-        middle = (left + width / 2, top - 0.15 * (tall - height))
-        axes.text(*middle, name, ha="center", va="bottom", fontsize=size, color=tint, fontweight=style)
-    crosses = [line for i in pruned for line in _cross(*corners[i], width, height)]
-    axes.add_collection(LineCollection(crosses, colors=MARK, linewidths=max(0.8, size / 6)), autolim=False)
-
-    bar = figure.add_axes(((GRID_WIDTH + 0.1) / page[0], 0, 0.2 / page[0], 1 - (head + 0.3 * inch) / page[1]))
-    colours = figure.colorbar(picture, cax=bar)
-    colours.set_label(label if shared else f"{label}, each map from its lowest to its highest", color=ink, fontsize=14)
-    colours.ax.tick_params(colors=ink, labelsize=13)
-    colours.outline.set_edgecolor(ink)
-    if title:
-        figure.text(0, 1, title, ha="left", va="top", fontsize=16, color=ink)
-    return figure
-
-
-def map_pictures(maps: np.ndarray, colour: str = "colour", size: int = 112) -> list[np.ndarray]:
-    """Maps (n, M, N) on one common scale as pictures uint8 (h, w, 3), about `size` pixels high."""
-    from matplotlib import colormaps
-
-    maps = np.asarray(maps, dtype=np.float64)
-    low, high = maps.min(), maps.max()
-    scaled = (maps - low) / (high - low if high > low else 1)
-    colours = colormaps[COLOUR_MAPS[colour]](scaled)[..., :3]  # (n, M, N, 3)
-    return thumbnails((255 * colours).astype(np.uint8).transpose(0, 3, 1, 2), size)
-
-
-def grid_columns(count: int) -> int:
-    """Columns of a grid of `count` maps that is about twice as wide as high: 8 for 32, 16 for 128 or 256."""
-    return min(count, 16, 2 ** math.floor(math.log2(2 * count) / 2 + 0.5))
-
-
-def figure_bytes(figure: Figure, kind: str = "png", dpi: int = PRINT_DPI, transparent: bool = False) -> bytes:
-    """A Matplotlib figure as a PNG, SVG or PDF file, by default at print quality on white."""
-    if kind not in FORMATS:
-        raise ValueError(f"unknown file format {kind!r}; choose one of: {', '.join(FORMATS)}")
-    buffer = io.BytesIO()
-    ground = "none" if transparent else "white"
-    figure.savefig(buffer, format=kind, dpi=dpi, facecolor=ground, bbox_inches="tight", pad_inches=0.1)
-    return buffer.getvalue()
-
-
 # Shared pieces
 
+AXES = {"k": "Channels pruned (K)", "ratio": "Share of the channels pruned"}
 # The theme's first or second colour for a whole mark, without a legend
 TONE = alt.Color("tone:N", scale=alt.Scale(domain=[0, 1]), legend=None)
 UNIT = alt.Scale(domain=[0, 1], nice=False)
@@ -414,14 +399,3 @@ def _whole(highest: int) -> alt.Axis:
 def _extent(low: float, high: float) -> alt.Scale:
     """A scale from the lowest to the highest value, padded so that no point is cut."""
     return alt.Scale(domain=[low, high], nice=False, padding=12)
-
-
-def _each_to_unit(maps: np.ndarray) -> np.ndarray:
-    """Each map (M, N) of maps (P, M, N) stretched to 0…1; a constant map becomes 0."""
-    low, high = maps.min(axis=(1, 2), keepdims=True), maps.max(axis=(1, 2), keepdims=True)
-    return (maps - low) / np.where(high > low, high - low, 1)
-
-
-def _cross(left: float, top: float, width: float, height: float) -> list[list[tuple[float, float]]]:
-    right, bottom = left + width, top + height
-    return [[(left, top), (right, bottom)], [(left, bottom), (right, top)]]

@@ -70,6 +70,11 @@ class DatasetInfo:
         """How many images make an example: 2 where the dataset holds pairs, else 1."""
         return 2 if self.pairing else 1
 
+    @property
+    def examples(self) -> str:
+        """What the dataset holds, in the plural: "images" or "pairs"."""
+        return "pairs" if self.pairing else "images"
+
 
 def _idx_files(folder: str, md5s: dict[str, str], train_images: int = 60_000) -> dict[str, tuple[DataFile, ...]]:
     """The four files of the MNIST format: 784 bytes an image after a header of 16, one a label after a header of 8."""

@@ -12,6 +12,7 @@ from explorer.activations import ChannelStatistics
 from explorer.evaluation import wilson
 from explorer.sweep import Sweep
 
+AGAINST = ("true", "unpruned")
 ACCURACY_COLUMNS = (
     "checkpoint", "checkpoint_sha256", "dataset", "split", "layer", "criterion", "ranked_on", "mode", "seed",
     "k", "channels", "pruned_channel", "n", "correct", "accuracy", "low", "high",
@@ -59,6 +60,32 @@ def class_table(sweep: Sweep, k: int) -> pd.DataFrame:
         "before": shares[0],
         "change": 100 * (shares[1] - shares[0]),
     })  # fmt: skip
+
+
+def confusion_table(sweep: Sweep, k: int, against: str = "true") -> pd.DataFrame:
+    """One row a cell of a confusion matrix: which class the pruned network predicts, against another class.
+
+    That is `against`, the first column: "true" or "unpruned" (predicted at K = 0). The others are predicted (at
+    K = k), count, and share: of all in the row of the matrix, 0…1, empty where there are none.
+    """
+    if against not in AGAINST:
+        raise ValueError(f"unknown comparison {against!r}; choose one of: {', '.join(AGAINST)}")
+    counts = sweep.confusion(k) if against == "true" else sweep.transitions(k)  # (classes, classes)
+    with np.errstate(invalid="ignore"):
+        shares = counts / counts.sum(1, keepdims=True)
+    size = len(sweep.classes)
+    return pd.DataFrame({
+        against: np.repeat(sweep.classes, size),
+        "predicted": np.tile(sweep.classes, size),
+        "count": counts.ravel(),
+        "share": shares.ravel(),
+    })  # fmt: skip
+
+
+def identified(table: pd.DataFrame, sweep: Sweep, k: int) -> pd.DataFrame:
+    """A table about K = k with columns in front that say what it is of: those of `Run`, then k, gone and channels."""
+    run = pd.DataFrame({**vars(sweep.run), "k": k, "gone": sweep.gone_at(k), "channels": sweep.channels}, table.index)
+    return pd.concat([run, table], axis=1)
 
 
 def flip_table(sweep: Sweep, k: int) -> pd.DataFrame:

@@ -111,8 +111,15 @@ class Sweep:
 
     def confusion(self, k: int) -> np.ndarray:
         """Count of images by true class (rows) and class predicted at K = k (columns), (classes, classes)."""
+        return self._crossed(self.labels, k)
+
+    def transitions(self, k: int) -> np.ndarray:
+        """Count of images by class predicted at the smallest K (rows) and at K = k (columns), (classes, classes)."""
+        return self._crossed(self.predictions[0].astype(np.int64), k)
+
+    def _crossed(self, rows: np.ndarray, k: int) -> np.ndarray:
         size = len(self.classes)
-        pairs = self.labels * size + self.predictions[self.index(k)].astype(np.int64)
+        pairs = rows * size + self.predictions[self.index(k)]
         return np.bincount(pairs, minlength=size * size).reshape(size, size)
 
     def flipped(self, k: int) -> tuple[np.ndarray, np.ndarray]:

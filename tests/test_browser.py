@@ -158,6 +158,18 @@ def test_a_click_in_the_curve_moves_k(page, address):
     page.wait_for_url(re.compile(r"[?&]k=(1[5-9]|2[0-2])\b"))
 
 
+def test_figures_for_print_are_a_choice_of_formats(page, address):
+    page.goto(f"{address}/activations?k=0&most=6")
+    page.get_by_text("The 6 most active channels").wait_for()
+    figures = page.get_by_role("button", name="Figure")
+    for place, kind, start in ((0, "SVG", b"<?xml"), (1, "PNG", b"\x89PNG")):
+        figures.nth(place).click()
+        with page.expect_download() as started:
+            page.get_by_role("button", name=kind, exact=True).click()
+        assert Path(started.value.path()).read_bytes().startswith(start)
+        page.keyboard.press("Escape")
+
+
 @pytest.mark.parametrize("name", ["Activations", "Sweep", "Model"])
 def test_the_other_pages_are_one_click_away(page, address, name):
     page.goto(address)

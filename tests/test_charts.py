@@ -61,6 +61,7 @@ def test_every_chart_is_valid_vega_lite_with_its_data_inside():
         charts.compare_curves(table),
         charts.channel_bars(channels, "Mean activation"),
         charts.class_bars(classes(), 3),
+        charts.confusion_map(confusion("ab", [[5, 2], [1, 6]]), 3),
     ):
         whole = chart.altair().to_dict()  # validates against the schema
         assert set(whole["datasets"]) == set(chart.data)
@@ -78,6 +79,14 @@ def test_curves_are_told_apart_by_colour_dash_and_shape(axis, highest):
     assert {"color", "strokeDash", "shape"} <= {name for encoding in encodings for name in encoding}
     assert encodings[1]["x"]["field"] == axis and encodings[1]["x"]["scale"]["domain"] == [0, highest]
     assert chart.words.startswith("Accuracy against channels pruned: mean 70.00 % at K = 2, random")
+
+
+def test_a_close_look_fits_the_bands_not_zero_to_one():
+    near = charts.compare_curves(charts.up_to(curve(criterion="mean"), 0.25), "ratio", close=True)
+    assert near.data["curves"]["k"].tolist() == [0, 1]
+    for layer in layers(near):
+        assert layer["encoding"]["y"]["scale"]["domain"] == [0.86, 0.92]
+    assert layers(charts.compare_curves(curve(criterion="mean")))[1]["encoding"]["y"]["scale"]["domain"] == [0, 1]
 
 
 def test_an_unknown_axis_is_refused_by_name():
@@ -109,82 +118,40 @@ def test_class_bars_compare_with_a_tick_or_stand_alone():
     assert alone.words == "Accuracy per class: from cat at 50.00 % to dog at 80.00 %"
 
 
+def confusion(names: str, counts: list[list[int]], against: str = "true") -> pd.DataFrame:
+    cells = [(row, column, counts[i][j]) for i, row in enumerate(names) for j, column in enumerate(names)]
+    table = pd.DataFrame(cells, columns=[against, "predicted", "count"])
+    return table.assign(share=table["count"] / table.groupby(against)["count"].transform("sum"))
+
+
+def test_the_confusion_matrix_writes_counts_frames_the_diagonal_and_keeps_classes_never_predicted():
+    chart = charts.confusion_map(confusion("abc", [[5, 2, 0], [1, 6, 0], [3, 4, 0]]), 7)
+    cells, frames, counts = layers(chart)
+    assert [cells["mark"]["type"], frames["mark"]["type"], counts["mark"]["type"]] == ["rect", "rect", "text"]
+    assert cells["encoding"]["opacity"]["field"] == "share" and counts["encoding"]["text"]["field"] == "count"
+    assert frames["transform"] == [{"filter": "(datum.row === datum.column)"}]
+    for side, title in (("x", "Predicted at this K"), ("y", "True class")):
+        assert cells["encoding"][side]["scale"]["domain"] == ["a", "b", "c"]
+        assert cells["encoding"][side]["title"] == title
+    assert chart.data["cells"]["count"].tolist() == [5, 2, 1, 6, 3, 4]
+    words = "Confusion matrix of 3 classes, true by predicted at K = 7, most off the diagonal: 4 true c predicted as b"
+    assert chart.words == words
+
+
+def test_a_confusion_matrix_of_many_classes_has_no_text_and_one_of_two_is_tall_enough():
+    names = [f"class {i}" for i in range(100)]
+    big = charts.confusion_map(confusion(names, np.eye(100, dtype=int).tolist(), "unpruned"), 3)
+    assert [layer["mark"]["type"] for layer in layers(big)] == ["rect", "rect"] and big.spec["height"] == 700
+    assert layers(big)[0]["encoding"]["y"]["title"] == "Predicted at K = 0"
+    two = charts.confusion_map(confusion("ab", [[5, 2], [1, 6]]), 3)
+    assert len(layers(two)) == 3 and two.spec["height"] == 280
+
+
 def test_thumbnails_enlarge_whole_pixels():
     grey = np.arange(8, dtype=np.uint8).reshape(2, 1, 2, 2)
     small, _ = charts.thumbnails(grey, 6)
     assert small.shape == (6, 6) and small[:3, :3].tolist() == [[0] * 3] * 3
     assert charts.thumbnails(np.zeros((1, 3, 4, 4), np.uint8), 8)[0].shape == (8, 8, 3)
-
-
-MAPS = np.arange(5 * 3 * 4, dtype=float).reshape(5, 3, 4)
-TITLES = ["7", "2", "0", "4", "1"]
-
-
-def texts(figure) -> list[str]:
-    return [text.get_text() for text in figure.axes[0].texts]
-
-
-def test_the_grid_shows_every_map_titled_in_order_with_one_colour_bar():
-    figure = charts.maps_figure(MAPS, TITLES, pruned=[0, 3], columns=2)
-    assert texts(figure) == ["7 ×", "2", "0", "4 ×", "1"]
-    assert len(figure.axes) == 2 and len(figure.axes[0].images) == 1
-    shown = np.asarray(figure.axes[0].images[0].get_array().filled(np.nan))
-    assert np.array_equal(np.sort(shown[~np.isnan(shown)]), MAPS.ravel()), "every value once, the gaps empty"
-    crosses = figure.axes[0].collections[0].get_segments()
-    assert len(crosses) == 4, "two strokes a pruned map"
-
-
-def test_maps_stand_where_their_titles_say():
-    figure = charts.maps_figure(MAPS, TITLES, columns=2)
-    shown = np.asarray(figure.axes[0].images[0].get_array().filled(np.nan))
-    for text, one in zip(figure.axes[0].texts, MAPS, strict=True):
-        middle, base = text.get_position()
-        left, top = round(middle - 2), int(np.ceil(base))
-        assert np.array_equal(shown[top : top + 3, left : left + 4], one)
-
-
-def test_a_scale_of_its_own_stretches_each_map():
-    figure = charts.maps_figure(np.stack([MAPS[0], np.full((3, 4), 5.0)]), ["a", "b"], shared=False)
-    shown = np.asarray(figure.axes[0].images[0].get_array().filled(np.nan))
-    values = shown[~np.isnan(shown)]
-    assert values.min() == 0 and values.max() == 1 and np.count_nonzero(values == 0) == 13
-
-
-@pytest.mark.parametrize(("count", "columns"), [(1, 1), (16, 8), (32, 8), (64, 16), (128, 16), (256, 16), (512, 16)])
-def test_grids_have_the_usual_number_of_columns(count, columns):
-    assert charts.grid_columns(count) == columns
-
-
-@pytest.mark.parametrize(("kind", "start"), [("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")])
-def test_a_figure_becomes_a_file_of_each_kind(kind, start):
-    assert charts.figure_bytes(charts.maps_figure(MAPS, TITLES), kind).startswith(start)
-
-
-def test_a_png_for_print_is_large_enough_for_a_page():
-    header = charts.figure_bytes(charts.maps_figure(MAPS, TITLES))[16:24]
-    width = int.from_bytes(header[:4], "big")
-    assert width >= 11 * 300
-
-
-def test_bad_figures_are_refused_with_the_choices():
-    with pytest.raises(ValueError, match="unknown colouring 'pink'; choose one of: grey, colour"):
-        charts.maps_figure(MAPS, TITLES, colour="pink")
-    with pytest.raises(ValueError, match="5 maps need as many titles, not 1"):
-        charts.maps_figure(MAPS, ["7"])
-    with pytest.raises(ValueError, match="unknown file format 'gif'; choose one of: png, svg, pdf"):
-        charts.figure_bytes(charts.maps_figure(MAPS, TITLES), "gif")
-
-
-def test_map_pictures_share_one_scale():
-    low, high = charts.map_pictures(np.stack([np.zeros((2, 2)), np.ones((2, 2))]), "grey", 4)
-    assert low.shape == (4, 4, 3) and low.max() == 0 and high.min() == 255
-
-
-def test_pyplot_stays_out_of_it():
-    import sys
-
-    charts.maps_figure(MAPS, TITLES)
-    assert "matplotlib.pyplot" not in sys.modules
 
 
 def test_a_pair_of_images_stands_side_by_side():

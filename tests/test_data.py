@@ -178,6 +178,7 @@ def test_pairs_take_the_place_of_mnists_files(tmp_path):
     with pytest.raises(ValueError, match="MNIST pairs is not in .*; run `python -m explorer data mnist-pairs`"):
         data.load_split("mnist-pairs", "test", tmp_path)
     assert DATASETS["mnist-pairs"].files == DATASETS["mnist"].files
+    assert (DATASETS["mnist"].examples, DATASETS["mnist-pairs"].examples) == ("images", "pairs")
     assert [info.inputs for info in DATASETS.values()] == [1, 1, 1, 2]
 
 

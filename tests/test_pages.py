@@ -220,6 +220,15 @@ def test_a_nonsense_link_gets_one_sentence_and_a_good_default(link, sentence, tr
     [
         ("activations", {"output": "magic"}, "“magic” is not known: choose one of raw, activation; showing raw."),
         ("activations", {"channel": "99"}, "“99” is not in conv2"),
+        (
+            "activations",
+            {"columns": "2"},
+            "The link's columns “2” does not fit: give a whole number from 4 to 64; showing automatic.",
+        ),
+        ("activations", {"most": "33"}, "“33” does not fit: give a whole number from 1 to 32; showing all."),
+        ("activations", {"numbers": "roman"}, "choose one of from 0, from 1, none; showing from 0."),
+        ("sweep", {"zoom": "7"}, "“7” is not known: choose one of none, 0.1, 0.25, 0.5; showing none."),
+        ("prune", {"details": "all"}, "choose one of flips, class table, confusion matrix; showing flips."),
         ("sweep", {"criteria": ["mean", "best"]}, f"“mean, best” is not known: choose among {', '.join(CRITERIA)}"),
         (
             "sweep",
@@ -235,9 +244,10 @@ def test_nonsense_for_the_other_pages_is_named_too(page, link, words):
     assert len(at.warning) == 1 and words in at.warning[0].value
 
 
-@pytest.mark.parametrize("link", [{"step": "inf"}, {"ks": ["9" * 5000, "1"]}, {"seed": "inf"}])
+@pytest.mark.parametrize("link", [{"step": "inf"}, {"ks": ["9" * 5000, "1"]}, {"seed": "inf"}, {"most": "inf"}])
 def test_links_to_infinity_are_named_too(link):
-    assert any("The link's" in warning.value for warning in visit("sweep", **link).warning)
+    page = "activations" if "most" in link else "sweep"
+    assert any("The link's" in warning.value for warning in visit(page, **link).warning)
 
 
 def test_a_note_goes_once_the_user_chooses():
@@ -283,6 +293,70 @@ def test_activations_follow_their_options():
     assert not at.warning
     assert at.selectbox(key="channel").value == "3"
     assert any("after" in caption.value for caption in at.caption)
+
+
+def captions(at: AppTest) -> str:
+    return " ".join(caption.value for caption in at.caption)
+
+
+def test_a_link_sets_the_whole_layout_of_the_maps():
+    link = {"k": "0", "most": "5", "columns": "4", "numbers": "from 1", "order": "original", "scale": "per map"}
+    at = visit("activations", **link)
+    assert not at.warning
+    assert "The 5 most active channels over 10,000 test images: raw output" in captions(at)
+    assert "nothing is pruned" in captions(at)
+    assert at.number_input(key="columns").value == 4 and at.number_input(key="most").value == 5
+
+
+def test_no_more_of_the_most_active_than_there_are_channels():
+    at = visit("activations", most="20")
+    at.selectbox(key="layer").select("conv1")
+    settle(at)
+    assert at.number_input(key="most").value == 16 and "The 16 most active channels" in captions(at)
+
+
+def test_the_means_of_all_channels_stand_sorted_on_the_page():
+    table = visit("activations", k="3").dataframe[0].value
+    assert len(table) == 32 and table["importance"].is_monotonic_increasing
+    assert table["state"].tolist() == ["pruned"] * 3 + ["kept"] * 29
+    assert table["mean"].tolist() == table["importance"].tolist(), "ranked by the mean of what is shown"
+
+
+def test_the_classes_stand_in_a_table(truth):
+    table = visit(k="20", details="class table").dataframe[0].value
+    assert table["n"].sum() == 10_000
+    assert table["correct"].sum() == truth["correct"][20]
+    assert table["before"].mean() == pytest.approx(truth["accuracy"][0]), "as many images of each class"
+
+
+def test_the_confusion_matrix_is_drawn_only_when_asked_for():
+    assert len(visit(k="20").get("vega_lite_chart")) == 2
+    for against, rows in (("true", "the true class"), ("unpruned", "predicted at K = 0")):
+        at = visit(k="20", details="confusion matrix", against=against)
+        assert not at.warning and len(at.get("vega_lite_chart")) == 3
+        assert f"Rows: {rows}; columns: predicted at K = 20; 10,000 test images." in captions(at)
+
+
+def test_a_second_chart_shows_the_first_channels_closely():
+    at = visit("sweep", axis="ratio", zoom="0.1", criteria="l1")
+    assert len(at.get("vega_lite_chart")) == 2
+    assert "The first 10 % of the channels" in [head.value for head in at.subheader]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_pages_of_a_network_for_pairs_speak_of_pairs(page):
+    if data.availability("mnist-pairs") == "missing":
+        pytest.skip("MNIST is not under the data root")
+    at = visit(page, checkpoint="siamese_mnist-pairs", criteria="mean")
+    words = captions(at)
+    assert "2,000 test pairs" in words and "test images" not in words
+    if page == "model":
+        assert [metric.delta for metric in at.metric][-1] == "1,970 of 2,000 pairs"
+        layers = at.dataframe[0].value
+        assert layers["layer"].is_unique, "the encoder runs twice, but is there once"
+    if page == "activations":
+        classes = [image.proto.imgs[0].caption for image in at.get("image") if image.proto.imgs[0].caption]
+        assert classes == ["different"] * 4 + ["same"] * 4
 
 
 def test_the_model_page_tells_what_the_card_says():

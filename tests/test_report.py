@@ -1,4 +1,5 @@
 import io
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -43,6 +44,34 @@ def test_class_and_flip_tables_by_hand():
         "after": ["b", "a", "c"],
         "flip": ["broken", "broken", "repaired"],
     }
+
+
+def test_confusion_table_by_hand():
+    table = report.confusion_table(by_hand(), 1)
+    assert table.columns.tolist() == ["true", "predicted", "count", "share"]
+    assert table["true"].tolist() == list("aaabbbccc") and table["predicted"].tolist() == list("abcabcabc")
+    assert table["count"].tolist() == [1, 1, 0, 0, 2, 0, 1, 0, 1]
+    assert table["share"].tolist() == [0.5, 0.5, 0, 0, 1, 0, 0.5, 0, 0.5]
+    became = report.confusion_table(by_hand(), 2, "unpruned")
+    assert became[became["count"] > 0].values.tolist() == [["a", "b", 3, 1], ["b", "b", 2, 1], ["c", "b", 1, 1]]
+    with pytest.raises(ValueError, match="unknown comparison 'wrong'; choose one of: true, unpruned"):
+        report.confusion_table(by_hand(), 1, "wrong")
+
+
+def test_a_row_of_the_confusion_matrix_without_images_has_no_shares():
+    table = report.confusion_table(replace(by_hand(), predictions=np.ones((3, 6), np.uint8)), 1, "unpruned")
+    assert table["share"].isna().sum() == 6 and table["count"].sum() == 6
+
+
+def test_a_table_says_which_run_and_k_it_is_of():
+    result = replace(by_hand(), run=Run(checkpoint="net", layer="conv", criterion="mean"))
+    table = report.identified(report.class_table(result, 1), result, 1)
+    header = report.csv_bytes(table).decode().splitlines()
+    assert header[0] == (
+        "checkpoint,checkpoint_sha256,dataset,split,layer,criterion,ranked_on,mode,seed,schedule,k,gone,channels,"
+        "class,n,correct,accuracy,low,high,before,change"
+    )
+    assert header[1].startswith("net,,,,conv,mean,,filter,0,once,1,1,2,a,2,1,0.5,") and len(header) == 4
 
 
 def test_csv_is_written_whole_or_not_at_all(tmp_path, capsys):

@@ -72,6 +72,8 @@ def test_what_is_derived_by_hand():
     assert result.class_totals.tolist() == [2, 2, 2]
     assert result.class_correct(1).tolist() == [1, 2, 1]
     assert result.confusion(1).tolist() == [[1, 1, 0], [0, 2, 0], [1, 0, 1]]
+    assert result.transitions(1).tolist() == [[1, 1, 1], [0, 2, 0], [1, 0, 0]]
+    assert np.array_equal(result.transitions(0), np.diag(np.bincount(result.predictions[0], minlength=3)))
     broken, repaired = result.flipped(1)
     assert (broken.tolist(), repaired.tolist()) == ([1, 4], [5])
     assert result.flipped(0)[0].size == 0

@@ -1,28 +1,38 @@
 """What the channels of a layer put out: on average over a split, and on real images."""
 
 from functools import partial
+from typing import Any
 
+import pandas as pd
 import streamlit as st
 
-from explorer import charts
+from explorer import charts, figures
 from explorer.activations import POINTS
 from explorer.app_pages import cache, controls
 from explorer.app_pages.controls import View
 from explorer.ranking import CRITERIA, Ranking
 
-EXAMPLES = 8  # images, each of another class as far as there are classes
-SCREEN_DPI = 110
+EXAMPLES = 8  # of as many classes as there are
+SCREEN_DPI = 120
+FEWEST_COLUMNS, MOST_COLUMNS = 4, 64
+NUMBERS = {"from 0": 0, "from 1": 1}
+LABELS = {"raw": "Mean raw output", "activation": "Mean activation", "block": "Mean output of the block"}
 
 
 def explore(view: View, ranking: Ranking) -> None:
     """The bars, the maps and one channel, at K."""
     k = controls.pick_k(view.ks)
     criterion = CRITERIA[view.experiment.criterion]
-    st.subheader(
-        f"{criterion.title} of each channel",
-        help="Solid bars are kept at this K; hollow ones with a cross are pruned. Click a bar to see its channel.",
-    )
-    bars = charts.channel_bars(cache.channel_table(ranking, k), criterion.title, height=300)
+    table = cache.channel_table(ranking, k)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.subheader(
+            f"{criterion.title} of each channel",
+            help="Solid bars are kept at this K; hollow ones with a cross are pruned. Click a bar to see its channel.",
+        )
+        draw = partial(figures.channel_figure, table, criterion.title)
+        name = controls.file_name(view, view.experiment.criterion, f"k{k}", "bars")
+        controls.figure_button(partial(cache.figure_file, draw), name, "bars")
+    bars = charts.channel_bars(table, criterion.title, height=300)
     controls.draw(bars, key="bars", on_select=show_clicked, selection_mode="pick")
     maps(view, ranking, k)
     examples(view, ranking, k)
@@ -36,43 +46,88 @@ def show_clicked() -> None:
 
 
 def maps(view: View, ranking: Ranking, k: int) -> None:
-    """The grid of averaged maps, for the screen and for print."""
+    """The grid of averaged maps, for the screen and for print, and the numbers behind it."""
     st.subheader("Averaged maps")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         points = cache.fitting_points(view.checkpoint, view.layer)
         where = controls.pick_option("Output", "output", points, help=" or ".join(POINTS[point] for point in points))
-        order = controls.pick_option("Order", "order", ["sorted", "original"])
-        colour = controls.pick_option("Colouring", "colouring", list(charts.COLOUR_MAPS)[::-1])
+        order = controls.pick_option("Order", "order", figures.ORDERS, help="First pruned first, or as in the network.")
+        colour = controls.pick_option("Colouring", "colouring", list(figures.COLOUR_MAPS)[::-1])
         scale = controls.pick_option(
             "Scale",
             "scale",
             ["shared", "per map"],
             help="One scale for all maps, or each map from its own lowest value.",
         )
+        columns, most, numbers = layout(view)
     averages = controls.layer_statistics(view, where)
-    shown = ranking.order if order == "sorted" else sorted(ranking.order)
-    look = cache.Grid(tuple(map(int, shown)), frozenset(map(int, ranking.order[:k])), colour, scale == "shared")
-    label = "Mean activation" if where == "activation" else "Mean raw output"
-    picture = cache.grid_file(averages, look, label, "png", SCREEN_DPI, controls.ink())
-    words = f"Averaged maps of the {len(shown)} channels of {view.layer}, {order} order, {k} crossed out as pruned"
-    st.image(picture, width="stretch", alt=words)
-    name = controls.file_name(view, where, "maps")
+    shown = figures.grid_channels(order, ranking.order, averages.mean, most)
+    look = cache.Grid(
+        channels=tuple(shown),
+        pruned=frozenset(map(int, ranking.order[:k])),
+        titles=None if numbers == "none" else tuple(str(channel + NUMBERS[numbers]) for channel in shown),
+        colour=colour,
+        shared=scale == "shared",
+        columns=columns,
+    )
+    picture = cache.grid_file(averages, look, LABELS[where], "png", SCREEN_DPI, controls.ink())
+    which = f"the {len(shown)} most active channels" if most else f"the {len(shown)} channels"
+    st.image(picture, alt=f"Averaged maps of {which} of {view.layer}, {order} order, {k} crossed out as pruned")
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.caption(
-            f"Over {averages.done:,} {view.experiment.ranked_on} images, {POINTS[where]}; pruned channels have a cross."
+        on, crosses = view.experiment.ranked_on, "pruned channels have a cross" if k else "nothing is pruned"
+        st.caption(f"{which.capitalize()} over {averages.done:,} {on} {view.examples}: {POINTS[where]}; {crosses}.")
+        controls.figure_button(
+            partial(cache.grid_file, averages, look, LABELS[where]), controls.file_name(view, where, "maps"), "maps"
         )
-        for kind, mime in charts.FORMATS.items():
-            st.download_button(
-                kind.upper(),
-                partial(cache.grid_file, averages, look, label, kind),
-                f"{name}.{kind}",
-                mime,
-                key=f"maps {kind}",
-                icon=":material/download:",
-                on_click="ignore",
-            )
-        table = cache.statistics_table(averages, ranking, k)
-        controls.csv_button(table, controls.file_name(view, where, "channels"), "CSV")
+    numbers_of(view, cache.statistics_table(averages, ranking, k), where)
+
+
+def layout(view: View) -> tuple[int | None, int | None, str]:
+    """What a figure for print may need besides: columns, how many channels, and how they are numbered."""
+    with st.popover("Layout", icon=":material/grid_on:"):
+        columns = controls.pick_count("Columns", "columns", FEWEST_COLUMNS, MOST_COLUMNS, "automatic")
+        most = controls.pick_count(
+            "Most active only",
+            "most",
+            1,
+            view.channels,
+            "all",
+            help="The channels with the highest mean of this output.",
+        )
+        numbers = controls.pick_option(
+            "Numbers",
+            "numbers",
+            [*NUMBERS, "none"],
+            help="Everywhere else channels are numbered from 0, as in PyTorch.",
+        )
+    return columns, most, numbers
+
+
+def numbers_of(view: View, table: pd.DataFrame, where: str) -> None:
+    """The channels' means and other statistics, in pruning order."""
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.subheader("Every channel", width="content")
+        controls.csv_button(table, controls.file_name(view, where, "channels"))
+    columns: dict[str, Any] = {
+        "channel": "Channel",
+        "importance": CRITERIA[view.experiment.criterion].title,
+        "state": "State",
+        "mean": "Mean",
+        "std": "Standard deviation",
+        "minimum": "Lowest",
+        "maximum": "Highest",
+        "mean_absolute": "Mean of |output|",
+        "mean_positive": "Mean of positive part",
+        "positive": st.column_config.NumberColumn("Above zero", format="percent"),
+    }
+    st.dataframe(
+        table,
+        column_config=columns,
+        hide_index=True,
+        height=320,
+        alt=f"Statistics of the {len(table)} channels, first pruned first",
+    )
+    st.caption(f"First pruned first; the statistics are of the {POINTS[where]}.")
 
 
 def examples(view: View, ranking: Ranking, k: int) -> None:
@@ -84,21 +139,21 @@ def examples(view: View, ranking: Ranking, k: int) -> None:
     images, labels, outputs = cache.examples(
         view.checkpoint, view.checkpoint.sha256, view.layer, st.session_state["output"], EXAMPLES
     )
-    colours = charts.map_pictures(outputs[:, channel], st.session_state["colouring"])
+    colours = figures.map_pictures(outputs[:, channel], st.session_state["colouring"])
     grid = st.grid(EXAMPLES, min_column_width=100, gap="small")
     for image, picture, label in zip(charts.thumbnails(images), colours, labels, strict=True):
         with grid.cell():
-            st.image(image, width="stretch", output_format="PNG", alt=f"A test image of {label}")
+            st.image(image, width="stretch", output_format="PNG", alt=f"One of the test {view.examples}: {label}")
             st.image(
                 picture,
                 caption=label,
                 width="stretch",
                 output_format="PNG",
-                alt=f"What channel {channel} puts out for {label}",
+                alt=f"What channel {channel} puts out for it",
             )
     st.caption(
-        f"Channel {channel} is {state} at K = {k}: above, one test image of each of the first classes; below, what the "
-        "channel puts out for it, all on one scale."
+        f"Channel {channel} is {state} at K = {k}: above, test {view.examples} of different classes; below, what the "
+        "channel puts out for them, all on one scale."
     )
 
 

@@ -1,12 +1,14 @@
 """What the pages share: loaded networks, and long work done once however many tabs ask for it."""
 
+from __future__ import annotations
+
 import gc
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -14,7 +16,7 @@ import streamlit as st
 import torch
 from torch.fx.passes.shape_prop import ShapeProp
 
-from explorer import activations, charts, checkpoints, data, pruning, ranking, report, schedule
+from explorer import activations, charts, checkpoints, data, figures, pruning, ranking, report, schedule
 from explorer.activations import ChannelStatistics, collect_stream, outputs
 from explorer.checkpoints import Checkpoint
 from explorer.experiment import Experiment, batches_of, sweep_of
@@ -23,6 +25,9 @@ from explorer.jobs import Board, Job, reports
 from explorer.models import conv_layers
 from explorer.ranking import CRITERIA, Ranking
 from explorer.sweep import Sweep
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 TEST = "test"  # accuracies are always measured on this split
 TABS = 16  # finished results kept: a few views of a few tabs
@@ -63,7 +68,7 @@ def layer_table(point: Checkpoint) -> pd.DataFrame:
             shape = " × ".join(str(size) for size in node.meta["tensor_meta"].shape[1:])
             parameters = sum(weights.numel() for weights in module.parameters())
             rows.append((str(node.target), type(module).__name__, shape, parameters))
-    return pd.DataFrame(rows, columns=["layer", "kind", "output", "parameters"])
+    return pd.DataFrame(rows, columns=["layer", "kind", "output", "parameters"]).drop_duplicates("layer")
 
 
 @lru_cache(maxsize=64)
@@ -112,12 +117,14 @@ _accuracy_table = lru_cache(maxsize=TABS)(report.accuracy_table)
 
 @dataclass(frozen=True)
 class Grid:
-    """How a grid of maps is laid out and coloured."""
+    """What a grid of maps shows, and how it is laid out and coloured."""
 
     channels: tuple[int, ...]  # in the order shown
     pruned: frozenset[int]  # channels
+    titles: tuple[str, ...] | None
     colour: str
     shared: bool  # one scale for all
+    columns: int | None
 
 
 _DRAWING = threading.Lock()  # Matplotlib's font caches are not made for threads
@@ -125,20 +132,27 @@ _DRAWING = threading.Lock()  # Matplotlib's font caches are not made for threads
 
 @lru_cache(maxsize=32)
 def grid_file(
-    averages: ChannelStatistics, grid: Grid, label: str, kind: str, dpi: int = charts.PRINT_DPI, ink: str | None = None
+    averages: ChannelStatistics, grid: Grid, label: str, kind: str, dpi: int = figures.PRINT_DPI, ink: str | None = None
 ) -> bytes:
     """The averaged maps as a PNG, SVG or PDF file: for print on white, or on the page's ground in its `ink`."""
     with _DRAWING:
-        figure = charts.maps_figure(
+        figure = figures.maps_figure(
             averages.maps[list(grid.channels)],
-            [str(channel) for channel in grid.channels],
+            grid.titles,
             [place for place, channel in enumerate(grid.channels) if channel in grid.pruned],
             grid.colour,
             grid.shared,
-            label=label,
-            ink=ink or charts.INK,
+            grid.columns,
+            label,
+            ink or figures.INK,
         )
-        return charts.figure_bytes(figure, kind, dpi, transparent=ink is not None)
+        return figures.figure_bytes(figure, kind, dpi, transparent=ink is not None)
+
+
+def figure_file(draw: Callable[[], Figure], kind: str) -> bytes:
+    """The figure that `draw()` makes, as a PNG, SVG or PDF file."""
+    with _DRAWING:
+        return figures.figure_bytes(draw(), kind)
 
 
 Examples = tuple[np.ndarray, list[str], np.ndarray]
@@ -146,14 +160,21 @@ Examples = tuple[np.ndarray, list[str], np.ndarray]
 
 @st.cache_resource(max_entries=16, show_spinner=False)
 def examples(_point: Checkpoint, sha256: str, layer: str, where: str, count: int) -> Examples:
-    """`count` test images of as many classes: images (n, C, H, W), class names, the layer's outputs (n, P, M, N)."""
+    """`count` test images of as many classes: images (n, C, H, W), class names, the layer's outputs (n, P, M, N).
+
+    Of a pair, both images stand side by side, and so do their outputs.
+    """
     split = data.load_split(_point.card.dataset, TEST)
-    first = [int((split.labels == c).nonzero()[0]) for c in range(min(count, len(split.classes)))]
-    chosen = split.take(first)
+    each = max(1, count // len(split.classes))
+    first = [int(i) for c in range(len(split.classes)) for i in (split.labels == c).nonzero()[:each]]
+    chosen = split.take(first[:count])
     inputs, labels = next(iter(data.Batches(chosen, _point.card.mean, _point.card.std)))
-    names = [split.classes[label] for label in labels]
-    maps = outputs(_point.model, layer, inputs, where).numpy()
-    return chosen.inputs[0].numpy(), names, maps[: len(names)]  # of a pair, the first image
+    maps = outputs(_point.model, layer, inputs, where).numpy()  # (n · calls, P, M, N)
+    return (
+        charts.side_by_side([images.numpy() for images in chosen.inputs]),
+        [split.classes[label] for label in labels],
+        charts.side_by_side(np.split(maps, len(maps) // len(labels))),
+    )
 
 
 # Work in the background. A job that failed or was cancelled stays so until somebody asks for it `again`.

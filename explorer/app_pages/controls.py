@@ -5,12 +5,12 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, overload
 
 import pandas as pd
 import streamlit as st
 
-from explorer import charts, data, report
+from explorer import charts, data, figures, report
 from explorer.activations import ChannelStatistics
 from explorer.app_pages import cache
 from explorer.checkpoints import Checkpoint, list_checkpoints
@@ -55,6 +55,11 @@ class View:
         """The K of its curve."""
         return self.experiment.ks or tuple(range(self.channels + 1))
 
+    @property
+    def examples(self) -> str:
+        """What the network looks at, in words: "images" or "pairs"."""
+        return examples_of(self.checkpoint)
+
 
 @contextmanager
 def page() -> Iterator[None]:
@@ -65,6 +70,11 @@ def page() -> Iterator[None]:
     finally:
         for note in st.session_state.get(NOTES, {}).values():
             top.warning(note.replace("$", "\\$"), icon=":material/link_off:")
+
+
+def examples_of(point: Checkpoint) -> str:
+    """What a network looks at, in words: "images" or "pairs"."""
+    return data.dataset_info(point.card.dataset).examples
 
 
 # Labs
@@ -176,7 +186,9 @@ def pick_view(criterion: str | None = None) -> View:
         chosen = criterion or pick_criterion(cache.fitting_criteria(point, layer))
         ranked_on, seed = "test", 0
         if CRITERIA[chosen].needs_data:
-            ranked_on = pick_option("Rank on", "ranked_on", SPLITS, help="The images that the ranking looks at.")
+            ranked_on = pick_option(
+                "Rank on", "ranked_on", SPLITS, help=f"The {examples_of(point)} that the ranking looks at."
+            )
         if chosen == "random" or criterion:
             seed = pick_seed()
         mode = pick_named(
@@ -235,6 +247,15 @@ def pick_several(label: str, key: str, options: Sequence[str], usual: Sequence[s
     return [option for option in options if option in chosen]
 
 
+def pick_count(label: str, key: str, low: int, high: int, empty: str, **look: Any) -> int | None:
+    """A whole number from `low` to `high`, or none: the field is `empty` to begin with."""
+    fix = f"does not fit: give a whole number from {low} to {high}; showing {empty}"
+    note_link(key, lambda raw: len(raw) == 1 and _is_whole(raw[0], low, high), fix, label.lower())
+    if (st.session_state.get(key) or 0) > high:
+        st.session_state[key] = high
+    return _number(label, low, high, None, key, placeholder=empty, **look)
+
+
 def pick_ks(view: View) -> tuple[int, ...]:
     """The K of a curve: first, last and step."""
     channels, layer = view.channels, (view.checkpoint.sha256, view.layer)
@@ -288,9 +309,14 @@ def _one_of(options: Sequence[str]) -> Callable[[list[str]], bool]:
     return lambda raw: len(raw) == 1 and raw[0] in options
 
 
-def _number(label: str, low: int, high: int, default: int, key: str, **look: Any) -> int:
+@overload
+def _number(label: str, low: int, high: int, default: int, key: str, **look: Any) -> int: ...
+@overload
+def _number(label: str, low: int, high: int, default: None, key: str, **look: Any) -> int | None: ...
+def _number(label: str, low: int, high: int, default: int | None, key: str, **look: Any) -> int | None:
     try:
-        return int(st.number_input(label, low, high, default, **_linked(key), **look))
+        number = st.number_input(label, low, high, default, **_linked(key), **look)
+        return None if number is None else int(number)
     except OverflowError:  # Streamlit stumbles over a link to infinity, which `note_whole` names
         return default
 
@@ -417,7 +443,7 @@ def layer_statistics(view: View, where: str = "raw") -> ChannelStatistics:
     """Statistics of the view's layer over the split it ranks on; stops the page while they are being collected."""
     split = view.experiment.ranked_on
     return finished(
-        f"Averaging {view.layer} over the {split} images",
+        f"Averaging {view.layer} over the {split} {view.examples}",
         lambda again=False: cache.statistics(view.checkpoint, view.layer, split, where, again),
     )
 
@@ -527,17 +553,34 @@ def duration(seconds: float) -> str:
 # Drawing and downloading
 
 
-def csv_button(table: pd.DataFrame, name: str, label: str = "Download CSV") -> None:
-    """Download a table as CSV, as `report` writes it."""
+def csv_button(table: pd.DataFrame, name: str, label: str = "Download CSV", key: str | None = None) -> None:
+    """Download a table as CSV, as `report` writes it. A name that changes with K needs a `key` that does not."""
     st.download_button(
         label,
         lambda: report.csv_bytes(table),
         f"{name}.csv",
         "text/csv",
-        key=f"csv {name}",
+        key=f"csv {key or name}",
         icon=":material/download:",
         on_click="ignore",
     )
+
+
+def figure_button(file: Callable[[str], bytes], name: str, key: str, label: str = "Figure") -> None:
+    """Download a figure for print, in the format chosen; `file(kind)` draws it, on a click only."""
+    with st.popover(label, icon=":material/print:"):
+        st.caption("For print, on white")
+        for kind, mime in figures.FORMATS.items():
+            st.download_button(
+                kind.upper(),
+                partial(file, kind),
+                f"{name}.{kind}",
+                mime,
+                key=f"{key} {kind}",
+                icon=":material/download:",
+                on_click="ignore",
+                width="stretch",
+            )
 
 
 def file_name(view: View, *more: str) -> str:
@@ -548,10 +591,10 @@ def file_name(view: View, *more: str) -> str:
 
 def draw(chart: charts.Chart, **options: Any) -> Any:
     """A chart in the page's full width, with readable axes on white."""
-    spec = {**chart.spec, "datasets": chart.data}
+    config = chart.spec["config"]
     if st.context.theme.type == "light":  # Streamlit's own grey is pale; its dark theme needs no help
-        ink = {"labelColor": LIGHT_INK, "titleColor": LIGHT_INK}
-        spec["config"] = {part: {**look, **ink} for part, look in spec["config"].items()}
+        config = {part: {**look, "labelColor": LIGHT_INK, "titleColor": LIGHT_INK} for part, look in config.items()}
+    spec = {**chart.spec, "datasets": chart.data, "config": {**config, "text": {"color": ink()}}}
     return st.vega_lite_chart(spec, width="stretch", alt=chart.words, **options)
 
 

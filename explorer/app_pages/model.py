@@ -26,7 +26,7 @@ def card_of(point: Checkpoint) -> None:
             st.metric(
                 f"{part.capitalize()} accuracy",
                 charts.percent(score.accuracy),
-                f"{score.correct:,} of {score.n:,}",
+                f"{score.correct:,} of {score.n:,} {controls.examples_of(point)}",
                 delta_color="off",
                 delta_arrow="off",
                 border=True,
@@ -37,13 +37,14 @@ def card_of(point: Checkpoint) -> None:
 
 def facts(card: Card, sha256: str) -> dict[str, str]:
     """What the card says about the training, in words."""
+    kind = data.dataset_info(card.dataset).examples
     recipe = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in card.recipe.items())
     versions = ", ".join(f"{name} {version}" for name, version in card.versions.items())
     return {
         "Network": card.model,
-        "Images": f"{card.shape[0]} × {card.shape[1]} × {card.shape[2]}, {len(card.classes)} classes",
-        "Trained on": f"{card.train_images:,} images of the {card.split} split ({card.origin} data)",
-        "Validated on": f"{card.validation_images:,} held-out images; epoch {card.kept_epoch} of {card.epochs} kept",
+        kind.capitalize(): f"{card.shape[0]} × {card.shape[1]} × {card.shape[2]}, {len(card.classes)} classes",
+        "Trained on": f"{card.train_images:,} {kind} of the {card.split} split ({card.origin} data)",
+        "Validated on": f"{card.validation_images:,} held-out {kind}; epoch {card.kept_epoch} of {card.epochs} kept",
         "Recipe": recipe,
         "Seed": str(card.seed),
         "Versions": versions,
@@ -70,7 +71,7 @@ def classes_of(point: Checkpoint) -> None:
     st.subheader("Accuracy per class")
     tested = controls.finished("Testing the network", lambda again=False: cache.unpruned(point, again))
     controls.draw(charts.class_bars(report.class_table(tested, 0)), key="classes")
-    st.caption(f"Over {tested.done:,} test images, unpruned.")
+    st.caption(f"Over {tested.done:,} test {controls.examples_of(point)}, unpruned.")
 
 
 def datasets() -> None:

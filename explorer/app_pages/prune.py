@@ -1,10 +1,12 @@
 """Prune K channels and see what the network loses."""
 
+from functools import partial
 from typing import Any
 
+import pandas as pd
 import streamlit as st
 
-from explorer import charts, data, report
+from explorer import charts, data, figures, report
 from explorer.app_pages import cache, controls
 from explorer.app_pages.controls import View
 from explorer.jobs import Job
@@ -15,6 +17,7 @@ from explorer.sweep import Sweep
 
 SHOWN = 8  # images
 KINDS = ("broken", "repaired")
+ROWS = {"true": "the true class", "unpruned": "predicted at K = 0"}
 
 
 def explore(view: View, job: Job, others: dict[str, Job], live: bool) -> None:
@@ -31,19 +34,25 @@ def explore(view: View, job: Job, others: dict[str, Job], live: bool) -> None:
     left, right = st.columns([3, 2], gap="large")
     with left:
         st.subheader("Accuracy at every K")
-        curves = {title: cache.curve(each) for title, each in others.items()}
-        tables = {title: cache.accuracy_table(curve) for title, curve in curves.items() if curve is not None}
-        name = view.variant.title if view.variant else "As chosen"
-        chart = charts.accuracy_curve(cache.accuracy_table(sweep), k, 400, name, tables)
+        (name, table), *rest = tables_of(view, job, others).items()
+        chart = charts.accuracy_curve(table, k, 400, name, dict(rest))
         controls.draw(chart, key="curve", on_select=jump_to_click, selection_mode="pick")
     with right:
         st.subheader("Accuracy per class", help="The bar is the pruned network, the tick the unpruned one.")
         controls.draw(charts.class_bars(report.class_table(sweep, k), k, height=400), key="classes")
-    flips(sweep, k)
+    detail = controls.pick_option("Look closer at", "details", list(DETAILS))
+    DETAILS[detail](view, sweep, k)
     if live and all(
         each.finished for each in (job, *others.values())
     ):  # only now: a widget that a run leaves out drops from the URL
         st.rerun()
+
+
+def tables_of(view: View, job: Job, others: dict[str, Job]) -> dict[str, pd.DataFrame]:
+    """The curves there are, by name: this one, then those of the lab's `others`."""
+    name = view.variant.title if view.variant else "As chosen"
+    curves = {title: cache.curve(each) for title, each in {name: job, **others}.items()}
+    return {title: cache.accuracy_table(curve) for title, curve in curves.items() if curve is not None}
 
 
 def jump_to_click() -> None:
@@ -77,14 +86,13 @@ def headline(sweep: Sweep, k: int) -> None:
         st.metric("Channels left", f"{sweep.channels - gone} of {sweep.channels}", last, **quiet)
 
 
-def flips(sweep: Sweep, k: int) -> None:
+def flips(view: View, sweep: Sweep, k: int) -> None:
     """Images that pruning moved from right to wrong, or back."""
     table = report.flip_table(sweep, k)
     counts = table["flip"].value_counts().reindex(KINDS, fill_value=0)
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.subheader("Predictions that flip", width="content")
         kind = controls.pick_option("Which", "flips", KINDS, label_visibility="collapsed")
-        st.markdown(f"{counts['broken']:,} broken, {counts['repaired']:,} repaired", width="content")
+        st.markdown(f"{counts['broken']:,} broken, {counts['repaired']:,} repaired of {sweep.done:,} {view.examples}")
     shown = table[table["flip"] == kind].head(SHOWN)
     if shown.empty:
         st.caption(f":material/check_circle: No prediction is {kind} at K = {k}.")
@@ -99,27 +107,72 @@ def flips(sweep: Sweep, k: int) -> None:
                 caption=words,
                 width="stretch",
                 output_format="PNG",
-                alt=f"A {row.label}: {row.before}, then {row.after}",
+                alt=f"True class {row.label}: predicted {row.before}, then {row.after}",
             )
 
 
-def provenance(view: View, job: Job) -> None:
+def classes(view: View, sweep: Sweep, k: int) -> None:
+    """Accuracy per class as a table and as files."""
+    table = report.class_table(sweep, k)
+    name = controls.file_name(view, view.experiment.criterion, f"k{k}", "classes")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(f"At K = {k}, over {sweep.done:,} test {view.examples}, with 95 % intervals.")
+        controls.figure_button(partial(cache.figure_file, partial(figures.class_figure, table, k)), name, "classes")
+        controls.csv_button(report.identified(table, sweep, k), name, "CSV", key="classes")
+    percent = {
+        column: st.column_config.NumberColumn(label, format="percent")
+        for column, label in {
+            "before": "At K = 0",
+            "accuracy": f"At K = {k}",
+            "low": "95 % from",
+            "high": "95 % to",
+        }.items()
+    }
+    columns: dict[str, Any] = {
+        "class": "Class",
+        "n": view.examples.capitalize(),
+        "correct": "Correct",
+        "change": st.column_config.NumberColumn("Change in points", format="%+.2f"),
+        **percent,
+    }
+    shown = table[["class", "n", "correct", "before", "accuracy", "low", "high", "change"]]
+    st.dataframe(shown, column_config=columns, hide_index=True, alt=f"Accuracy per class at K = {k}")
+
+
+def confusion(view: View, sweep: Sweep, k: int) -> None:
+    """Which class is predicted as which."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        against = controls.pick_option("Against", "against", report.AGAINST, label_visibility="collapsed")
+        st.caption(f"Rows: {ROWS[against]}; columns: predicted at K = {k}; {sweep.done:,} test {view.examples}.")
+        table = report.confusion_table(sweep, k, against)
+        name = controls.file_name(view, view.experiment.criterion, f"k{k}", "confusion", against)
+        controls.csv_button(report.identified(table, sweep, k), name, "CSV", key="confusion")
+    controls.draw(charts.confusion_map(table, k), key="confusion")
+    framed = "the prediction is right" if against == "true" else "pruning changed nothing"
+    st.caption(f"The stronger the colour, the larger the share of the row; on the framed diagonal {framed}.")
+
+
+DETAILS = {"flips": flips, "class table": classes, "confusion matrix": confusion}
+
+
+def provenance(view: View, job: Job, others: dict[str, Job]) -> None:
     """Where the numbers come from, and the file with all of them."""
     sweep = cache.curve(job)
     assert sweep is not None
     run = view.experiment
     criterion = CRITERIA[run.criterion]
-    on = f" over the {run.ranked_on} images" if criterion.needs_data else ""
+    on = f" over the {run.ranked_on} {view.examples}" if criterion.needs_data else ""
     if sweep.slow:
         st.caption(":material/hourglass: This network cannot be traced, so every K ran a masked copy: exact, but slow.")
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(
             f"Channels of {run.layer} ranked by {criterion.title.lower()}{on}. {SCHEDULES[run.schedule]} "
-            f"{MODES[run.mode].sentence} Accuracy over {sweep.done:,} test images."
+            f"{MODES[run.mode].sentence} Accuracy over {sweep.done:,} test {view.examples}."
         )
-        controls.csv_button(
-            cache.accuracy_table(sweep), controls.file_name(view, run.criterion, run.ranked_on, run.mode)
-        )
+        name = controls.file_name(view, run.criterion, run.ranked_on, run.mode)
+        draw = partial(figures.accuracy_figure, tables_of(view, job, others))
+        controls.figure_button(partial(cache.figure_file, draw), name, "curve", "Curve as figure")
+        controls.csv_button(cache.accuracy_table(sweep), name)
 
 
 def beside(view: View) -> dict[str, Job]:
@@ -137,4 +190,4 @@ with controls.page():
     others = beside(view)
     live = not all(each.finished for each in (job, *others.values()))
     st.fragment(explore, run_every=controls.POLL if live else None)(view, job, others, live)
-    provenance(view, job)
+    provenance(view, job, others)

@@ -6,7 +6,7 @@ from functools import partial
 import pandas as pd
 import streamlit as st
 
-from explorer import charts
+from explorer import charts, figures
 from explorer.app_pages import cache, controls
 from explorer.app_pages.controls import View
 from explorer.experiment import Experiment
@@ -15,6 +15,7 @@ from explorer.ranking import CRITERIA
 
 USUAL = ["mean", "l1", "random"]
 MEAN = "mean"
+ZOOMS = {"none": 0.0, "0.1": 0.1, "0.25": 0.25, "0.5": 0.5}  # shares of the channels
 
 
 def compare(view: View, jobs: dict[str, Job], ks: tuple[int, ...], axis: str, live: bool) -> None:
@@ -29,14 +30,12 @@ def compare(view: View, jobs: dict[str, Job], ks: tuple[int, ...], axis: str, li
         st.skeleton(height=460)
         return
     controls.draw(charts.compare_curves(table, axis), key="curves")
-    images = [whole.done for job in jobs.values() if (whole := cache.curve(job)) is not None]
+    done = [whole.done for job in jobs.values() if (whole := cache.curve(job)) is not None]
     if live:
-        st.caption(f":material/autorenew: So far over {min(images):,} images; the bands narrow as more come in.")
+        st.caption(f":material/autorenew: So far over {min(done):,} {view.examples}; the bands narrow as more come in.")
     else:
-        st.caption(
-            f"{view.layer} of {view.checkpoint.name}, {max(images):,} test images, with 95 % intervals. "
-            "Drag to pan, scroll to zoom, double-click to see it all."
-        )
+        words = f"{view.layer} of {view.checkpoint.name}, {max(done):,} test {view.examples}, with 95 % intervals."
+        about(view, f"{words} Drag to pan, scroll to zoom, double-click to see it all.", table, axis)
 
 
 def curves(jobs: dict[str, Job], ks: tuple[int, ...]) -> pd.DataFrame:
@@ -44,6 +43,25 @@ def curves(jobs: dict[str, Job], ks: tuple[int, ...]) -> pd.DataFrame:
     found = [whole for job in jobs.values() if (whole := cache.curve(job)) is not None]
     table = pd.concat(map(cache.accuracy_table, found), ignore_index=True) if found else pd.DataFrame({"k": []})
     return table[table["k"].isin(ks)].reset_index(drop=True)
+
+
+def zoomed(view: View, table: pd.DataFrame, axis: str, share: float) -> None:
+    """The curves once more, up to a share of the channels."""
+    st.subheader(f"The first {100 * share:.0f} % of the channels")
+    first = charts.up_to(table, share)
+    controls.draw(charts.compare_curves(first, axis, height=340, close=True), key="zoomed")
+    about(view, "The accuracy axis does not begin at zero.", first, axis, close=True)
+
+
+def about(view: View, words: str, table: pd.DataFrame, axis: str, close: bool = False) -> None:
+    """What stands under a chart: words, and the chart as a figure for print."""
+    kind = "zoom" if close else "curves"
+    name = controls.file_name(view, *dict.fromkeys(table["criterion"]), view.experiment.mode, axis, kind)
+    curves = {CRITERIA[name].title: rows for name, rows in table.groupby("criterion", sort=False)}
+    draw = partial(figures.accuracy_figure, curves, axis, close)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(words)
+        controls.figure_button(partial(cache.figure_file, draw), name, kind)
 
 
 def table_of(view: View, jobs: dict[str, Job], ks: tuple[int, ...]) -> None:
@@ -70,7 +88,10 @@ with controls.page():
     criteria = controls.pick_several("Rank the channels by", "criteria", list(CRITERIA), USUAL)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         ks = controls.pick_ks(view)
-        axis = controls.pick_option("Axis", "axis", ["k", "ratio"], help="K, or K as a share of the channels.")
+        axis = controls.pick_option("Axis", "axis", list(charts.AXES), help="K, or K as a share of the channels.")
+        zoom = controls.pick_option(
+            "Zoom", "zoom", list(ZOOMS), help="A second chart, up to this share of the channels."
+        )
     if not criteria:
         st.info("Choose at least one ranking to see its curve.", icon=":material/touch_app:")
         st.stop()
@@ -84,4 +105,6 @@ with controls.page():
         if job.finished and job.result is None:
             controls.show_end(job, f"{CRITERIA[name].title}: {controls.sweeping(job, view.layer).lower()}", ask[name])
     if not curves(jobs, ks).empty and not live:
+        if ZOOMS[zoom]:
+            zoomed(view, curves(jobs, ks), axis, ZOOMS[zoom])
         table_of(view, jobs, ks)
