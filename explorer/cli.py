@@ -16,7 +16,7 @@ from typing import Any, NoReturn, TextIO
 
 import pandas as pd
 
-from explorer import augmentation, benchmark, checkpoints, data, experiment, recipes, report, training
+from explorer import augmentation, benchmark, checkpoints, data, experiment, recipes, report, scan, training
 from explorer.activations import collect_stream
 from explorer.checkpoints import Checkpoint, Score
 from explorer.experiment import Experiment
@@ -193,6 +193,26 @@ def run_sweep(args: argparse.Namespace) -> None:
         print(table[columns].to_string(index=False, float_format="%.4f"))
 
 
+def run_scan(args: argparse.Namespace) -> None:
+    """Accuracy with all channels of one layer pruned, layer by layer."""
+    checkpoint = _load(args.checkpoint)
+    report.check_writable("-" if args.csv is None else args.csv)
+    with Bar(f"scan of {checkpoint.name}") as bar:
+        for result in scan.scan_of(checkpoint, args.layers, args.mode, args.split, args.limit, args.device):
+            bar(result.done, result.total)
+    if result.slow:
+        print("this network cannot be traced, so a copy was run for every layer: correct, but slow", file=sys.stderr)
+    for layer, why in result.left_out.items():
+        print(f"left out {layer}: {why}", file=sys.stderr)
+    table = report.scan_table(result)
+    if args.csv is not None:
+        _save(table, args.csv, f"{len(result.layers)} layers on {result.done:,} images, {_worst(result)}")
+    else:
+        table["layer"] = table["layer"].fillna("unpruned")
+        columns = ["position", "layer", "channels", "parameters", "n", "correct", "accuracy", "low", "high", "change"]
+        print(table[columns].to_string(index=False, float_format="%.4f"))
+
+
 def run_bench(args: argparse.Namespace) -> None:
     """Time the sweep against a masked copy and a full pass for each K."""
     checkpoint = _load(args.checkpoint)
@@ -256,6 +276,11 @@ def _at_ends(result: Sweep) -> str:
     return f"accuracy {first:.4f} at K = {result.ks[0]}, {last:.4f} at K = {result.ks[-1]}"
 
 
+def _worst(result: scan.Scan) -> str:
+    row = int(result.change.argmin())
+    return f"the largest change {result.change[row]:+.2f} points at {result.names[row]}"
+
+
 def _parser() -> Parser:
     parser = Parser(prog="python -m explorer", description="Prune a network's channels and see what its accuracy does.")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
@@ -297,6 +322,16 @@ def _parser() -> Parser:
     _add_csv(sweep)
     sweep.set_defaults(run=run_sweep)
 
+    blocks = commands.add_parser("scan", help="accuracy with all channels of one layer pruned, layer by layer")
+    _add_name(blocks)
+    blocks.add_argument("--layers", default="blocks", metavar="WHICH", help="blocks (default: their last ones) or all")
+    blocks.add_argument("--mode", default="filter", metavar="M", help=", ".join(MODES))
+    blocks.add_argument("--split", default="test", metavar="SPLIT", help="test (default) or train")
+    _add_limit(blocks)
+    _add_device(blocks)
+    _add_csv(blocks)
+    blocks.set_defaults(run=run_scan)
+
     bench = commands.add_parser("bench", help="time the sweep against a full pass for each K")
     _add_checkpoint(bench)
     _add_range(bench)
@@ -305,13 +340,21 @@ def _parser() -> Parser:
     return parser
 
 
-def _add_checkpoint(command: argparse.ArgumentParser) -> None:
+def _add_name(command: argparse.ArgumentParser) -> None:
     command.add_argument("checkpoint", metavar="CHECKPOINT", help="a name that `models` lists, or a .safetensors file")
+
+
+def _add_checkpoint(command: argparse.ArgumentParser) -> None:
+    _add_name(command)
     command.add_argument("--layer", metavar="L", help="a convolution (default: the one that the network's lab prunes)")
 
 
 def _add_range(command: argparse.ArgumentParser) -> None:
     command.add_argument("--k", metavar="START:STOP[:STEP]", help="like a Python range (default: every K, 0:P+1)")
+    _add_limit(command)
+
+
+def _add_limit(command: argparse.ArgumentParser) -> None:
     command.add_argument("--limit", type=int, metavar="N", help="the first N images only")
 
 

@@ -1,7 +1,7 @@
 """Logits, predictions, accuracies and their intervals."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from statistics import NormalDist
 
 import numpy as np
@@ -59,6 +59,15 @@ def predict(logits: Tensor) -> Tensor:
     return logits.argmax(-1)
 
 
+def count_images(batches: Iterable[Batch]) -> tuple[int, Iterator[Batch]]:
+    """How many images there are in all batches, and the batches; ValueError where there is none."""
+    batches = list(batches) if isinstance(batches, Iterator) else batches
+    total = getattr(batches, "n", None) or sum(len(labels) for _, labels in batches)
+    if not total:
+        raise ValueError("there are no images to look at")
+    return total, iter(batches)
+
+
 def wilson(correct: np.ndarray | int, n: np.ndarray | int, z: float = Z95) -> tuple[np.ndarray, np.ndarray]:
     """Wilson's score interval (low, high) of an accuracy, `correct` of `n` right; NaN where n is 0.
 
@@ -70,3 +79,28 @@ def wilson(correct: np.ndarray | int, n: np.ndarray | int, z: float = Z95) -> tu
         centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
         half = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
     return np.clip(centre - half, 0, 1), np.clip(centre + half, 0, 1)
+
+
+def mcnemar(broken: int, repaired: int) -> float:
+    """Two-sided exact p-value that a change breaks as many images as it repairs.
+
+    McNemar (1947), *Note on the sampling error of the difference between correlated proportions*.
+    """
+    n = broken + repaired
+    term, tail = 1, 0  # term is C(n, i): integers, so exact
+    for i in range(min(broken, repaired) + 1):
+        tail += term
+        term = term * (n - i) // (i + 1)
+    return min(1.0, 2 * tail / 2**n)
+
+
+def change_interval(broken: np.ndarray, repaired: np.ndarray, n: int, z: float = Z95) -> tuple[np.ndarray, np.ndarray]:
+    """Interval (low, high) of the change of accuracy, −1…1, where `broken` and `repaired` of the same n images changed.
+
+    Agresti and Min (2005), *Simple improved confidence intervals for comparing matched proportions*, Stat. Med. 24:
+    the normal interval after half an image is added to each of the four counts.
+    """
+    lost, won, total = np.asarray(broken) + 0.5, np.asarray(repaired) + 0.5, n + 2
+    centre = (won - lost) / total
+    half = z * np.sqrt(lost + won - (won - lost) ** 2 / total) / total
+    return np.clip(centre - half, -1, 1), np.clip(centre + half, -1, 1)

@@ -46,9 +46,14 @@ def check(experiment: Experiment, checkpoint: Checkpoint) -> None:
     check_mode(checkpoint.model, experiment.layer, experiment.mode)
     check_schedule(checkpoint.model, experiment.layer, experiment.schedule, experiment.criterion, experiment.mode)
     for split in (experiment.ranked_on, experiment.split):
-        if split not in SPLITS:
-            raise ValueError(f"unknown split {split!r}; choose one of: {', '.join(SPLITS)}")
+        check_split(split)
     check_ks(experiment.ks, channels)
+
+
+def check_split(split: str) -> None:
+    """ValueError unless it is one of SPLITS."""
+    if split not in SPLITS:
+        raise ValueError(f"unknown split {split!r}; choose one of: {', '.join(SPLITS)}")
 
 
 def batches_of(checkpoint: Checkpoint, split: str, limit: int | None = None) -> Batches:

@@ -171,6 +171,11 @@ def layer_calls(traced: fx.GraphModule, layer: str) -> list[fx.Node]:
     return calls
 
 
+def output_of(traced: fx.GraphModule) -> fx.Node:
+    """The node that stands for what the network returns."""
+    return next(node for node in traced.graph.nodes if node.op == "output")
+
+
 def module_of(node: fx.Node) -> nn.Module | None:
     """The module that a `call_module` node calls, else None."""
     if node.op != "call_module":
@@ -235,15 +240,24 @@ class Program:
 Override = dict[fx.Node, Any]
 
 
-def ancestors(targets: Iterable[fx.Node]) -> set[fx.Node]:
-    """The targets and everything they are computed from."""
+def ancestors(targets: Iterable[fx.Node], stop: Collection[fx.Node] = ()) -> set[fx.Node]:
+    """The targets and everything they are computed from, going no further back than the nodes in `stop`."""
+    return _reached(targets, lambda node: () if node in stop else node.all_input_nodes)
+
+
+def descendants(sources: Iterable[fx.Node]) -> set[fx.Node]:
+    """The sources and everything that depends on them."""
+    return _reached(sources, lambda node: node.users)
+
+
+def _reached(start: Iterable[fx.Node], step: Callable[[fx.Node], Iterable[fx.Node]]) -> set[fx.Node]:
     found: set[fx.Node] = set()
-    waiting = list(targets)
+    waiting = list(start)
     while waiting:
         node = waiting.pop()
         if node not in found:
             found.add(node)
-            waiting.extend(node.all_input_nodes)
+            waiting.extend(step(node))
     return found
 
 
@@ -383,7 +397,7 @@ def _programs(
     owners: dict[fx.Node, Tensor],
     suffix: set[fx.Node],
 ) -> Cut:
-    output = next(node for node in traced.graph.nodes if node.op == "output")
+    output = output_of(traced)
     suffix.add(output)
     needed = ancestors([output])
     ordered = [node for node in traced.graph.nodes if node in needed and node.op != "placeholder"]

@@ -53,10 +53,10 @@ def make_plan(model: nn.Module, layer: str, mode: str, example: Inputs, device: 
     except UntraceableError:
         return MaskedCopies(model, layer, chosen, device)
     sites = chosen.sites(traced, layer)
-    return CutNetwork(cut(traced, sites, _two(example)), chosen.emits(conv))
+    return CutNetwork(cut(traced, sites, two_images(example)), chosen.emits(conv))
 
 
-def _two(inputs: Inputs) -> Inputs:
+def two_images(inputs: Inputs) -> Inputs:
     """Two images of a batch (the one twice where it has only one): enough to learn every shape."""
     if isinstance(inputs, tuple):
         return tuple(torch.cat([part, part])[:2] for part in inputs)
@@ -153,7 +153,7 @@ class CutNetwork:
         gone = torch.as_tensor(order[:k])
         again = {node: lambda value: self._prune_again(value, gone) for node in self.cut.sources if node not in kept}
         with exclusive:
-            return _logits(
+            return check_logits(
                 self.cut.suffix.run({**kept, **mixed}, again)[self.cut.output]
             ).clone()  # not a view of `mixed`
 
@@ -259,7 +259,7 @@ class CutNetwork:
 
     def _run_rest(self, env: Env) -> Tensor:
         with exclusive:
-            return _logits(self.rest.run(env)[self.cut.output])
+            return check_logits(self.rest.run(env)[self.cut.output])
 
 
 def _linear(node: fx.Node) -> nn.Linear:
@@ -268,7 +268,8 @@ def _linear(node: fx.Node) -> nn.Linear:
     return module
 
 
-def _logits(value: object) -> Tensor:
+def check_logits(value: object) -> Tensor:
+    """What a network returned, if it is logits (N, classes); ValueError says what it is instead."""
     if not isinstance(value, Tensor) or value.ndim != 2:
         shape = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
         raise ValueError(f"the network's output is {shape}; a sweep needs logits of shape (N, classes)")

@@ -10,12 +10,17 @@ import pandas as pd
 
 from explorer.activations import ChannelStatistics
 from explorer.evaluation import wilson
+from explorer.scan import Scan
 from explorer.sweep import Sweep
 
 AGAINST = ("true", "unpruned")
 ACCURACY_COLUMNS = (
     "checkpoint", "checkpoint_sha256", "dataset", "split", "layer", "criterion", "ranked_on", "mode", "seed",
     "k", "channels", "pruned_channel", "n", "correct", "accuracy", "low", "high",
+)  # fmt: skip
+SCAN_COLUMNS = (
+    "checkpoint", "checkpoint_sha256", "dataset", "split", "mode", "layer", "position", "channels", "parameters",
+    "n", "correct", "accuracy", "low", "high", "change", "change_low", "change_high", "p_value",
 )  # fmt: skip
 
 
@@ -103,6 +108,35 @@ def flip_table(sweep: Sweep, k: int) -> pd.DataFrame:
         "after": names[sweep.predictions[sweep.index(k), images]],
         "flip": ["broken"] * len(broken) + ["repaired"] * len(repaired),
     })  # fmt: skip
+
+
+def scan_table(scan: Scan) -> pd.DataFrame:
+    """One row a layer in network order, in SCAN_COLUMNS; before them the unpruned network, without a layer's name.
+
+    `position` counts all convolutions of the network from 1 in the order they run, and is 0 for the unpruned network.
+    Accuracy 0…1 with its 95 % Wilson interval; `change` of accuracy against the unpruned network in points, with the
+    95 % interval of Agresti and Min and McNemar's p-value.
+    """
+    correct = np.array([scan.correct_before, *scan.correct])
+    low, high = wilson(correct, scan.done)
+    change_low, change_high = scan.change_intervals
+    table = pd.DataFrame({
+        "layer": [None, *scan.names],
+        "position": [0, *(layer.position for layer in scan.layers)],
+        "channels": [0, *(layer.channels for layer in scan.layers)],
+        "parameters": [0, *(layer.parameters for layer in scan.layers)],
+        "n": scan.done,
+        "correct": correct,
+        "accuracy": correct / scan.done,
+        "low": low,
+        "high": high,
+        "change": [0.0, *scan.change],
+        "change_low": [0.0, *change_low],
+        "change_high": [0.0, *change_high],
+        "p_value": [1.0, *scan.p_values],
+    })  # fmt: skip
+    run = {name: getattr(scan.run, name) for name in SCAN_COLUMNS[:5]}
+    return table.assign(**run)[list(SCAN_COLUMNS)]
 
 
 def statistics_table(statistics: ChannelStatistics) -> pd.DataFrame:

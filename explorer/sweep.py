@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from explorer.evaluation import Batch, predict, resolve_device, to_device, wilson
+from explorer.evaluation import Batch, count_images, mcnemar, predict, resolve_device, to_device, wilson
 from explorer.models import conv_layer
 from explorer.plan import make_plan
 
@@ -128,17 +128,9 @@ class Sweep:
         return np.flatnonzero(before & ~after), np.flatnonzero(~before & after)
 
     def mcnemar(self, k: int) -> float:
-        """Two-sided exact p-value that pruning K = k channels breaks as many images as it repairs.
-
-        McNemar (1947), *Note on the sampling error of the difference between correlated proportions*.
-        """
-        broken, repaired = (len(images) for images in self.flipped(k))
-        n = broken + repaired
-        term, tail = 1, 0  # term is C(n, i): integers, so exact
-        for i in range(min(broken, repaired) + 1):
-            tail += term
-            term = term * (n - i) // (i + 1)
-        return min(1.0, 2 * tail / 2**n)
+        """Two-sided exact p-value that pruning K = k channels breaks as many images as it repairs."""
+        broken, repaired = self.flipped(k)
+        return mcnemar(len(broken), len(repaired))
 
 
 def check_ks(ks: Iterable[int] | None, channels: int) -> tuple[int, ...]:
@@ -199,13 +191,9 @@ def sweep_stream(
     channels = conv_layer(model, layer).out_channels
     chosen, order = check_ks(ks, channels), check_order(order, channels)
     counts = check_gone(gone, chosen, channels)
-    batches = list(batches) if isinstance(batches, Iterator) else batches
-    total = getattr(batches, "n", None) or sum(len(labels) for _, labels in batches)
+    total, remaining = count_images(batches)
     target = resolve_device(device)
-    remaining = iter(batches)
-    first = next(remaining, None)
-    if first is None:
-        raise ValueError("there are no images to sweep over")
+    first = next(remaining)
     plan = make_plan(model, layer, mode, to_device(first[0], target), target)
     predictions: list[np.ndarray] = []
     labels: list[np.ndarray] = []

@@ -1,0 +1,279 @@
+"""The block scan of lab C: what accuracy is left with all channels of one layer pruned, for one layer after another."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import chain
+
+import numpy as np
+import torch
+from torch import Tensor, fx, nn
+
+from explorer.checkpoints import Checkpoint
+from explorer.evaluation import (
+    Batch,
+    change_interval,
+    count_images,
+    mcnemar,
+    predict,
+    resolve_device,
+    to_device,
+    wilson,
+)
+from explorer.experiment import batches_of, check_split
+from explorer.graph import UntraceableError, addition_node, ancestors, module_of, trace
+from explorer.models import conv_layer, conv_layers
+from explorer.remainder import plan_layers
+from explorer.sweep import Run
+
+LARGE = 1_000_000  # weights in convolutions, from which on a scan of a whole test set takes minutes
+SAMPLES = (500, 2000)  # images to look at first, then
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A convolution of the network, and its place among all of them in the order they run, from 1."""
+
+    name: str
+    position: int
+    channels: int  # P
+    parameters: int  # weights and biases
+
+
+@dataclass(frozen=True, eq=False)
+class Scan:
+    """Predictions with each layer pruned whole, one row a layer, for `done` of `total` images.
+
+    Everything else is derived from these. Arrays must not be written to.
+    """
+
+    predictions: np.ndarray  # (layers, N) small integers
+    unpruned: np.ndarray  # (N,) predictions of the network as it is
+    labels: np.ndarray  # (N,) int64
+    layers: tuple[Layer, ...]  # in network order
+    left_out: Mapping[str, str]  # layers that the mode does not fit, and why
+    run: Run
+    total: int
+    slow: bool = False  # whether pruned copies of the whole network were run, because it cannot be traced
+
+    @property
+    def done(self) -> int:
+        """Number of images so far."""
+        return len(self.labels)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The layers' names, in network order."""
+        return tuple(layer.name for layer in self.layers)
+
+    @cached_property
+    def _right(self) -> np.ndarray:
+        return self.predictions == self.labels  # (layers, N)
+
+    @cached_property
+    def _right_before(self) -> np.ndarray:
+        return self.unpruned == self.labels  # (N,)
+
+    @cached_property
+    def correct(self) -> np.ndarray:
+        """Number of right predictions with each layer pruned, (layers,)."""
+        return self._right.sum(1)
+
+    @property
+    def accuracy(self) -> np.ndarray:
+        """Share of right predictions with each layer pruned, 0…1, (layers,)."""
+        return self.correct / self.done
+
+    @property
+    def intervals(self) -> tuple[np.ndarray, np.ndarray]:
+        """95 % Wilson interval of each accuracy: low (layers,), high (layers,)."""
+        return wilson(self.correct, self.done)
+
+    @cached_property
+    def correct_before(self) -> int:
+        """Number of right predictions of the unpruned network."""
+        return int(self._right_before.sum())
+
+    @property
+    def change(self) -> np.ndarray:
+        """Accuracy with each layer pruned minus that of the unpruned network, in points, (layers,)."""
+        return 100 * (self.correct - self.correct_before) / self.done
+
+    @cached_property
+    def flipped(self) -> tuple[np.ndarray, np.ndarray]:
+        """How many predictions pruning each layer broke, and how many it repaired: (layers,), (layers,)."""
+        return (self._right_before & ~self._right).sum(1), (~self._right_before & self._right).sum(1)
+
+    @property
+    def change_intervals(self) -> tuple[np.ndarray, np.ndarray]:
+        """95 % interval of each change, in points: low (layers,), high (layers,)."""
+        low, high = change_interval(*self.flipped, self.done)
+        return 100 * low, 100 * high
+
+    @cached_property
+    def p_values(self) -> np.ndarray:
+        """McNemar's p-value that pruning each layer breaks as many images as it repairs, (layers,)."""
+        return np.array([mcnemar(int(broken), int(repaired)) for broken, repaired in zip(*self.flipped, strict=True)])
+
+    def only(self, names: Sequence[str]) -> "Scan":
+        """The same scan of fewer layers; ValueError for one that is not in it."""
+        for name in names:
+            if name not in (*self.names, *self.left_out):
+                raise ValueError(f"layer {name!r} is not in this scan; choose from: {', '.join(self.names)}")
+        rows = [row for row, layer in enumerate(self.layers) if layer.name in names]
+        left_out = {name: why for name, why in self.left_out.items() if name in names}
+        layers = tuple(self.layers[row] for row in rows)
+        return replace(self, predictions=self.predictions[rows], layers=layers, left_out=left_out)
+
+
+# Which layers
+
+
+def convolutions(model: nn.Module) -> tuple[str, ...]:
+    """Every convolution, in the order they first run; those that never run come last.
+
+    Of a network that cannot be traced, in the order they are declared.
+    """
+    ran = [str(call.target) for call in _calls(model)]
+    return tuple(dict.fromkeys([*ran, *conv_layers(model)]))
+
+
+def block_ends(model: nn.Module) -> tuple[str, ...]:
+    """The last convolution of each residual block, in the order they run: `layerX.Y.conv2` of lab C's network.
+
+    It is the convolution whose output, past batch norm and the like, goes into a residual addition. Where a shortcut
+    convolution does so too, the one that more convolutions come before is the block's last (of as many, the first to
+    run). A network without such additions, or one that cannot be traced, has no blocks to tell apart, so that every
+    convolution is one of its own.
+    """
+    ends: dict[fx.Node, fx.Node] = {}  # addition -> call
+    depth: dict[fx.Node, int] = {}  # convolutions up to and with a call
+    for call in _calls(model):
+        addition = addition_node(call)
+        if addition is None:
+            continue
+        depth[call] = sum(isinstance(module_of(node), nn.Conv2d) for node in ancestors([call]))
+        if addition not in ends or depth[call] > depth[ends[addition]]:
+            ends[addition] = call
+    return tuple(dict.fromkeys(str(call.target) for call in ends.values())) or convolutions(model)
+
+
+def _calls(model: nn.Module) -> list[fx.Node]:
+    """Every call of a convolution, in the order they run; none where the network cannot be traced."""
+    try:
+        traced = trace(model)
+    except UntraceableError:
+        return []
+    return [node for node in traced.graph.nodes if isinstance(module_of(node), nn.Conv2d)]
+
+
+LAYERS: dict[str, Callable[[nn.Module], tuple[str, ...]]] = {"blocks": block_ends, "all": convolutions}
+
+
+def choose_layers(model: nn.Module, which: str) -> tuple[str, ...]:
+    """The layers that a key of LAYERS stands for; ValueError lists the keys."""
+    if which not in LAYERS:
+        raise ValueError(f"unknown layers {which!r}; choose one of: {', '.join(LAYERS)}")
+    return LAYERS[which](model)
+
+
+def samples(model: nn.Module) -> tuple[int, ...]:
+    """How many images to look at before all of them, where the network is so large that all take minutes."""
+    weights = sum(conv.weight.numel() for conv in conv_layers(model).values())
+    return SAMPLES if weights > LARGE else ()
+
+
+# The scan
+
+
+def scan_stream(
+    model: nn.Module,
+    batches: Iterable[Batch],
+    layers: Iterable[str],
+    mode: str = "filter",
+    *,
+    run: Run | None = None,
+    device: str | torch.device | None = "cpu",
+) -> Iterator[Scan]:
+    """Prune all channels of each of `layers`, one layer at a time, and yield the whole scan after each batch.
+
+    `batches` are (inputs, labels), inputs a tensor (N, …) or a tuple of them; one whose intermediate values would take
+    much memory comes in parts. Predictions are those of `pruning.prune(model, layer, range(P), mode)`. Layers are put
+    in network order, and those that the mode does not fit are left out. Raises ValueError for an unknown layer or mode,
+    a mode that fits none of the layers, and no images.
+    """
+    chosen = _describe(model, layers)
+    total, remaining = count_images(batches)
+    target = resolve_device(device)
+    first = next(remaining)
+    plan = plan_layers(model, chosen, mode, to_device(first[0], target), target)
+    predictions: list[np.ndarray] = []  # (1 + layers, images) of each part
+    labels: list[np.ndarray] = []
+    for inputs, part_labels in _parts(chain([first], remaining), plan.at_once):
+        predictions.append(np.stack([_predictions(step) for step in plan.logits(to_device(inputs, target))]))
+        labels.append(part_labels.cpu().numpy())
+        whole = np.concatenate(predictions, axis=1)
+        yield Scan(
+            predictions=whole[1:],
+            unpruned=whole[0],
+            labels=np.concatenate(labels),
+            layers=tuple(chosen[layer] for layer in plan.layers),
+            left_out=plan.left_out,
+            run=run or Run(mode=mode),
+            total=total,
+            slow=plan.slow,
+        )
+
+
+def scan(model: nn.Module, batches: Iterable[Batch], layers: Iterable[str], mode: str = "filter", **options) -> Scan:  # noqa: ANN003
+    """The whole scan at once; parameters as `scan_stream`."""
+    *_, last = scan_stream(model, batches, layers, mode, **options)
+    return last
+
+
+def _describe(model: nn.Module, layers: Iterable[str]) -> dict[str, Layer]:
+    """The layers in network order; ValueError for one that is no convolution of the model."""
+    asked = {name: conv_layer(model, name) for name in layers}
+    described = {}
+    for position, name in enumerate(convolutions(model), start=1):
+        if name in asked:
+            conv = asked[name]
+            parameters = sum(values.numel() for values in conv.parameters())
+            described[name] = Layer(name, position, conv.out_channels, parameters)
+    return described
+
+
+def _parts(batches: Iterable[Batch], size: int) -> Iterator[Batch]:
+    """The batches, those of more than `size` images in parts."""
+    for inputs, labels in batches:
+        if isinstance(inputs, tuple):
+            yield from zip(zip(*(part.split(size) for part in inputs), strict=True), labels.split(size), strict=True)
+        else:
+            yield from zip(inputs.split(size), labels.split(size), strict=True)
+
+
+def _predictions(logits: Tensor) -> np.ndarray:
+    """Predictions (N,) of logits (N, classes), in the smallest type of integer that holds them."""
+    return predict(logits).cpu().numpy().astype(np.min_scalar_type(max(2, logits.shape[-1]) - 1))
+
+
+def scan_of(
+    checkpoint: Checkpoint,
+    which: str = "blocks",
+    mode: str = "filter",
+    split: str = "test",
+    limit: int | None = None,
+    device: str | torch.device | None = "cpu",
+) -> Iterator[Scan]:
+    """Scan a checkpoint over a split of its data set, the first `limit` images of it, yielding after each batch.
+
+    `which` is a key of LAYERS. Raises ValueError for anything unknown or out of range.
+    """
+    check_split(split)
+    layers = choose_layers(checkpoint.model, which)
+    card = checkpoint.card
+    run = Run(
+        checkpoint=checkpoint.name, checkpoint_sha256=checkpoint.sha256, dataset=card.dataset, split=split, mode=mode
+    )
+    batches = batches_of(checkpoint, split, limit)
+    yield from scan_stream(checkpoint.model, batches, layers, mode, run=run, device=device)
