@@ -23,6 +23,12 @@ PAGES = [
         help="Accuracy at every K for one or several rankings, as a chart, a table and a CSV file.",
     ),
     st.Page(
+        "explorer/app_pages/scan.py",
+        title="Scan",
+        icon=":material/layers:",
+        help="Prune all channels of one layer at a time, and see which layers the network can do without.",
+    ),
+    st.Page(
         "explorer/app_pages/model.py",
         title="Model",
         icon=":material/deployed_code:",

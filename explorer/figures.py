@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from explorer.charts import AXES, MANY, PRUNED, check_axis, close_range, thumbnails, with_ratio
+from explorer.charts import AXES, LOST, MANY, PRUNED, check_axis, close_range, losses, thumbnails, with_ratio
 from explorer.ranking import order_of
 
 if TYPE_CHECKING:
@@ -276,6 +276,28 @@ def class_figure(table: pd.DataFrame, k: int) -> Figure:
     axes.xaxis.set_major_formatter(PercentFormatter(1))
     axes.set_xlabel("Accuracy")
     figure.legend(loc="outside upper right", ncols=2, frameon=False)
+    return figure
+
+
+def layers_figure(table: pd.DataFrame, title: str = "") -> Figure:
+    """Accuracy lost with each layer pruned whole, with 95 % intervals, in network order from the top.
+
+    `table` has the columns that `charts.layer_bars` reads.
+    """
+    rows = losses(table)
+    figure, axes = _page((CURVE_SIZE[0], 0.34 * len(rows) + 1.2))
+    axes.grid(axis="y", visible=False)
+    places = range(len(rows))
+    spread = [rows["lost"] - rows["lost_low"], rows["lost_high"] - rows["lost"]]
+    axes.barh(places, rows["lost"], height=0.66, xerr=spread, color=PALETTE[0], ecolor=INK, capsize=3)
+    for place, high, label in zip(places, rows["lost_high"], rows["label"], strict=True):
+        axes.annotate(label, (max(high, 0), place), (5, 0), textcoords="offset points", va="center", fontsize=10)
+    axes.set_yticks(places, rows["layer"])
+    axes.invert_yaxis()
+    axes.margins(x=0.12, y=0.02)
+    axes.axvline(0, color=INK, linewidth=1)
+    axes.set_xlabel(LOST)
+    axes.set_title(title, fontsize=11, loc="left")
     return figure
 
 

@@ -80,6 +80,10 @@ class Job:
             return None
         return (time.monotonic() - self._stage) * (1 / self.fraction - 1)
 
+    def seconds_for(self, amount: int) -> float | None:
+        """Seconds that `amount`, in the job's own units, takes at the pace so far; None while there is none."""
+        return self.elapsed / self.done * amount if self.elapsed and self.done else None
+
     def cancel(self) -> None:
         """Ask the job to stop after its current step; a job that has not begun is cancelled at once."""
         self.cancelling = True

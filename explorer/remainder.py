@@ -30,7 +30,7 @@ from explorer.graph import (
 )
 from explorer.models import conv_layer
 from explorer.plan import check_logits, two_images
-from explorer.pruning import check_mode, mode_info, prune
+from explorer.pruning import MODES, check_mode, mode_info, prune
 
 KEPT_BYTES = 2**26  # of the unpruned network's values at once: large batches come in parts
 Fit = TypeVar("Fit")
@@ -66,6 +66,24 @@ def plan_layers(
     sites, left_out = _fitting(layers, lambda layer: chosen.sites(traced, layer))
     emits = {layer: chosen.emits(conv_layer(model, layer)) for layer in sites}
     return SharedPass(traced, sites, emits, example, left_out)
+
+
+def fitting_modes(model: nn.Module, layers: Iterable[str]) -> list[str]:
+    """The modes that fit at least one of the layers, in the registry's order."""
+    names = list(layers)
+    try:
+        traced = trace(model)
+    except UntraceableError:
+        return [mode for mode in MODES if any(_fits(check_mode, model, layer, mode) for layer in names)]
+    return [mode for mode, info in MODES.items() if any(_fits(info.sites, traced, layer) for layer in names)]
+
+
+def _fits(check: Callable[..., object], *asked: object) -> bool:
+    try:
+        check(*asked)
+    except ValueError:
+        return False
+    return True
 
 
 def _fitting(layers: Iterable[str], fit: Callable[[str], Fit]) -> tuple[dict[str, Fit], dict[str, str]]:

@@ -16,7 +16,7 @@ import streamlit as st
 import torch
 from torch.fx.passes.shape_prop import ShapeProp
 
-from explorer import activations, charts, checkpoints, data, figures, pruning, ranking, report, schedule
+from explorer import activations, charts, checkpoints, data, figures, pruning, ranking, remainder, report, schedule
 from explorer.activations import ChannelStatistics, collect_stream, outputs
 from explorer.checkpoints import Checkpoint
 from explorer.experiment import Experiment, batches_of, sweep_of
@@ -24,6 +24,7 @@ from explorer.graph import exclusive, module_of, trace
 from explorer.jobs import Board, Job, reports
 from explorer.models import conv_layers
 from explorer.ranking import CRITERIA, Ranking
+from explorer.scan import Scan, choose_layers, scan_of
 from explorer.sweep import Sweep
 
 if TYPE_CHECKING:
@@ -77,6 +78,18 @@ def fitting_modes(point: Checkpoint, layer: str) -> tuple[str, ...]:
     return tuple(pruning.fitting_modes(point.model, layer))
 
 
+@lru_cache(maxsize=32)
+def scanned_layers(point: Checkpoint, which: str) -> tuple[str, ...]:
+    """The layers that a scan of `which`, a key of scan.LAYERS, looks at."""
+    return choose_layers(point.model, which)
+
+
+@lru_cache(maxsize=32)
+def scan_modes(point: Checkpoint, which: str) -> tuple[str, ...]:
+    """The pruning modes that fit at least one of these layers."""
+    return tuple(remainder.fitting_modes(point.model, scanned_layers(point, which)))
+
+
 @lru_cache(maxsize=64)
 def fitting_criteria(point: Checkpoint, layer: str) -> tuple[str, ...]:
     """The criteria that fit the layer."""
@@ -113,6 +126,14 @@ def accuracy_table(result: Sweep) -> pd.DataFrame:
 
 
 _accuracy_table = lru_cache(maxsize=TABS)(report.accuracy_table)
+
+
+def scan_table(result: Scan) -> pd.DataFrame:
+    """One row a layer, the columns of the CSV file; made once for a whole scan."""
+    return _scan_table(result) if result.done == result.total else report.scan_table(result)
+
+
+_scan_table = lru_cache(maxsize=TABS)(report.scan_table)
 
 
 @dataclass(frozen=True)
@@ -221,6 +242,15 @@ def unpruned(point: Checkpoint, again: bool = False) -> Job:
     """The job that tests the network as it is: a sweep of K = 0 alone, so that the order does not matter."""
     experiment = Experiment(point.name, next(iter(conv_layers(point.model))), criterion="l1", ks=(0,))
     return _job(("sweep", point.sha256, experiment), lambda: sweep_of(experiment, point), again)
+
+
+def scan(point: Checkpoint, which: str, mode: str, limit: int | None, again: bool = False) -> Job:
+    """The job that prunes each layer whole. The blocks of a network whose layers are all there need no new one."""
+    key = ("scan", point.sha256, which, mode, limit)
+    whole = board().get(("scan", point.sha256, "all", mode, limit))
+    if whole is not None and whole.result is not None:
+        board().keep(key, whole.result.only(scanned_layers(point, which)))
+    return _job(key, lambda: scan_of(point, which, mode, TEST, limit), again)
 
 
 def download(dataset: str, again: bool = False) -> Job:

@@ -454,16 +454,24 @@ def sweep_job(view: View) -> Job:
     Meanwhile the axes stand there, so that the browser has loaded what draws charts when the curve comes.
     """
     ask = partial(cache.sweep, view.checkpoint, view.experiment)
+    return begun(ask, lambda job: sweeping(job, view.layer), lambda job: cache.curve(job) is not None)
+
+
+def begun(ask: Callable[..., Job], what: Callable[[Job], str], ready: Callable[[Job], bool]) -> Job:
+    """The job that `ask()` gives once it is `ready` to be shown, though it may still run; stops the page until then.
+
+    `what(job)` says what it is at, and `ask(again=True)` starts it anew.
+    """
     job = ask()
     with st.container():
         if cache.curve(job) is None and not job.finished:
             draw(charts.empty_curve(view.channels), key="frame")
             job.wait(PATIENCE)
         if job.status in (FAILED, CANCELLED):
-            show_end(job, sweeping(job, view.layer), ask)
-        elif cache.curve(job) is None:
-            follow(job, sweeping(job, view.layer), lambda: cache.curve(job) is not None)
-        if cache.curve(job) is None:
+            show_end(job, what(job), ask)
+        elif not ready(job):
+            follow(job, what(job), lambda: ready(job))
+        if not ready(job):
             st.stop()
     return job
 
@@ -585,16 +593,20 @@ def figure_button(file: Callable[[str], bytes], name: str, key: str, label: str 
 
 def file_name(view: View, *more: str) -> str:
     """A file name that says what is in it."""
-    parts = [view.checkpoint.name, view.layer, *more]
+    return plain_name(view.checkpoint.name, view.layer, *more)
+
+
+def plain_name(*parts: str) -> str:
+    """A file name of parts that may hold anything."""
     return "_".join(re.sub(r"[^A-Za-z0-9.-]+", "-", part) for part in parts)
 
 
 def draw(chart: charts.Chart, **options: Any) -> Any:
     """A chart in the page's full width, with readable axes on white."""
-    config = chart.spec["config"]
+    config, own = chart.spec["config"], {mark: {"color": ink()} for mark in ("text", "rule")}
     if st.context.theme.type == "light":  # Streamlit's own grey is pale; its dark theme needs no help
         config = {part: {**look, "labelColor": LIGHT_INK, "titleColor": LIGHT_INK} for part, look in config.items()}
-    spec = {**chart.spec, "datasets": chart.data, "config": {**config, "text": {"color": ink()}}}
+    spec = {**chart.spec, "datasets": chart.data, "config": {**config, **own}}
     return st.vega_lite_chart(spec, width="stretch", alt=chart.words, **options)
 
 

@@ -1,0 +1,134 @@
+"""Which layers matter: what the network loses with all channels of one layer pruned, for one layer after another."""
+
+from functools import partial
+from typing import Any
+
+import streamlit as st
+
+from explorer import charts, data
+from explorer.app_pages import cache, controls
+from explorer.checkpoints import Checkpoint
+from explorer.experiment import default_layer
+from explorer.jobs import Job
+from explorer.pruning import MODES
+from explorer.scan import LAYERS, Scan, samples
+
+EVERYTHING = "all"
+WORK = "Pruning one layer at a time"
+PRUNE = "explorer/app_pages/prune.py"
+
+
+def pick_layers(point: Checkpoint) -> str:
+    """Which layers are scanned, with what that means for this network."""
+    which = controls.pick_option("Layers", "layers", list(LAYERS))
+    if which != "blocks":
+        st.caption("Every convolution, in the order they run.")
+    elif cache.scanned_layers(point, "blocks") == cache.scanned_layers(point, EVERYTHING):
+        st.caption("This network has no residual additions: each convolution is a block of its own.")
+    else:
+        st.caption("The last convolution of each residual block, before the addition.")
+    return which
+
+
+def pick_limit(point: Checkpoint) -> int | None:
+    """How many test images a large network is scanned on; None means all."""
+    some = samples(point.model)
+    if not some:
+        return None
+    words = "The first test images: a sample at first, for a network of this size takes minutes over all."
+    images = controls.pick_option("Test images", "images", [*map(str, some), EVERYTHING], help=words)
+    return None if images == EVERYTHING else int(images)
+
+
+def explore(point: Checkpoint, job: Job, live: bool) -> None:
+    """The bars so far, and the way from one of them to Prune. `live` while more images come in."""
+    with st.container():
+        if live:
+            controls.progress(job, WORK)
+    scan: Scan = job.latest
+    table = cache.scan_table(scan)
+    st.subheader("Accuracy lost with all channels of a layer pruned", help="Click a bar to choose its layer.")
+    controls.draw(charts.layer_bars(table[1:]), key="bars", on_select=choose_clicked, selection_mode="pick")
+    st.caption(about(scan, job, live))
+    open_on_prune(point, scan)
+    if live and job.finished:
+        st.rerun()
+
+
+def choose_clicked() -> None:
+    """Choose the layer whose bar was clicked."""
+    picked = st.session_state["bars"].selection.pick
+    if picked:
+        st.session_state["layer"] = picked[0]["layer"]
+
+
+def about(scan: Scan, job: Job, live: bool) -> str:
+    """What the bars stand for, and how long all test images would take."""
+    images = f"So far over {scan.done:,}" if live else f"Over {scan.done:,}"
+    unpruned = f"Unpruned: {charts.percent(scan.correct_before / scan.done)}. In network order from the top."
+    words = f"{images} test images, with 95 % intervals. {unpruned}"
+    everything = len(data.load_split(scan.run.dataset, scan.run.split))
+    seconds = job.seconds_for(everything)
+    if scan.total < everything and seconds is not None:
+        words += f" All {everything:,} images would take about {controls.duration(seconds)}."
+    return words
+
+
+def open_on_prune(point: Checkpoint, scan: Scan) -> None:
+    """One layer, and a link to it on Prune."""
+    usual = default_layer(point) if default_layer(point) in scan.names else scan.names[-1]
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        layer = controls.pick_named("Layer", "layer", scan.names, usual, "not among the layers scanned", width=320)
+        link = {"checkpoint": point.name, "layer": layer, "mode": scan.run.mode}
+        st.page_link(PRUNE, label=f"Prune {layer} channel by channel", icon=":material/content_cut:", query_params=link)
+
+
+def numbers(scan: Scan) -> None:
+    """The table, the files, and what is missing from them."""
+    if scan.slow:
+        st.caption(
+            ":material/hourglass: This network cannot be traced, so every layer ran a copy of it: exact, but slow."
+        )
+    table = cache.scan_table(scan)
+    name = controls.plain_name(scan.run.checkpoint, "scan", scan.run.mode)
+    title = f"{scan.run.checkpoint}: accuracy lost with a layer pruned whole, {scan.done:,} {scan.run.split} images"
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.subheader("Every number")
+        controls.figure_buttons(partial(cache.layers_file, scan, title), name, "scan")
+        controls.csv_button(table, name)
+    share = partial(st.column_config.NumberColumn, format="percent")
+    columns: dict[str, Any] = {
+        "position": st.column_config.NumberColumn("Place", help="Among all convolutions, in the order they run"),
+        "layer": "Layer",
+        "channels": "Channels",
+        "parameters": st.column_config.NumberColumn("Parameters", format="localized"),
+        "accuracy": share("Accuracy"),
+        "low": share("95 % from"),
+        "high": share("95 % to"),
+        "change": st.column_config.NumberColumn("Change in points", format="%+.2f"),
+    }
+    st.dataframe(
+        table[list(columns)].fillna({"layer": "unpruned"}),
+        column_config=columns,
+        hide_index=True,
+        alt="Accuracy with each layer pruned whole; the first row is the unpruned network",
+    )
+    for layer, why in scan.left_out.items():
+        st.caption(f":material/do_not_disturb_on: {layer} is left out: {why}.")
+
+
+with controls.page():
+    point = controls.pick_checkpoint()
+    with st.sidebar:
+        which = pick_layers(point)
+        modes = cache.scan_modes(point, which)
+        mode = controls.pick_named("What pruning zeroes", "mode", modes, "filter", "no mode that fits these layers")
+        st.caption(MODES[mode].sentence)
+        limit = pick_limit(point)
+    controls.require_data(point.card.dataset)
+    ask = partial(cache.scan, point, which, mode, limit)
+    job = controls.begun(ask, lambda job: WORK, lambda job: job.latest is not None)
+    live = not job.finished
+    st.fragment(explore, run_every=controls.POLL if live else None)(point, job, live)
+    if not live:
+        numbers(job.latest)
