@@ -359,18 +359,20 @@ def layer_bars(table: pd.DataFrame, height: int | None = None) -> Chart:
     (points), one row a layer. A click picks a layer (selection `pick`).
     """
     rows = losses(table)
-    columns = ["layer", "position", "channels", "parameters", "accuracy", "change", "lost", "lost_low", "lost_high"]
-    spec = _layers_spec(len(rows), height or _row_height(len(rows)) * len(rows) + 60)
+    columns = ["layer", "position", "channels", "parameters", "accuracy", "lost", "lost_low", "lost_high", "beside"]
+    ends = float(min(0, rows["lost_low"].min())), float(max(1, 1.12 * rows["lost_high"].max()))  # with room for labels
+    spec = _layers_spec(len(rows), *ends, height or _row_height(len(rows)) * len(rows) + 80)
     words = f"Accuracy lost in points with a layer pruned whole: {_least_and_most(rows)}"
     return Chart(spec, {"layers": rows[[*columns, "tone", "label"]]}, words)
 
 
 @lru_cache(maxsize=32)
-def _layers_spec(count: int, height: int) -> dict[str, Any]:
+def _layers_spec(count: int, low: float, high: float, height: int) -> dict[str, Any]:
     pick = alt.selection_point(name="pick", fields=["layer"], on="click", toggle=False, clear=False)
     axis = alt.Axis(ticks=False, labelLimit=320, labelPadding=8, labelOverlap=False)
     y = alt.Y("layer:N", sort=None, title=None, axis=axis)
-    lost = alt.X("lost:Q", title=LOST, scale=alt.Scale(zero=True, nice=True, padding=60), axis=alt.Axis(tickCount=8))
+    scale, ticks = alt.Scale(domain=[low, high], nice=False), alt.Axis(tickCount=8)
+    lost = alt.X("lost:Q", title=LOST, scale=scale, axis=ticks)
     tips = [
         alt.Tooltip("layer:N", title="Layer"),
         alt.Tooltip("position:Q", title="Place in the network"),
@@ -387,9 +389,9 @@ def _layers_spec(count: int, height: int) -> dict[str, Any]:
         rows.mark_bar(height={"band": 0.66}, cursor="pointer", cornerRadiusEnd=3)
         .encode(x=lost, y=y, color=TONE, tooltip=tips)
         .add_params(pick),
-        rows.mark_rule(strokeWidth=3).encode(x=alt.X("lost_low:Q", title=LOST), x2="lost_high:Q", y=y, tooltip=tips),
+        rows.mark_rule(strokeWidth=2).encode(x=alt.X("lost_low:Q", title=LOST), x2="lost_high:Q", y=y, tooltip=tips),
         rows.mark_text(align="left", dx=8, fontSize=size).encode(
-            x=alt.X("lost_high:Q", title=LOST), y=y, text="label:N", tooltip=tips
+            x=alt.X("beside:Q", title=LOST), y=y, text="label:N", tooltip=tips
         ),
         height=height,
     )
@@ -399,7 +401,8 @@ def losses(table: pd.DataFrame) -> pd.DataFrame:
     """The changes as losses, their signs turned: lost, lost_low, lost_high (points), and each as a label."""
     lost = {"lost": -table["change"], "lost_low": -table["change_high"], "lost_high": -table["change_low"]}
     labels = [f"{value:.2f}".replace("-", "−") for value in lost["lost"] + 0.0]
-    return table.assign(**lost, tone=0, label=labels)
+    beside = lost["lost_high"].clip(lower=0)
+    return table.assign(**lost, beside=beside, tone=0, label=labels)
 
 
 def _least_and_most(rows: pd.DataFrame) -> str:

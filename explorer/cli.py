@@ -278,7 +278,8 @@ def _at_ends(result: Sweep) -> str:
 
 def _worst(result: scan.Scan) -> str:
     row = int(result.change.argmin())
-    return f"the largest change {result.change[row]:+.2f} points at {result.names[row]}"
+    points = f"{result.change[row]:+.2f}".replace("-", "−")
+    return f"the largest change {points} points, at {result.names[row]}"
 
 
 def _parser() -> Parser:

@@ -290,8 +290,8 @@ def layers_figure(table: pd.DataFrame, title: str = "") -> Figure:
     places = range(len(rows))
     spread = [rows["lost"] - rows["lost_low"], rows["lost_high"] - rows["lost"]]
     axes.barh(places, rows["lost"], height=0.66, xerr=spread, color=PALETTE[0], ecolor=INK, capsize=3)
-    for place, high, label in zip(places, rows["lost_high"], rows["label"], strict=True):
-        axes.annotate(label, (max(high, 0), place), (5, 0), textcoords="offset points", va="center", fontsize=10)
+    for place, beside, label in zip(places, rows["beside"], rows["label"], strict=True):
+        axes.annotate(label, (beside, place), (5, 0), textcoords="offset points", va="center", fontsize=10)
     axes.set_yticks(places, rows["layer"])
     axes.invert_yaxis()
     axes.margins(x=0.12, y=0.02)

@@ -26,7 +26,7 @@ from explorer.models import conv_layer, conv_layers
 from explorer.remainder import plan_layers
 from explorer.sweep import Run
 
-LARGE = 1_000_000  # weights in convolutions, from which on a scan of a whole test set takes minutes
+LARGE = 500_000  # weights in convolutions, from which on a scan of a whole test set takes minutes
 SAMPLES = (500, 2000)  # images to look at first, then
 
 

@@ -62,6 +62,7 @@ def test_every_chart_is_valid_vega_lite_with_its_data_inside():
         charts.channel_bars(channels, "Mean activation"),
         charts.class_bars(classes(), 3),
         charts.confusion_map(confusion("ab", [[5, 2], [1, 6]]), 3),
+        charts.layer_bars(scanned()),
     ):
         whole = chart.altair().to_dict()  # validates against the schema
         assert set(whole["datasets"]) == set(chart.data)
@@ -145,6 +146,49 @@ def test_a_confusion_matrix_of_many_classes_has_no_text_and_one_of_two_is_tall_e
     assert layers(big)[0]["encoding"]["y"]["title"] == "Predicted at K = 0"
     two = charts.confusion_map(confusion("ab", [[5, 2], [1, 6]]), 3)
     assert len(layers(two)) == 3 and two.spec["height"] == 280
+
+
+def scanned(**columns) -> pd.DataFrame:
+    table = pd.DataFrame({
+        "layer": ["stem", "block.2", "block.1"],
+        "position": [1, 2, 5],
+        "channels": [4, 8, 8],
+        "parameters": [100, 2000, 3000],
+        "accuracy": [0.1, 0.85, 0.93],
+        "change": [-80.0, -5.0, 3.0],
+        "change_low": [-82.0, -7.0, 1.0],
+        "change_high": [-78.0, -3.0, 5.0],
+    })  # fmt: skip
+    return table.assign(**columns)
+
+
+def test_layers_stand_in_network_order_with_what_they_cost():
+    chart = charts.layer_bars(scanned())
+    rows = chart.data["layers"]
+    assert rows["layer"].tolist() == ["stem", "block.2", "block.1"]
+    assert rows[["lost_low", "lost", "lost_high"]].values.tolist() == [[78, 80, 82], [3, 5, 7], [-5, -3, -1]]
+    assert rows["label"].tolist() == ["80.00", "5.00", "−3.00"]
+    bars, whiskers, labels = layers(chart)
+    assert bars["encoding"]["y"]["sort"] is None, "the bars must keep the network's order"
+    assert (whiskers["encoding"]["x"]["field"], whiskers["encoding"]["x2"]["field"]) == ("lost_low", "lost_high")
+    assert labels["encoding"]["text"]["field"] == "label" and (rows["beside"] >= 0).all()
+    low, high = bars["encoding"]["x"]["scale"]["domain"]
+    assert low == -5 and high > 82
+    assert chart.words == (
+        "Accuracy lost in points with a layer pruned whole: 3 layers, from block.1 with −3.00 to stem with 80.00"
+    )
+    assert [parameter["name"] for parameter in chart.spec["params"]] == ["pick"]
+
+
+def test_layers_that_cost_nothing_still_make_an_axis():
+    chart = charts.layer_bars(scanned(change=0.0, change_low=-0.0, change_high=0.0))
+    assert chart.data["layers"]["label"].tolist() == ["0.00"] * 3
+    assert layers(chart)[0]["encoding"]["x"]["scale"]["domain"] == [0, 1]
+
+
+def test_many_layers_get_fewer_pixels_each():
+    few, many = (pd.concat([scanned()] * times) for times in (2, 20))
+    assert charts.layer_bars(few).spec["height"] / len(few) > charts.layer_bars(many).spec["height"] / len(many)
 
 
 def test_thumbnails_enlarge_whole_pixels():

@@ -3,8 +3,9 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
+import pandas as pd
 import pytest
 
 from explorer import checkpoints, cli, data, recipes, training
@@ -264,6 +265,33 @@ def test_stats_prints_a_row_a_channel_and_writes_csv(capsys, tmp_path):
     assert (tmp_path / "s.csv").read_text().startswith("channel,mean,std,")
 
 
+def test_scan_prints_a_row_a_layer_and_writes_csv(capsys, tmp_path):
+    command = ["scan", FASHION, "--limit", "200", "--mode", "weights"]
+    assert cli.main(command) == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    names = "position layer channels parameters n correct accuracy low high change"
+    assert rows[0] == names.split() and [row[1] for row in rows[1:]] == ["unpruned", "conv1", "conv2"]
+    assert cli.main([*command, "--layers", "all", "--split", "train", "--csv", "-"]) == 0
+    printed = capsys.readouterr().out
+    assert cli.main([*command, "--layers", "all", "--split", "train", "--csv", str(tmp_path / "a.csv")]) == 0
+    assert "2 layers on 200 images, the largest change −" in capsys.readouterr().out
+    assert (tmp_path / "a.csv").read_text() == printed
+    table = pd.read_csv(io.StringIO(printed))
+    assert table["split"].unique().tolist() == ["train"] and table["mode"].unique().tolist() == ["weights"]
+    assert table["n"].tolist() == [200] * 3 and table["change"][0] == 0
+
+
+def test_scan_says_what_is_left_out_and_what_is_slow(capsys, monkeypatch):
+    def streams(*args, really=cli.scan.scan_of):
+        for part in really(*args):
+            yield replace(part, slow=True, left_out={"conv9": "it does not fit"})
+
+    monkeypatch.setattr(cli.scan, "scan_of", streams)
+    assert cli.main(["scan", FASHION, "--limit", "20"]) == 0
+    err = capsys.readouterr().err
+    assert "cannot be traced" in err and "left out conv9: it does not fit\n" in err
+
+
 def test_bench_prints_the_promised_json(capsys):
     assert cli.main(["bench", FASHION, "--limit", "50", "--k", "0:33:16", "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
@@ -304,6 +332,14 @@ def test_bench_prints_the_promised_json(capsys):
         (f"stats {FASHION} --csv .", "cannot write . (Is a directory)"),
         (f"stats {FASHION} --split val", "unknown split 'val'; choose one of: "),
         (f"bench {FASHION} --k 0:99", "is outside 0…32"),
+        ("scan nope", "unknown checkpoint 'nope'; there are: "),
+        (f"scan {FASHION} --layers some", "unknown layers 'some'; choose one of: blocks, all"),
+        (f"scan {FASHION} --mode best", "unknown mode 'best'; choose one of: filter, weights"),
+        (f"scan {FASHION} --mode inputs", "there is no layer to scan: mode 'inputs' prunes the input channels"),
+        (f"scan {FASHION} --split val", "unknown split 'val'; choose one of: test, train"),
+        (f"scan {FASHION} --limit 0", "limit 0 is outside 1…10000"),
+        (f"scan {FASHION} --device abacus", "device 'abacus' is not available here"),
+        (f"scan {FASHION} --csv missing/a.csv", "cannot write missing/a.csv (No such file or directory)"),
     ],
 )
 def test_bad_sweeps_are_one_sentence(capsys, words, sentence):

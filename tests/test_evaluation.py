@@ -39,3 +39,34 @@ def test_unknown_device_is_named():
     with pytest.raises(ValueError, match="'abacus'"):
         evaluation.resolve_device("abacus")
     assert evaluation.resolve_device("cpu").type == "cpu"
+
+
+def test_change_interval_equals_a_worked_example():
+    # `diffpropci.mp(b = 40, c = 20, n = 160)` of the R package PropCIs, which cites the same paper
+    low, high = evaluation.change_interval(np.array([40]), np.array([20]), 160)
+    assert (low[0], high[0]) == pytest.approx((-0.21601726, -0.03089632), abs=1e-7)
+
+
+@pytest.mark.parametrize("n", [1, 7, 500])
+def test_change_interval_holds_the_change_and_stays_in_range(n):
+    broken, repaired = (counts.ravel() for counts in np.meshgrid(np.arange(n + 1), np.arange(n + 1)))
+    broken, repaired = broken[broken + repaired <= n], repaired[broken + repaired <= n]
+    low, high = evaluation.change_interval(broken, repaired, n)
+    change = (repaired - broken) / n
+    assert (low <= change).all() and (change <= high).all()
+    assert low.min() >= -1 and high.max() <= 1 and (low < high).all()
+
+
+def test_mcnemar_by_hand():
+    # 2 · C(10, 0…1) / 2¹⁰ for one repaired and nine broken, and the same the other way round
+    assert evaluation.mcnemar(9, 1) == evaluation.mcnemar(1, 9) == 2 * 11 / 2**10
+    assert evaluation.mcnemar(0, 0) == evaluation.mcnemar(3, 3) == 1
+
+
+def test_images_are_counted_and_none_are_lost():
+    batches = [(torch.zeros(2, 1), torch.zeros(2)), (torch.zeros(3, 1), torch.zeros(3))]
+    for given in (batches, iter(batches)):
+        total, again = evaluation.count_images(given)
+        assert total == 5 and [len(labels) for _, labels in again] == [2, 3]
+    with pytest.raises(ValueError, match="no images"):
+        evaluation.count_images([])

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 from matplotlib.image import imread
-from test_charts import classes, curve
+from test_charts import classes, curve, scanned
 
 from explorer import activations, figures
 from explorer.models import build
@@ -210,3 +210,13 @@ def test_pyplot_stays_out_of_it():
 
     figures.maps_figure(MAPS, TITLES)
     assert "matplotlib.pyplot" not in sys.modules
+
+
+def test_layers_for_print():
+    figure = figures.layers_figure(scanned(), "net")
+    (axes,) = figure.axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["stem", "block.2", "block.1"]
+    assert axes.yaxis_inverted(), "the first layer on top"
+    assert [bar.get_width() for bar in axes.patches] == [80, 5, -3]
+    assert [text.get_text() for text in axes.texts] == ["80.00", "5.00", "−3.00"]
+    assert figures.figure_bytes(figure, "svg").startswith(b"<?xml")

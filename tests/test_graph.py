@@ -154,6 +154,17 @@ def test_program_forgets_what_nobody_reads_again():
     assert set(env) == {call}
 
 
+def test_what_depends_on_a_node_and_what_it_depends_on():
+    traced = graph.trace(Net(lambda net, x, y: net.pool(net.relu(y)) + net.pool(x[:, :1])))
+    (call,) = graph.layer_calls(traced, "conv")
+    output = graph.output_of(traced)
+    after = graph.descendants([call])
+    assert {node.name for node in after} == {"conv", "relu", "pool", "add", "output"}
+    assert {node.name for node in graph.ancestors([output]) - after} == {"x", "getitem", "pool_1"}
+    (relu,) = (node for node in after if node.name == "relu")
+    assert graph.ancestors([output], stop=[relu]) == graph.ancestors([output]) - {call}
+
+
 def test_activation_node_follows_batch_norm_to_the_activation():
     traced = graph.trace(Net(lambda net, x, y: net.pool(net.relu(net.bn(y)))))
     (call,) = graph.layer_calls(traced, "conv")

@@ -80,6 +80,18 @@ def test_partial_results_and_time_left_show_while_it_runs():
     assert job.left == pytest.approx(3 * job.elapsed, rel=0.5)
     gate.open()
     assert job.wait(PATIENCE)
+    assert job.seconds_for(40) == pytest.approx(10 * job.elapsed)
+
+
+def test_a_job_without_a_pace_does_not_guess():
+    board, gate = Board(), Gate()
+    running = board.submit("first", gate)
+    assert board.submit("second", lambda: counting(2)).seconds_for(10) is None
+    board.keep("kept", Step(4, 4))
+    kept = board.get("kept")
+    assert kept is not None and kept.seconds_for(10) is None
+    gate.open()
+    assert running.wait(PATIENCE)
 
 
 def test_heavy_jobs_queue_in_order_and_light_ones_do_not():

@@ -2,20 +2,26 @@
 
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
 from streamlit.testing.v1 import AppTest
 
-from explorer import checkpoints, data
+from explorer import checkpoints, data, scan
+from explorer.app_pages import cache
 from explorer.experiment import Experiment, sweep_of
+from explorer.jobs import CANCELLED
+from explorer.models import build
 from explorer.ranking import CRITERIA
-from explorer.report import accuracy_table
+from explorer.report import accuracy_table, scan_table
+from explorer.scan import scan_of
 
 ENTRY = str(Path(__file__).parent.parent / "streamlit_app.py")
 BUNDLED = "simple-cnn_fashion-mnist"
-PAGES = ["prune", "activations", "sweep", "model"]
+PAGES = ["prune", "activations", "sweep", "scan", "model"]
 PATIENCE = 120  # seconds
 
 
@@ -236,6 +242,13 @@ def test_a_nonsense_link_gets_one_sentence_and_a_good_default(link, sentence, tr
             "“3, 99” are no first and last K: give two whole numbers from 0 to 32; showing all.",
         ),
         ("sweep", {"step": "0"}, "“0” is no step: give a whole number from 1 to 32; showing 1."),
+        (
+            "scan",
+            {"layers": "some"},
+            "The link's layers “some” is not known: choose one of blocks, all; showing blocks.",
+        ),
+        ("scan", {"layer": "fc1"}, "“fc1” is not among the layers scanned: choose one of conv1, conv2; showing conv2."),
+        ("scan", {"mode": "inputs"}, "“inputs” is no mode that fits these layers: choose one of filter, weights;"),
         ("model", {"checkpoint": "../../etc/passwd"}, "“../../etc/passwd” is no trained network here"),
     ],
 )
@@ -357,6 +370,90 @@ def test_pages_of_a_network_for_pairs_speak_of_pairs(page):
     if page == "activations":
         classes = [image.proto.imgs[0].caption for image in at.get("image") if image.proto.imgs[0].caption]
         assert classes == ["different"] * 4 + ["same"] * 4
+
+
+# Scan
+
+
+def layer_link(at: AppTest):
+    """The link that leads from a layer to Prune."""
+    (link,) = (link.proto for link in at.get("page_link") if "channel by channel" in link.proto.label)
+    return link
+
+
+def test_the_scan_page_shows_what_each_layer_costs(truth):
+    at = visit("scan")
+    *_, whole = scan_of(checkpoints.load(BUNDLED))
+    table = at.dataframe[0].value
+    assert table["layer"].tolist() == ["unpruned", "conv1", "conv2"]
+    assert table["accuracy"].tolist() == scan_table(whole)["accuracy"].tolist()
+    assert table["accuracy"].tolist()[::2] == [truth["accuracy"][0], truth["accuracy"][32]]
+    assert any("Over 10,000 test images" in caption.value for caption in at.caption)
+    assert any("no residual additions" in caption.value for caption in at.sidebar.caption)
+    assert {button.label for button in at.get("download_button")} == {"PNG", "SVG", "PDF", "Download CSV"}
+    assert b"conv1" in cache.layers_file(whole, "a title", "svg")
+
+
+def test_a_layer_of_the_scan_opens_on_prune():
+    at = visit("scan", mode="weights")
+    assert "layer=conv2" in layer_link(at).query_string and "mode=weights" in layer_link(at).query_string
+    at.selectbox(key="layer").select("conv1")
+    settle(at)
+    assert layer_link(at).label == "Prune conv1 channel by channel"
+    assert f"checkpoint={BUNDLED}&layer=conv1&mode=weights" in layer_link(at).query_string
+    assert visit(checkpoint=BUNDLED, layer="conv1", mode="weights").selectbox(key="layer").value == "conv1"
+
+
+@pytest.fixture
+def large(monkeypatch, tmp_path) -> str:
+    """A network so large that its scan begins with a sample, on the bundled data; untrained."""
+    card = checkpoints.read_card(BUNDLED)
+    torch.manual_seed(0)
+    model = build("lab-resnet", card.shape, len(card.classes)).eval()
+    checkpoints.save("large", model, replace(card, model="lab-resnet"), tmp_path)
+    monkeypatch.setenv("EXPLORER_CHECKPOINTS", str(tmp_path))
+    monkeypatch.setattr(scan, "SAMPLES", (20, 40))
+    return "large"
+
+
+def test_a_large_network_is_scanned_on_a_sample_and_says_how_long_all_would_take(large):
+    at = visit("scan", checkpoint=large)
+    assert at.dataframe[0].value["layer"].tolist() == ["unpruned", "res1.feature2.0", "res2.feature2.0"]
+    (about,) = (caption.value for caption in at.caption if "test images, with" in caption.value)
+    assert about.startswith("Over 20 test images") and "All 10,000 images would take about" in about
+    assert any("before the addition" in caption.value for caption in at.sidebar.caption)
+    at.segmented_control(key="images").set_value("40")
+    at.segmented_control(key="layers").set_value("all")
+    settle(at)
+    assert len(at.dataframe[0].value) == 10
+    at.segmented_control(key="layers").set_value("blocks")
+    settle(at)
+    blocks = cache.board().get(("scan", checkpoints.load(large).sha256, "blocks", "filter", 40))
+    assert blocks is not None and blocks.elapsed == 0, "they were there already"
+    assert len(at.dataframe[0].value) == 3
+
+
+def test_a_scan_that_was_cancelled_keeps_what_it_has(large, monkeypatch):
+    at = visit("scan", checkpoint=large, mode="weights")
+    job = cache.board().get(("scan", checkpoints.load(large).sha256, "blocks", "weights", 20))
+    assert job is not None
+    job.status = CANCELLED
+    settle(at)
+    assert "Pruning one layer at a time was cancelled" in at.warning[0].value
+    assert len(at.dataframe[0].value) == 3 and at.get("vega_lite_chart")
+    (again,) = [button for button in at.button if button.label == "Start again"]
+    again.click()
+    settle(at)
+    assert not at.warning and cache.board().get(job.key) is not job
+
+
+def test_layers_that_a_mode_does_not_fit_are_named(large):
+    at = visit("scan", checkpoint=large, mode="inputs", layers="all")
+    assert at.dataframe[0].value["layer"].tolist()[1:] == [
+        "res1.feature1.0", "res1.feature1.3", "res2.feature1.0", "res2.feature1.3",
+    ]  # fmt: skip
+    left_out = [caption.value for caption in at.caption if "is left out" in caption.value]
+    assert len(left_out) == 5 and "stem.0 is left out: mode 'inputs' prunes" in left_out[0]
 
 
 def test_the_model_page_tells_what_the_card_says():

@@ -4,6 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from test_scan import by_hand as scan_by_hand
 from test_sweep import by_hand
 
 from explorer import report
@@ -23,6 +24,22 @@ def test_accuracy_csv_has_the_columns_that_scripts_rely_on():
     assert lines[1].startswith("net,,,,conv,mean,,filter,0,0,2,,6,5,0.8333333333333334,")
     assert lines[2].startswith("net,,,,conv,mean,,filter,0,1,2,1,6,4,")
     assert len(lines) == 4
+
+
+def test_scan_csv_has_a_row_for_the_unpruned_network_and_one_a_layer():
+    table = report.scan_table(scan_by_hand())
+    lines = report.csv_bytes(table).decode().splitlines()
+    assert lines[0] == (
+        "checkpoint,checkpoint_sha256,dataset,split,mode,layer,position,channels,parameters,"
+        "n,correct,accuracy,low,high,change,change_low,change_high,p_value"
+    )
+    assert lines[1].startswith("net,,data,test,filter,,0,0,0,6,4,0.6666666666666666,")
+    assert lines[3].startswith("net,,data,test,filter,b,2,8,80,6,0,0.0,") and len(lines) == 5
+    assert table["change"].tolist() == pytest.approx([0, 0, -400 / 6, 100 / 6])
+    assert table["position"].tolist() == [0, 1, 2, 4] and table["p_value"].tolist() == [1, 1, 0.125, 1]
+    rows = table[1:]
+    assert (rows["change_low"] <= rows["change"]).all() and (rows["change"] <= rows["change_high"]).all()
+    assert (table["low"] <= table["accuracy"]).all() and (table["accuracy"] <= table["high"]).all()
 
 
 def test_csv_reads_back_in_full_precision():

@@ -28,6 +28,7 @@ PATIENCE = 0.4  # seconds that quick work may take before a page talks about it
 LONG = 3  # seconds after which a job offers to be cancelled
 NOTES = "notes on the link"
 SETTLED = "a note is settled"
+SCANNING = "Pruning one layer at a time"
 
 
 @dataclass(frozen=True)
@@ -454,26 +455,33 @@ def sweep_job(view: View) -> Job:
     Meanwhile the axes stand there, so that the browser has loaded what draws charts when the curve comes.
     """
     ask = partial(cache.sweep, view.checkpoint, view.experiment)
-    return begun(ask, lambda job: sweeping(job, view.layer), lambda job: cache.curve(job) is not None)
-
-
-def begun(ask: Callable[..., Job], what: Callable[[Job], str], ready: Callable[[Job], bool]) -> Job:
-    """The job that `ask()` gives once it is `ready` to be shown, though it may still run; stops the page until then.
-
-    `what(job)` says what it is at, and `ask(again=True)` starts it anew.
-    """
     job = ask()
     with st.container():
         if cache.curve(job) is None and not job.finished:
             draw(charts.empty_curve(view.channels), key="frame")
             job.wait(PATIENCE)
-        if job.status in (FAILED, CANCELLED):
-            show_end(job, what(job), ask)
-        elif not ready(job):
-            follow(job, what(job), lambda: ready(job))
-        if not ready(job):
-            st.stop()
+        first_part(job, sweeping(job, view.layer), ask, lambda: cache.curve(job) is not None)
     return job
+
+
+def scan_job(point: Checkpoint, which: str, mode: str, limit: int | None) -> Job:
+    """The scan of the network's layers over its first test images; stops the page until there is a first part of it."""
+    ask = partial(cache.scan, point, which, mode, limit)
+    job = ask()
+    with st.container():
+        first_look(job)
+        first_part(job, SCANNING, ask, lambda: job.latest is not None)
+    return job
+
+
+def first_part(job: Job, what: str, ask: Callable[..., Job], ready: Callable[[], bool]) -> None:
+    """Stops the page until the job is `ready` to be shown, though it may still run."""
+    if job.status in (FAILED, CANCELLED):
+        show_end(job, what, ask)
+    elif not ready():
+        follow(job, what, ready)
+    if not ready():
+        st.stop()
 
 
 def sweeping(job: Job, what: str) -> str:
@@ -602,7 +610,7 @@ def plain_name(*parts: str) -> str:
 
 
 def draw(chart: charts.Chart, **options: Any) -> Any:
-    """A chart in the page's full width, with readable axes on white."""
+    """A chart in the page's full width, with readable axes on white, and words and lines in the page's own ink."""
     config, own = chart.spec["config"], {mark: {"color": ink()} for mark in ("text", "rule")}
     if st.context.theme.type == "light":  # Streamlit's own grey is pale; its dark theme needs no help
         config = {part: {**look, "labelColor": LIGHT_INK, "titleColor": LIGHT_INK} for part, look in config.items()}

@@ -5,7 +5,7 @@ from typing import Any
 
 import streamlit as st
 
-from explorer import charts, data
+from explorer import charts, data, figures
 from explorer.app_pages import cache, controls
 from explorer.checkpoints import Checkpoint
 from explorer.experiment import default_layer
@@ -14,7 +14,6 @@ from explorer.pruning import MODES
 from explorer.scan import LAYERS, Scan, samples
 
 EVERYTHING = "all"
-WORK = "Pruning one layer at a time"
 PRUNE = "explorer/app_pages/prune.py"
 
 
@@ -44,7 +43,7 @@ def explore(point: Checkpoint, job: Job, live: bool) -> None:
     """The bars so far, and the way from one of them to Prune. `live` while more images come in."""
     with st.container():
         if live:
-            controls.progress(job, WORK)
+            controls.progress(job, controls.SCANNING)
     scan: Scan = job.latest
     table = cache.scan_table(scan)
     st.subheader("Accuracy lost with all channels of a layer pruned", help="Click a bar to choose its layer.")
@@ -94,7 +93,8 @@ def numbers(scan: Scan) -> None:
     title = f"{scan.run.checkpoint}: accuracy lost with a layer pruned whole, {scan.done:,} {scan.run.split} images"
     with st.container(horizontal=True, vertical_alignment="center"):
         st.subheader("Every number")
-        controls.figure_buttons(partial(cache.layers_file, scan, title), name, "scan")
+        draw = partial(figures.layers_figure, table[1:], title)
+        controls.figure_button(partial(cache.figure_file, draw), name, "scan")
         controls.csv_button(table, name)
     share = partial(st.column_config.NumberColumn, format="percent")
     columns: dict[str, Any] = {
@@ -126,8 +126,7 @@ with controls.page():
         st.caption(MODES[mode].sentence)
         limit = pick_limit(point)
     controls.require_data(point.card.dataset)
-    ask = partial(cache.scan, point, which, mode, limit)
-    job = controls.begun(ask, lambda job: WORK, lambda job: job.latest is not None)
+    job = controls.scan_job(point, which, mode, limit)
     live = not job.finished
     st.fragment(explore, run_every=controls.POLL if live else None)(point, job, live)
     if not live:
