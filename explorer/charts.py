@@ -339,7 +339,7 @@ def _confusion_spec(against: str, classes: tuple[str, ...]) -> dict[str, Any]:
     layers = [
         cells.mark_rect().encode(x=x, y=y, color=TONE, opacity=shade, tooltip=tips),
         cells.transform_filter(alt.datum.row == alt.datum.column)
-        .mark_rect(filled=False, strokeWidth=2)
+        .mark_rect(filled=False, strokeWidth=2 if few else 1)
         .encode(x=x, y=y, stroke=TONE),
     ]
     if few:
