@@ -1,6 +1,7 @@
 """The five labs, as presets: which network and layer, and how each one ranked and pruned."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from explorer.experiment import Experiment
 
@@ -31,7 +32,8 @@ class Lab:
     variants: tuple[Variant, ...]
     ks: tuple[int, int, int]  # the K of its curve: first, last, step
     axis: str = "k"  # or "ratio"
-    zoom: float | None = None  # the ratio up to which it showed the curve again
+    zoom: str = "none"  # the ratio up to which it showed the curve again
+    maps: Mapping[str, str | int] = field(default_factory=dict)  # how it laid out its maps, as in the app's links
 
     def experiment(self, variant: Variant, channels: int) -> Experiment:
         """The variant as an experiment over every K of P = channels, or the lab's where it ranks again at each K."""
@@ -75,6 +77,7 @@ LABS: dict[str, Lab] = {
             differs="The script does what was assigned. Half of the channels cost a few points; the cliff comes late.",
             variants=(ASSIGNED,),
             ks=(1, 31, 1),
+            maps={"output": "raw", "order": "original", "scale": "per map", "columns": 8, "numbers": "from 1"},
         ),
         Lab(
             name="C",
@@ -87,6 +90,15 @@ LABS: dict[str, Lab] = {
             "The two only share a number, so it prunes channels that nobody ranked.",
             variants=(ASSIGNED, Variant("As scripted", mode="inputs")),
             ks=(1, 127, 2),
+            maps={
+                "layer": "layer4.1.conv2",
+                "criterion": "block-mean",
+                "output": "block",
+                "order": "sorted",
+                "scale": "shared",
+                "columns": 11,
+                "most": 64,
+            },
         ),
         Lab(
             name="D",
@@ -100,7 +112,15 @@ LABS: dict[str, Lab] = {
             variants=(ASSIGNED, Variant("As scripted", criterion="block-mean", mode="filter+shortcut")),
             ks=(0, 256, 1),
             axis="ratio",
-            zoom=0.1,
+            zoom="0.1",
+            maps={
+                "criterion": "block-mean",
+                "output": "block",
+                "order": "original",
+                "scale": "per map",
+                "colouring": "grey",
+                "columns": 16,
+            },
         ),
         Lab(
             name="E",

@@ -19,11 +19,12 @@ NUMBERS = {"from 0": 0, "from 1": 1}
 LABELS = {"raw": "Mean raw output", "activation": "Mean activation", "block": "Mean output of the block"}
 
 
-def explore(view: View, ranking: Ranking) -> None:
-    """The bars, the maps and one channel, at K."""
+def explore(view: View, ranking: Ranking, gone: dict[int, int]) -> None:
+    """The bars, the maps and one channel, at K; `gone` says how many channels are then pruned."""
     k = controls.pick_k(view.ks)
+    pruned = gone[k]
     criterion = CRITERIA[view.experiment.criterion]
-    table = cache.channel_table(ranking, k)
+    table = cache.channel_table(ranking, pruned)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.subheader(
             f"{criterion.title} of each channel",
@@ -34,8 +35,8 @@ def explore(view: View, ranking: Ranking) -> None:
         controls.figure_button(partial(cache.figure_file, draw), name, "bars")
     bars = charts.channel_bars(table, criterion.title, height=300)
     controls.draw(bars, key="bars", on_select=show_clicked, selection_mode="pick")
-    maps(view, ranking, k)
-    examples(view, ranking, k)
+    maps(view, ranking, pruned)
+    examples(view, ranking, pruned)
 
 
 def show_clicked() -> None:
@@ -45,7 +46,7 @@ def show_clicked() -> None:
         st.session_state["channel"] = str(picked[0]["channel"])
 
 
-def maps(view: View, ranking: Ranking, k: int) -> None:
+def maps(view: View, ranking: Ranking, pruned: int) -> None:
     """The grid of averaged maps, for the screen and for print, and the numbers behind it."""
     st.subheader("Averaged maps")
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -64,7 +65,7 @@ def maps(view: View, ranking: Ranking, k: int) -> None:
     shown = figures.grid_channels(order, ranking.order, averages.mean, most)
     look = cache.Grid(
         channels=tuple(shown),
-        pruned=frozenset(map(int, ranking.order[:k])),
+        pruned=frozenset(map(int, ranking.order[:pruned])),
         titles=None if numbers == "none" else tuple(str(channel + NUMBERS[numbers]) for channel in shown),
         colour=colour,
         shared=scale == "shared",
@@ -72,14 +73,14 @@ def maps(view: View, ranking: Ranking, k: int) -> None:
     )
     picture = cache.grid_file(averages, look, LABELS[where], "png", SCREEN_DPI, controls.ink())
     which = f"the {len(shown)} most active channels" if most else f"the {len(shown)} channels"
-    st.image(picture, alt=f"Averaged maps of {which} of {view.layer}, {order} order, {k} crossed out as pruned")
+    st.image(picture, alt=f"Averaged maps of {which} of {view.layer}, {order} order, {pruned} crossed out as pruned")
     with st.container(horizontal=True, vertical_alignment="center"):
-        on, crosses = view.experiment.ranked_on, "pruned channels have a cross" if k else "nothing is pruned"
+        on, crosses = view.experiment.ranked_on, "pruned channels have a cross" if pruned else "nothing is pruned"
         st.caption(f"{which.capitalize()} over {averages.done:,} {on} {view.examples}: {POINTS[where]}; {crosses}.")
         controls.figure_button(
             partial(cache.grid_file, averages, look, LABELS[where]), controls.file_name(view, where, "maps"), "maps"
         )
-    numbers_of(view, cache.statistics_table(averages, ranking, k), where)
+    numbers_of(view, cache.statistics_table(averages, ranking, pruned), where)
 
 
 def layout(view: View) -> tuple[int | None, int | None, str]:
@@ -130,12 +131,12 @@ def numbers_of(view: View, table: pd.DataFrame, where: str) -> None:
     st.caption(f"First pruned first; the statistics are of the {POINTS[where]}.")
 
 
-def examples(view: View, ranking: Ranking, k: int) -> None:
+def examples(view: View, ranking: Ranking, pruned: int) -> None:
     """One channel's maps on a few real images."""
     st.subheader("One channel on real images")
     options, top = [str(channel) for channel in range(view.channels)], str(ranking.order[-1])
     channel = int(controls.pick_named("Channel", "channel", options, top, f"not in {view.layer}", width=200))
-    state = "pruned" if channel in ranking.order[:k] else "kept"
+    state = "pruned" if channel in ranking.order[:pruned] else "kept"
     images, labels, outputs = cache.examples(
         view.checkpoint, view.checkpoint.sha256, view.layer, st.session_state["output"], EXAMPLES
     )
@@ -152,12 +153,13 @@ def examples(view: View, ranking: Ranking, k: int) -> None:
                 alt=f"What channel {channel} puts out for it",
             )
     st.caption(
-        f"Channel {channel} is {state} at K = {k}: above, test {view.examples} of different classes; below, what the "
+        f"Channel {channel} is {state}: above, test {view.examples} of different classes; below, what the "
         "channel puts out for them, all on one scale."
     )
 
 
 with controls.page():
     view = controls.pick_view()
-    ranking = controls.ranking(view)
-    st.fragment(explore)(view, ranking)
+    controls.lab_box(view, maps=True)
+    ranking, gone = controls.steps(view)
+    st.fragment(explore)(view, ranking, gone)

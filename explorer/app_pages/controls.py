@@ -14,7 +14,7 @@ from explorer import charts, data, figures, report
 from explorer.activations import ChannelStatistics
 from explorer.app_pages import cache
 from explorer.checkpoints import Checkpoint, list_checkpoints
-from explorer.experiment import SPLITS, Experiment, default_layer, ranking_of
+from explorer.experiment import SPLITS, Experiment, default_layer, steps_of
 from explorer.jobs import CANCELLED, DONE, FAILED, QUEUED, Job
 from explorer.labs import LABS, Lab, Variant
 from explorer.models import conv_layers
@@ -28,6 +28,7 @@ PATIENCE = 0.4  # seconds that quick work may take before a page talks about it
 LONG = 3  # seconds after which a job offers to be cancelled
 NOTES = "notes on the link"
 SETTLED = "a note is settled"
+CHOSEN = "keys of the pickers"
 SCANNING = "Pruning one layer at a time"
 
 
@@ -64,7 +65,12 @@ class View:
 
 @contextmanager
 def page() -> Iterator[None]:
-    """Wraps a page's script: says at its top what the link asked for in vain, however the script ends."""
+    """Wraps a page's script: keeps what was chosen, and says at the top what the link asked for in vain.
+
+    Streamlit forgets a widget's value on pages without it; a value set anew stays, so that every page opens as chosen.
+    """
+    for key in st.session_state.setdefault(CHOSEN, set()) & set(st.session_state):
+        st.session_state[key] = st.session_state[key]
     top = st.container()
     try:
         yield
@@ -125,8 +131,8 @@ def open_variant(lab: Lab, variant: Variant, keep: Collection[str] = ()) -> None
     st.session_state.update({key: value for key, value in values.items() if key not in keep})
 
 
-def lab_box(view: View) -> None:
-    """What the view's lab did and what its ways change, with a switch between them."""
+def lab_box(view: View, maps: bool = False) -> None:
+    """What the view's lab did and what its ways change, with a switch between them, and one to its layout of `maps`."""
     with st.container(border=view.lab is not None):
         if view.lab is None:
             return
@@ -142,8 +148,16 @@ def lab_box(view: View) -> None:
             on_change=_open_chosen_variant,
             args=(lab,),
         )
+        if maps and lab.maps:
+            words = "Averaged maps of all that is kept, in the lab's own layout."
+            st.button("Maps as in the lab", icon=":material/grid_on:", help=words, on_click=_open_maps, args=(lab,))
         if current is None:
             st.caption("The pickers stand at something else than the lab's own ways.")
+
+
+def _open_maps(lab: Lab) -> None:
+    """Set the pickers of the maps as the lab had them, with nothing pruned yet."""
+    st.session_state.update({"k": 0, "most": None, "columns": None, "numbers": "from 0", **lab.maps})
 
 
 def _open_chosen_variant(lab: Lab) -> None:
@@ -200,8 +214,7 @@ def pick_view(criterion: str | None = None) -> View:
         schedule, ks = pick_schedule(cache.fitting_schedules(point, layer, chosen, mode), channels)
     require_data(point.card.dataset)
     experiment = Experiment(point.name, layer, chosen, mode, ranked_on, cache.TEST, seed, ks, schedule=schedule)
-    fits = lab is not None and (lab.checkpoint, lab.layer) == (point.name, layer)
-    return View(point, experiment, channels, lab if fits else None)
+    return View(point, experiment, channels, lab if lab and lab.checkpoint == point.name else None)
 
 
 def pick_criterion(fitting: Sequence[str]) -> str:
@@ -217,6 +230,7 @@ def pick_schedule(fitting: Sequence[str], channels: int) -> tuple[str, tuple[int
     if schedule == "once":
         return schedule, None
     note_whole("step", 1, channels, 1, "no step")
+    _forget_unless("step", lambda kept: kept <= channels)
     step = _number("Channels a step", 1, channels, 1, "step")
     st.caption(SCHEDULES[schedule])
     return schedule, tuple(range(0, channels + 1, step))
@@ -231,12 +245,14 @@ def pick_seed() -> int:
 def pick_named(label: str, key: str, options: Sequence[str], default: str, wrong: str, **look: Any) -> str:
     """One of many options by name; `wrong` says what the link's value is when it is none of them."""
     note_link(key, _one_of(options), f"is {wrong}: choose one of {', '.join(options)}; showing {default}")
+    _forget_unless(key, lambda kept: kept in options)
     return st.selectbox(label, options, index=list(options).index(default), **_linked(key), **look)
 
 
 def pick_option(label: str, key: str, options: Sequence[str], **look: Any) -> str:
     """One of a few options, all in sight; the first is the default."""
     note_link(key, _one_of(options), f"is not known: choose one of {', '.join(options)}; showing {options[0]}")
+    _forget_unless(key, lambda kept: kept in options)
     return st.segmented_control(label, options, default=options[0], required=True, **_linked(key), **look)
 
 
@@ -244,6 +260,7 @@ def pick_several(label: str, key: str, options: Sequence[str], usual: Sequence[s
     """Any number of options, all in sight, in the order of `options`."""
     known = ", ".join(options)
     note_link(key, lambda raw: set(raw) <= set(options), f"is not known: choose among {known}")
+    _forget_unless(key, lambda kept: set(kept) <= set(options))
     chosen = st.pills(label, options, selection_mode="multi", default=usual, **_linked(key))
     return [option for option in options if option in chosen]
 
@@ -252,8 +269,7 @@ def pick_count(label: str, key: str, low: int, high: int, empty: str, **look: An
     """A whole number from `low` to `high`, or none: the field is `empty` to begin with."""
     fix = f"does not fit: give a whole number from {low} to {high}; showing {empty}"
     note_link(key, lambda raw: len(raw) == 1 and _is_whole(raw[0], low, high), fix, label.lower())
-    if (st.session_state.get(key) or 0) > high:
-        st.session_state[key] = high
+    _forget_unless(key, lambda kept: kept is None or low <= kept <= high)
     return _number(label, low, high, None, key, placeholder=empty, **look)
 
 
@@ -265,6 +281,7 @@ def pick_ks(view: View) -> tuple[int, ...]:
     fix = f"are no first and last K: give two whole numbers from 0 to {channels}; showing all"
     note_link("ks", lambda raw: _is_range(raw, channels), fix, "K")
     note_whole("step", 1, channels, 1, "no step")
+    _forget_unless("step", lambda kept: kept <= channels)
     first, last = st.slider("From K to K", 0, channels, (0, channels), **_linked("ks"))
     step = _number("Step", 1, channels, 1, "step", width=140)
     return tuple(range(first, last + 1, int(step)))
@@ -306,6 +323,12 @@ def _move(by: int, low: int, high: int) -> None:
     set_k(min(max(st.session_state["k"] + by, low), high))
 
 
+def _forget_unless(key: str, fits: Callable[[Any], bool]) -> None:
+    """Go back to the default where the value chosen, perhaps on another page, does not fit here."""
+    if key in st.session_state and not fits(st.session_state[key]):
+        del st.session_state[key]
+
+
 def _one_of(options: Sequence[str]) -> Callable[[list[str]], bool]:
     return lambda raw: len(raw) == 1 and raw[0] in options
 
@@ -331,7 +354,8 @@ def _is_range(ends: list[str], highest: int) -> bool:
 
 
 def _linked(key: str) -> dict[str, Any]:
-    """What makes a widget's value part of the URL."""
+    """What makes a widget's value part of the URL, and keeps it from page to page."""
+    st.session_state.setdefault(CHOSEN, set()).add(key)
     return {"key": key, "bind": "query-params", "on_change": _settle, "args": (key,)}
 
 
@@ -432,12 +456,13 @@ def start_download(dataset: str, again: bool = True) -> None:
 # on the page from run to run. Containers that move are built anew in the browser, and their widgets drop from the URL.
 
 
-def ranking(view: View) -> Ranking:
-    """The view's channels in pruning order; stops the page while their statistics are being collected."""
+def steps(view: View) -> tuple[Ranking, dict[int, int]]:
+    """The view's channels in the order they go, and how many are gone at each K; stops the page while it looks."""
     with st.container():
         criterion = CRITERIA[view.experiment.criterion]
         statistics = layer_statistics(view, criterion.point) if criterion.needs_data else None
-        return ranking_of(view.experiment, view.checkpoint, statistics)
+        ranking, gone = steps_of(view.experiment, view.checkpoint, statistics)
+        return ranking, dict(zip(view.ks, gone or view.ks, strict=True))
 
 
 def layer_statistics(view: View, where: str = "raw") -> ChannelStatistics:

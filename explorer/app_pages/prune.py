@@ -177,7 +177,7 @@ def provenance(view: View, job: Job, others: dict[str, Job]) -> None:
 
 def beside(view: View) -> dict[str, Job]:
     """The sweeps of the other ways of doing the view's lab, by title."""
-    if view.lab is None:
+    if view.lab is None or view.layer != view.lab.layer:
         return {}
     others = [variant for variant in view.lab.variants if variant != view.variant]
     return {each.title: cache.sweep(view.checkpoint, view.lab.experiment(each, view.channels)) for each in others}
