@@ -170,7 +170,7 @@ def test_figures_for_print_are_a_choice_of_formats(page, address):
         page.keyboard.press("Escape")
 
 
-@pytest.mark.parametrize("name", ["Activations", "Sweep", "Model"])
+@pytest.mark.parametrize("name", ["Activations", "Sweep", "Scan", "Model"])
 def test_the_other_pages_are_one_click_away(page, address, name):
     page.goto(address)
     accuracy_at(page, 16)
