@@ -113,8 +113,10 @@ def numbers(scan: Scan) -> None:
         hide_index=True,
         alt="Accuracy with each layer pruned whole; the first row is the unpruned network",
     )
-    for layer, why in scan.left_out.items():
-        st.caption(f":material/do_not_disturb_on: {layer} is left out: {why}.")
+    if scan.left_out:
+        with st.expander(f"Layers left out: {len(scan.left_out)}", icon=":material/do_not_disturb_on:"):
+            for layer, why in scan.left_out.items():
+                st.caption(f"{layer} is left out: {why}.")
 
 
 with controls.page():
