@@ -401,7 +401,6 @@ def test_the_scan_page_shows_what_each_layer_costs(truth):
     assert any("Over 10,000 test images" in caption.value for caption in at.caption)
     assert any("no residual additions" in caption.value for caption in at.sidebar.caption)
     assert {button.label for button in at.get("download_button")} == {"PNG", "SVG", "PDF", "Download CSV"}
-    assert b"conv1" in cache.layers_file(whole, "a title", "svg")
 
 
 def test_a_layer_of_the_scan_opens_on_prune():

@@ -34,8 +34,9 @@ def pick_limit(point: Checkpoint) -> int | None:
     some = samples(point.model)
     if not some:
         return None
-    words = "The first test images: a sample at first, for a network of this size takes minutes over all."
-    images = controls.pick_option("Test images", "images", [*map(str, some), EVERYTHING], help=words)
+    examples = controls.examples_of(point)
+    words = f"The first test {examples}: a sample at first, for a network of this size takes minutes over all."
+    images = controls.pick_option(f"Test {examples}", "images", [*map(str, some), EVERYTHING], help=words)
     return None if images == EVERYTHING else int(images)
 
 
@@ -48,7 +49,7 @@ def explore(point: Checkpoint, job: Job, live: bool) -> None:
     table = cache.scan_table(scan)
     st.subheader("Accuracy lost with all channels of a layer pruned", help="Click a bar to choose its layer.")
     controls.draw(charts.layer_bars(table[1:]), key="bars", on_select=choose_clicked, selection_mode="pick")
-    st.caption(about(scan, job, live))
+    st.caption(about(scan, job, controls.examples_of(point), live))
     open_on_prune(point, scan)
     if live and job.finished:
         st.rerun()
@@ -61,15 +62,15 @@ def choose_clicked() -> None:
         st.session_state["layer"] = picked[0]["layer"]
 
 
-def about(scan: Scan, job: Job, live: bool) -> str:
-    """What the bars stand for, and how long all test images would take."""
-    images = f"So far over {scan.done:,}" if live else f"Over {scan.done:,}"
+def about(scan: Scan, job: Job, examples: str, live: bool) -> str:
+    """What the bars stand for, and how long all test `examples` would take."""
+    so_far = f"So far over {scan.done:,}" if live else f"Over {scan.done:,}"
     unpruned = f"Unpruned: {charts.percent(scan.correct_before / scan.done)}. In network order from the top."
-    words = f"{images} test images, with 95 % intervals. {unpruned}"
+    words = f"{so_far} test {examples}, with 95 % intervals. {unpruned}"
     everything = len(data.load_split(scan.run.dataset, scan.run.split))
     seconds = job.seconds_for(everything)
     if scan.total < everything and seconds is not None:
-        words += f" All {everything:,} images would take about {controls.duration(seconds)}."
+        words += f" All {everything:,} {examples} would take about {controls.duration(seconds)}."
     return words
 
 
@@ -82,7 +83,7 @@ def open_on_prune(point: Checkpoint, scan: Scan) -> None:
         st.page_link(PRUNE, label=f"Prune {layer} channel by channel", icon=":material/content_cut:", query_params=link)
 
 
-def numbers(scan: Scan) -> None:
+def numbers(scan: Scan, examples: str) -> None:
     """The table, the files, and what is missing from them."""
     if scan.slow:
         st.caption(
@@ -90,7 +91,7 @@ def numbers(scan: Scan) -> None:
         )
     table = cache.scan_table(scan)
     name = controls.plain_name(scan.run.checkpoint, "scan", scan.run.mode)
-    title = f"{scan.run.checkpoint}: accuracy lost with a layer pruned whole, {scan.done:,} {scan.run.split} images"
+    title = f"{scan.run.checkpoint}: accuracy lost with a layer pruned whole, {scan.done:,} {scan.run.split} {examples}"
     with st.container(horizontal=True, vertical_alignment="center"):
         st.subheader("Every number")
         draw = partial(figures.layers_figure, table[1:], title)
@@ -132,4 +133,4 @@ with controls.page():
     live = not job.finished
     st.fragment(explore, run_every=controls.POLL if live else None)(point, job, live)
     if not live:
-        numbers(job.latest)
+        numbers(job.latest, controls.examples_of(point))
