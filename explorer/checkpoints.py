@@ -10,8 +10,9 @@ import math
 import os
 import platform
 import re
+import threading
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,16 @@ from torch import Tensor, nn
 from explorer.data import DATASETS, PROJECT
 from explorer.models import MODELS, build
 
+SHIPPED = (  # come with the app: its pages and labs count on them
+    "simple-cnn_fashion-mnist",
+    "simple-cnn_cifar10",
+    "siamese_mnist-pairs",
+    "resnet18_cifar10",
+    "lab-resnet_cifar10",
+    "block-net_cifar10",
+)
 PLAIN_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
+BESIDES = (".json", ".csv", ".resume.pt", ".json.part", ".csv.part", ".resume.pt.part")  # what lies with the weights
 PARTS = ("train", "validation", "test")  # what a card gives the accuracy of
 
 
@@ -125,14 +135,73 @@ def save(name: str, model: nn.Module, card: Card, root: Path | None = None, dtyp
     path.parent.mkdir(parents=True, exist_ok=True)
     weights = {key: rounded(value, dtype).contiguous().cpu() for key, value in model.state_dict().items()}
     content = safetensors.torch.save(weights)
-    fields = _to_json(card) | {"sha256": hashlib.sha256(content).hexdigest()}
-    text = json.dumps(fields, indent=2, ensure_ascii=False) + "\n"
     card_path = path.with_suffix(".json")
     write_part(path, content)
-    write_part(card_path, text.encode())
+    write_part(card_path, _card_text(replace(card, sha256=hashlib.sha256(content).hexdigest())).encode())
     os.replace(part_of(path), path)
     os.replace(part_of(card_path), card_path)
     return path
+
+
+def rename(name: str, new: str, root: Path | None = None) -> None:
+    """Give a checkpoint of one's own another name; its training's records go with it.
+
+    ValueError for one that comes with the app, an unknown one, or a new name that is not plain or is taken. The weights
+    take their new place last, in one step: a kill before that leaves the checkpoint under its old name.
+    """
+    with _CHANGING:
+        old, target = _own(name, root), weights_path(new, root)
+        check_not_shipped(new)
+        if target.exists():
+            raise ValueError(f"there is a network called {new!r} already; choose another name")
+        _write_card(target, _card_of(old))
+        if old.with_suffix(".csv").exists():
+            write_part(target.with_suffix(".csv"), old.with_suffix(".csv").read_bytes())
+            os.replace(part_of(target.with_suffix(".csv")), target.with_suffix(".csv"))
+        os.replace(old, target)
+        for suffix in BESIDES:
+            old.with_suffix(suffix).unlink(missing_ok=True)
+
+
+def describe(name: str, description: str, root: Path | None = None) -> None:
+    """Put words of one's own on the card of one's own checkpoint; ValueError as for `rename`."""
+    with _CHANGING:
+        path = _own(name, root)
+        _write_card(path, replace(_card_of(path), description=description))
+
+
+def delete(name: str, root: Path | None = None) -> None:
+    """Delete one's own checkpoint with all that belongs to it; ValueError as for `rename`.
+
+    The weights go first: a kill after that leaves files that no list shows and the next of that name writes over.
+    """
+    with _CHANGING:
+        path = _own(name, root)
+        path.unlink()
+        for suffix in BESIDES:
+            path.with_suffix(suffix).unlink(missing_ok=True)
+
+
+_CHANGING = threading.Lock()  # one tab renames, describes or deletes at a time
+
+
+def check_not_shipped(name: str) -> None:
+    """ValueError where the name belongs to a network that comes with the app."""
+    if name in SHIPPED:
+        raise ValueError(f"{name!r} is the name of a network that comes with the app and stays; choose another")
+
+
+def _write_card(path: Path, card: Card) -> None:
+    """Put the card of the weights at `path` beside them, whole or not at all."""
+    card_path = path.with_suffix(".json")
+    write_part(card_path, _card_text(card).encode())
+    os.replace(part_of(card_path), card_path)
+
+
+def _own(name: str, root: Path | None) -> Path:
+    """The weights of one's own checkpoint."""
+    check_not_shipped(name)
+    return find(name, root)
 
 
 def rounded(weights: Tensor, dtype: torch.dtype) -> Tensor:
@@ -239,6 +308,10 @@ def _read_card(path: Path) -> Card:
             f"{len(info.classes)} classes, {info.inputs} an example; restore it"
         )
     return card
+
+
+def _card_text(card: Card) -> str:
+    return json.dumps(_to_json(card), indent=2, ensure_ascii=False) + "\n"
 
 
 def _to_json(card: Card) -> dict[str, Any]:

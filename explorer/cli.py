@@ -16,7 +16,18 @@ from typing import Any, NoReturn, TextIO
 
 import pandas as pd
 
-from explorer import augmentation, benchmark, checkpoints, data, experiment, recipes, report, scan, training
+from explorer import (
+    augmentation,
+    benchmark,
+    checkpoints,
+    data,
+    experiment,
+    processes,
+    recipes,
+    report,
+    scan,
+    training,
+)
 from explorer.activations import collect_stream
 from explorer.checkpoints import Checkpoint, Score
 from explorer.experiment import Experiment
@@ -128,6 +139,7 @@ def run_train(args: argparse.Namespace) -> None:
     name = args.name or training.checkpoint_name(args.model, args.data)
     if args.resume and not training.state_path(name, args.out).exists():
         print(f"there is no unfinished training of {name}, so it starts from scratch", file=sys.stderr)
+    bar = Bar(f"training {name}")
     records = training.train(
         args.model,
         args.data,
@@ -135,7 +147,7 @@ def run_train(args: argparse.Namespace) -> None:
         args.out,
         resume=args.resume,
         device=args.device,
-        progress=(bar := Bar(f"training {name}")),
+        progress=_tell(bar, args.progress),
         name=name,
         description=args.description,
     )
@@ -148,6 +160,19 @@ def run_train(args: argparse.Namespace) -> None:
         raise KeyboardInterrupt("stopped; --resume goes on from the last finished epoch") from None
     card = checkpoints.read_card(name, args.out)
     print(f"saved {checkpoints.find(name, args.out)}: epoch {card.kept_epoch} kept, {_scores(card.accuracy)}")
+
+
+def _tell(bar: Bar, path: Path | None) -> training.Progress:
+    """Who is told how far the training is: whoever looks at the terminal and, with a path, whoever reads that file."""
+    if path is None:
+        return bar
+    reporter = processes.Reporter(path)
+
+    def both(done: int, total: int) -> None:
+        bar(done, total)
+        reporter(done, total)
+
+    return both
 
 
 def _recipe(args: argparse.Namespace) -> Recipe:
@@ -300,6 +325,7 @@ def _parser() -> Parser:
     train.add_argument("--description", default="", metavar="TEXT", help="words of your own for its card")
     train.add_argument("--out", type=Path, metavar="DIR", help="where to save (default: the checkpoints folder)")
     train.add_argument("--resume", action="store_true", help="go on from the last finished epoch")
+    train.add_argument("--progress", type=Path, metavar="FILE", help="keep a JSON file that says how far it is")
     _add_device(train)
     _add_recipe(train)
     train.set_defaults(run=run_train)

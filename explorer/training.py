@@ -81,9 +81,7 @@ def train(
     Raises ValueError for a network, data set, recipe or state that does not fit, and where the loss is no longer finite
     (the state of the last good epoch stays), or where `out` cannot be written.
     """
-    check_fit(model_name, dataset_name)
-    if recipe.small and not model_info(model_name).any_size:
-        raise ValueError(f"{model_name} takes images of one size only, so small share {recipe.small:g} must be 0")
+    check(model_name, dataset_name, recipe)
     name = name or checkpoint_name(model_name, dataset_name)
     path = state_path(name, out)
     _check_writable(path.parent)
@@ -104,6 +102,13 @@ def train(
     card = _card(run, model_name, {"train": fit, "validation": held_out, "test": test}, recipe, description)
     checkpoints.save(name, run.model, card, out, dtype=getattr(torch, recipe.stored))
     path.unlink(missing_ok=True)
+
+
+def check(model_name: str, dataset_name: str, recipe: Recipe) -> None:
+    """ValueError unless network, data set and recipe fit each other."""
+    check_fit(model_name, dataset_name)
+    if recipe.small and not model_info(model_name).any_size:
+        raise ValueError(f"{model_name} takes images of one size only, so small share {recipe.small:g} must be 0")
 
 
 def check_fit(model_name: str, dataset_name: str) -> None:
