@@ -34,6 +34,12 @@ PAGES = [
         icon=":material/deployed_code:",
         help="What the network is, what it was trained on and how good it is; the data sets on this machine.",
     ),
+    st.Page(
+        "explorer/app_pages/train.py",
+        title="Train",
+        icon=":material/model_training:",
+        help="Train a network with a recipe of your own, watch it learn, and prune it.",
+    ),
 ]
 
 st.set_page_config(page_title="Pruning Explorer", page_icon="✂️", layout="wide", initial_sidebar_state=300)

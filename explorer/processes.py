@@ -36,7 +36,7 @@ BROKEN = "broken"  # its files are corrupt, or none of ours
 STOPPED = frozenset({FAILED, CANCELLED, INTERRUPTED})  # what can be resumed
 
 PROJECT = Path(__file__).resolve().parent.parent
-NICE = 10  # of 19: how far jobs stand back behind everything else
+NICE = 5  # of 19: how far jobs stand back behind everything else
 ORPHAN_POLL = 1.0  # seconds between looks at a job whose worker was killed
 REPORT_PAUSE = 0.5  # seconds between two reports of progress
 TAIL = 4096  # bytes of a log that its last words are looked for in

@@ -44,6 +44,7 @@ class Option:
     kind: type  # int, float or str
     low: float = 0
     high: float = 0
+    step: float = 1  # by which a form goes up and down
     choices: tuple[str, ...] = ()
 
     def check(self, value: Any) -> None:
@@ -63,16 +64,16 @@ OPTIONS: dict[str, Option] = {
     "batch_size": Option("batch size", "images at a time", int, 1, 65_536),
     "accumulate": Option("accumulation", "batches whose gradients make one step", int, 1, 1_024),
     "optimizer": Option("optimizer", "adam, or sgd with Nesterov momentum", str, choices=OPTIMIZERS),
-    "lr": Option("learning rate", "at its highest", float, 1e-8, 100),
-    "momentum": Option("momentum", "of sgd", float, 0, 0.9999),
-    "weight_decay": Option("weight decay", "pull on every parameter towards 0", float, 0, 1),
+    "lr": Option("learning rate", "at its highest", float, 1e-8, 100, 1e-4),
+    "momentum": Option("momentum", "of sgd", float, 0, 0.9999, 0.01),
+    "weight_decay": Option("weight decay", "pull on every parameter towards 0", float, 0, 1, 1e-4),
     "schedule": Option("schedule", "of the learning rate", str, choices=tuple(SCHEDULES)),
-    "label_smoothing": Option("label smoothing", "share of a label spread over all classes", float, 0, 0.9),
-    "skip_below": Option("gradient threshold", "leave parameters of smaller gradient as they are", float, 0, 1),
-    "clamp": Option("clamp", "keep every parameter within ± this; 0 is off", float, 0, 1_000),
-    "small": Option("small share", "share of the epochs, from the first, on images of half the side", float, 0, 0.9),
+    "label_smoothing": Option("label smoothing", "share of a label spread over all classes", float, 0, 0.9, 0.05),
+    "skip_below": Option("gradient threshold", "leave parameters of smaller gradient as they are", float, 0, 1, 1e-5),
+    "clamp": Option("clamp", "keep every parameter within ± this; 0 is off", float, 0, 1_000, 0.01),
+    "small": Option("small share", "share of the epochs, the first, on images of half the side", float, 0, 0.9, 0.1),
     "seed": Option("seed", "of everything random", int, 0, 2**31 - 1),
-    "validation": Option("validation share", "share of the training images held out", float, 0.001, 0.9),
+    "validation": Option("validation share", "share of the training images held out", float, 0.001, 0.9, 0.01),
     "precision": Option("precision", "of the arithmetic; auto is bfloat16 on CUDA", str, choices=PRECISIONS),
     "layout": Option("layout", "of images in memory; channels-last is faster for large networks", str, choices=LAYOUTS),
     "stored": Option("stored precision", "of the weights that are saved", str, choices=STORED),
@@ -170,6 +171,17 @@ RECIPES: dict[str, Recipe] = {
 def recipe_for(model_name: str) -> Recipe:
     """The network's own recipe."""
     return RECIPES[model_info(model_name).name]
+
+
+def difference(recipe: Recipe, model_name: str) -> str:
+    """In words, what a recipe changes in the network's own: "epochs 3, seed 1"; empty where that is nothing."""
+    own, titles = asdict(recipe_for(model_name)), {name: option.title for name, option in OPTIONS.items()}
+    changed = {name: value for name, value in asdict(recipe).items() if value != own[name]}
+    return ", ".join(f"{titles.get(name, name)} {_short(value)}" for name, value in changed.items())
+
+
+def _short(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def command_line(recipe: Recipe) -> list[str]:

@@ -21,6 +21,7 @@ from explorer.recipes import Recipe
 from explorer.training import Epoch
 
 LONGEST_NAME, LONGEST_DESCRIPTION = 64, 500
+NO_WORK = ("epochs", "lr", "momentum", "weight_decay", "schedule", "label_smoothing", "seed", "stored")
 COLUMNS = tuple(Epoch.__dataclass_fields__)
 
 
@@ -69,9 +70,7 @@ def submit(
     name is taken or not plain.
     """
     name = name or free_name(model_name, dataset_name, out)
-    training.check(model_name, dataset_name, recipe)
-    check_name(name, out)
-    check_description(description)
+    check(model_name, dataset_name, recipe, name, description, out)
     if data.availability(dataset_name) == "missing":
         raise ValueError(
             f"{data.dataset_info(dataset_name).title} is not on this machine: "
@@ -83,6 +82,15 @@ def submit(
     training.history_path(name, out).unlink(missing_ok=True)  # of a network that is no longer there
     queue(out).submit(name, Request(arguments, about, f"../../{name}.json", _environment()))
     return name
+
+
+def check(
+    model_name: str, dataset_name: str, recipe: Recipe, name: str, description: str, out: Path | None = None
+) -> None:
+    """ValueError as `submit` raises it, but for data that is missing."""
+    training.check(model_name, dataset_name, recipe)
+    check_name(name, out)
+    check_description(description)
 
 
 def list_trainings(out: Path | None = None) -> list[Training]:
@@ -135,6 +143,31 @@ def check_description(text: str) -> None:
         raise ValueError(f"a description is one line of at most {LONGEST_DESCRIPTION} characters; shorten it")
 
 
+def rename(name: str, new: str, out: Path | None = None) -> None:
+    """Give one's own finished network another name; ValueError as for `checkpoints.rename` and `check_name`."""
+    check_name(new, out)
+    checkpoints.rename(name, new, out)
+    _forget(name, out)
+
+
+def describe(name: str, description: str, out: Path | None = None) -> None:
+    """Put words of one's own on the card of one's own network; ValueError as for its card and `check_description`."""
+    check_description(description)
+    checkpoints.describe(name, description, out)
+
+
+def delete(name: str, out: Path | None = None) -> None:
+    """Delete one's own finished network; ValueError for one that comes with the app, or an unknown one."""
+    checkpoints.delete(name, out)
+    _forget(name, out)
+
+
+def _forget(name: str, out: Path | None) -> None:
+    """Drop the training that made a network which is no longer there under this name."""
+    if any(each.name == name and each.state == DONE for each in list_trainings(out)):
+        queue(out).remove(name)
+
+
 def free_name(model_name: str, dataset_name: str, out: Path | None = None) -> str:
     """MODEL_DATASET, or with the first number from 2 that makes it a name nobody has."""
     base, number = training.checkpoint_name(model_name, dataset_name), 1
@@ -156,14 +189,21 @@ def history(name: str, out: Path | None = None) -> pd.DataFrame:
         return pd.DataFrame(columns=list(COLUMNS), dtype=float)
 
 
-def pace(model_name: str, dataset_name: str, trainings: Sequence[Training], out: Path | None = None) -> float | None:
-    """Seconds an epoch took in the latest of these trainings of the network on the data; None where there is none."""
+def pace(
+    model_name: str, dataset_name: str, recipe: Recipe, trainings: Sequence[Training], out: Path | None = None
+) -> float | None:
+    """Seconds an epoch took in the first of these trainings that did as much work in one; None where there is none."""
     for each in trainings:
-        if (each.model, each.dataset) == (model_name, dataset_name):
+        if each.recipe and (each.model, each.dataset, _work(each.recipe)) == (model_name, dataset_name, _work(recipe)):
             seconds = history(each.name, out)["seconds"]
             if len(seconds):
                 return float(seconds.mean())
     return None
+
+
+def _work(recipe: Recipe) -> dict[str, Any]:
+    """What decides how long an epoch takes, of a recipe."""
+    return {name: value for name, value in asdict(recipe).items() if name not in NO_WORK}
 
 
 def score_of(name: str, out: Path | None = None) -> Score | None:

@@ -170,6 +170,15 @@ def test_figures_for_print_are_a_choice_of_formats(page, address):
         page.keyboard.press("Escape")
 
 
+def test_the_train_page_is_one_click_away(page, address):
+    page.goto(address)
+    accuracy_at(page, 16)
+    page.get_by_role("link", name="Train").click()
+    page.wait_for_url(re.compile("train"))
+    page.get_by_role("button", name="Start training").wait_for()
+    assert not page.get_by_test_id("stException").count()
+
+
 @pytest.mark.parametrize("name", ["Activations", "Sweep", "Scan", "Model"])
 def test_the_other_pages_are_one_click_away(page, address, name):
     page.goto(address)

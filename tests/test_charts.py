@@ -14,6 +14,11 @@ def curve(ks=range(5), accuracy=(0.9, 0.88, 0.7, 0.4, 0.1), **columns) -> pd.Dat
     return table.assign(low=table["accuracy"] - 0.02, high=table["accuracy"] + 0.02, **columns)
 
 
+def epochs() -> pd.DataFrame:
+    columns = {"train_loss": [2.0, 0.5], "validation_loss": [1.5, 0.25]}
+    return pd.DataFrame({"epoch": [1, 2], "train_accuracy": [0.5, 0.8], "validation_accuracy": [0.6, 0.75], **columns})
+
+
 def layers(chart: charts.Chart) -> list[dict]:
     return chart.spec["layer"]
 
@@ -25,6 +30,20 @@ def test_the_accuracy_curve_marks_k_and_says_so():
     assert chart.words == "Accuracy against channels pruned: 90.00 % at K = 0, 70.00 % at K = 2, 10.00 % at K = 4"
     assert {layer["mark"]["type"] for layer in layers(chart)} >= {"area", "line", "rule", "point"}
     assert [parameter["name"] for parameter in chart.spec["params"]] == ["pick"]
+
+
+def test_the_training_curve_tells_training_from_held_out_images_and_says_where_it_is():
+    chart = charts.training_curve(epochs(), "accuracy", 10)
+    assert chart.words == "Accuracy by epoch; after 2 of 10: 80.00 % on training images, 75.00 % on held-out images"
+    by_side = [[1, "training", 0.5], [2, "training", 0.8], [1, "held-out", 0.6], [2, "held-out", 0.75]]
+    assert chart.data["epochs"].values.tolist() == by_side
+    used = {channel for layer in layers(chart) for channel in layer["encoding"]}
+    assert used >= {"color", "strokeDash", "shape"}
+    assert chart.spec is charts.training_curve(epochs().head(1), "accuracy", 10).spec, "an epoch sends rows only"
+    words = charts.training_curve(epochs(), "loss", 10).words
+    assert words.endswith("0.500 on training images, 0.250 on held-out images")
+    with pytest.raises(ValueError, match="unknown curve 'speed'; choose one of: loss, accuracy"):
+        charts.training_curve(epochs(), "speed", 10)
 
 
 def test_a_new_k_sends_rows_not_a_new_specification():
@@ -57,6 +76,8 @@ def test_every_chart_is_valid_vega_lite_with_its_data_inside():
     table = pd.concat([curve(criterion="mean"), curve(criterion="l1")])
     channels = pd.DataFrame({"channel": [3, 1], "value": [-0.1, 0.2], "state": ["pruned", "kept"]})
     for chart in (
+        charts.training_curve(epochs(), "loss", 10),
+        charts.training_curve(epochs(), "accuracy", 1),
         charts.accuracy_curve(curve(), 1),
         charts.compare_curves(table),
         charts.channel_bars(channels, "Mean activation"),

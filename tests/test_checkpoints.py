@@ -292,6 +292,138 @@ def test_failed_write_leaves_the_old_checkpoint(root, monkeypatch):
     assert sorted(path.name for path in root.iterdir()) == ["mine.json", "mine.safetensors"]
 
 
+# Renaming, describing, deleting
+
+
+def test_a_renamed_checkpoint_is_the_same_under_its_new_name(root):
+    (root / "mine.csv").write_text("epoch\n1\n")
+    before = checkpoints.load("mine", root)
+    checkpoints.rename("mine", "yours", root)
+    after = checkpoints.load("yours", root)
+    assert (after.card, after.sha256) == (before.card, before.sha256)
+    assert sorted(path.name for path in root.iterdir()) == ["yours.csv", "yours.json", "yours.safetensors"]
+    assert (root / "yours.csv").read_text() == "epoch\n1\n"
+
+
+@pytest.mark.parametrize("steps", [0, 1, 2, 3])
+def test_a_rename_killed_at_any_step_leaves_one_whole_checkpoint(root, monkeypatch, steps):
+    (root / "mine.csv").touch()
+    done = []
+
+    def replace_some(source, target, really=os.replace):
+        if len(done) == steps:
+            raise SystemExit
+        done.append(really(source, target))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoints.os, "replace", replace_some)
+        try:
+            checkpoints.rename("mine", "yours", root)
+        except SystemExit:
+            assert steps < 3
+    (name,) = checkpoints.list_checkpoints(root)
+    assert name == ("mine" if steps < 3 else "yours") and checkpoints.load(name, root).card.seed == 7
+    if name == "mine":
+        checkpoints.rename("mine", "yours", root)  # what was left does not stand in the way
+        assert checkpoints.load("yours", root).card.seed == 7
+
+
+def test_a_rename_killed_before_the_old_card_went_leaves_one_checkpoint(root, monkeypatch):
+    def dies(self, missing_ok=False):
+        raise SystemExit
+
+    with monkeypatch.context() as patch, pytest.raises(SystemExit):
+        patch.setattr(checkpoints.Path, "unlink", dies)
+        checkpoints.rename("mine", "yours", root)
+    assert checkpoints.list_checkpoints(root) == ["yours"]
+
+
+def test_a_name_that_is_taken_or_not_plain_changes_nothing(root):
+    checkpoints.save("other", network(seed=1), CARD, root)
+    before = {path.name: path.read_bytes() for path in root.iterdir()}
+    for new, words in (("other", "there is a network called 'other'"), ("../x", "is not plain"), ("mine", "there is")):
+        with pytest.raises(ValueError, match=words):
+            checkpoints.rename("mine", new, root)
+    assert {path.name: path.read_bytes() for path in root.iterdir()} == before
+
+
+def test_a_description_stands_on_the_card_alone(root):
+    before = checkpoints.load("mine", root)
+    checkpoints.describe("mine", "for “me”", root)
+    after = checkpoints.load("mine", root)
+    assert after.card == replace(before.card, description="for “me”") and after.sha256 == before.sha256
+
+
+def test_a_description_is_written_whole_or_not_at_all(root, monkeypatch):
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space left"):
+        patch.setattr(checkpoints.os, "fsync", full)
+        checkpoints.describe("mine", "long", root)
+    assert checkpoints.load("mine", root).card.description == "a test"
+
+
+def test_a_description_goes_to_the_card_that_holds(root):
+    """Saving was killed with the new card still waiting: it is the one that is described."""
+    (root / "mine.json").rename(root / "mine.json.part")
+    (root / "mine.json").write_text("{}")
+    checkpoints.describe("mine", "new", root)
+    assert checkpoints.load("mine", root).card.description == "new"
+
+
+def test_deleting_takes_everything_of_the_name_and_nothing_else(root):
+    checkpoints.save("mine.two", network(seed=1), CARD, root)
+    for suffix in checkpoints.BESIDES:
+        (root / f"mine{suffix}").touch()
+    checkpoints.delete("mine", root)
+    assert sorted(path.name for path in root.iterdir()) == ["mine.two.json", "mine.two.safetensors"]
+
+
+def test_a_damaged_checkpoint_can_be_deleted(root):
+    (root / "mine.json").write_text("{")
+    checkpoints.delete("mine", root)
+    assert not list(root.iterdir())
+
+
+def test_a_deletion_killed_half_way_is_a_deletion(root, monkeypatch):
+    gone = []
+
+    def unlink(self, missing_ok=False, really=checkpoints.Path.unlink):
+        if gone:
+            raise SystemExit
+        gone.append(really(self, missing_ok))
+
+    with monkeypatch.context() as patch, pytest.raises(SystemExit):
+        patch.setattr(checkpoints.Path, "unlink", unlink)
+        checkpoints.delete("mine", root)
+    assert checkpoints.list_checkpoints(root) == []
+    checkpoints.save("mine", network(seed=1), CARD, root)
+    assert same_weights(checkpoints.load("mine", root).model, network(seed=1))
+
+
+def test_what_comes_with_the_app_stays(root):
+    (name, *_) = checkpoints.SHIPPED
+    checkpoints.save(name, network(), CARD, root)
+    words = f"'{name}' is the name of a network that comes with the app and stays; choose another"
+    for change in (
+        lambda: checkpoints.delete(name, root),
+        lambda: checkpoints.describe(name, "mine now", root),
+        lambda: checkpoints.rename(name, "yours", root),
+        lambda: checkpoints.rename("mine", name, root),
+    ):
+        with pytest.raises(ValueError, match=words):
+            change()
+    assert checkpoints.list_checkpoints(root) == ["mine", name]
+    assert checkpoints.read_card(name, root).description == "a test"
+
+
+@pytest.mark.parametrize("change", [checkpoints.delete, lambda name, root: checkpoints.describe(name, "x", root)])
+def test_what_is_not_there_cannot_be_changed(root, change):
+    with pytest.raises(ValueError, match="unknown checkpoint 'none'; there are: mine"):
+        change("none", root)
+
+
 # The checkpoints that come with the project
 
 
@@ -322,6 +454,10 @@ def test_shipped_checkpoints_are_as_good_as_their_cards_say(name, at_least):
     correct = int((predict(outputs) == split.labels).sum())
     assert abs(correct - score.correct) <= 2  # another machine may round a tie the other way
     assert score.n == len(split)
+
+
+def test_the_app_knows_what_it_comes_with():
+    assert set(checkpoints.SHIPPED) == set(SHIPPED)
 
 
 def test_shipped_fashion_mnist_network_was_trained_on_the_bundled_images():

@@ -62,6 +62,12 @@ def test_train_options_reach_the_card(capsys, quick, tmp_path):
     assert card.recipe == {**asdict(Recipe()), **changed, "flip": 0.5, "crop": 2, "mean": [0.5], "std": [0.5]}
 
 
+def test_train_keeps_a_file_that_says_how_far_it_is(capsys, quick, tmp_path):
+    assert cli.main([*quick, "--progress", str(tmp_path / "progress.json")]) == 0
+    told = json.loads((tmp_path / "progress.json").read_text())
+    assert (told["done"], told["total"], told["before"]) == (288, 288, 16) and told["seconds"] > 0
+
+
 def test_train_refuses_a_batch_larger_than_the_data(capsys, quick):
     assert "a batch of 80 is more than the 72 images to train on" in complaint(capsys, *quick, "--batch-size", "80")
 

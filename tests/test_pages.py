@@ -1,8 +1,11 @@
 """Every page, run in process on the bundled network, on links full of nonsense, and where things are missing."""
 
+import json
 import shutil
+import sys
 import time
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pandas as pd
@@ -10,12 +13,14 @@ import pytest
 import torch
 from streamlit.testing.v1 import AppTest
 
-from explorer import checkpoints, data, scan
+from explorer import checkpoints, data, processes, scan, trainings
 from explorer.app_pages import cache
 from explorer.experiment import Experiment, sweep_of
 from explorer.jobs import CANCELLED
-from explorer.models import build
+from explorer.models import MODELS, build
+from explorer.processes import Queue, Request
 from explorer.ranking import CRITERIA
+from explorer.recipes import Recipe, recipe_for
 from explorer.report import accuracy_table, scan_table
 from explorer.scan import scan_of
 
@@ -541,3 +546,268 @@ def test_corrupt_data_is_one_sentence(monkeypatch, tmp_path):
     monkeypatch.setenv("EXPLORER_DATA", str(tmp_path))
     at = visit()
     assert len(at.error) == 1 and at.error[0].value.startswith("Fashion-MNIST cannot be read: ")
+
+
+# Training
+
+
+@pytest.fixture
+def own_folder(monkeypatch, tmp_path) -> Iterator[Path]:
+    """A folder of checkpoints with the bundled network and a copy that is one's own; nothing trains there any more."""
+    for name in (BUNDLED, "mine"):
+        for suffix in (".safetensors", ".json"):
+            shutil.copy(checkpoints.checkpoints_root() / f"{BUNDLED}{suffix}", tmp_path / f"{name}{suffix}")
+    monkeypatch.setenv("EXPLORER_CHECKPOINTS", str(tmp_path))
+    yield tmp_path
+    for each in trainings.list_trainings():
+        trainings.queue().cancel(each.name)
+    until(lambda: not any(each.state in ("running", "queued") for each in trainings.list_trainings()))
+
+
+needs_queue = pytest.mark.skipif(processes.fcntl is None, reason="the queue needs the locks of Linux or macOS")
+
+
+def until(done: Callable[[], object]) -> None:
+    end = time.monotonic() + PATIENCE
+    while not done():
+        assert time.monotonic() < end, "nothing happened"
+        time.sleep(0.1)
+
+
+def look(at: AppTest | None = None) -> AppTest:
+    """The Train page as it is now, whether or not something trains."""
+    if at is None:
+        at = AppTest.from_file(ENTRY, default_timeout=PATIENCE)
+        at.switch_page("explorer/app_pages/train.py")
+    at.run()
+    assert not at.exception, at.exception[0].message
+    return at
+
+
+def stand_in(name: str, program: str = "", recipe: Recipe | None = None, **run) -> None:
+    """A training of that name: a process that runs a Python program, or one that ended as `run` says."""
+    about = {"model": "simple-cnn", "dataset": "fashion-mnist", "description": ""}
+    about["recipe"] = asdict(recipe or recipe_for("simple-cnn"))
+    queue = trainings.queue()
+    if program:
+        Queue(queue.folder, (sys.executable, "-c")).submit(name, Request([program], about, "x"))
+        return
+    (queue.folder / name).mkdir(parents=True)
+    request = {"arguments": [], "about": about, "result": "x"}
+    for file, content in (("request", request), ("run", {"queued": time.time(), "started": 1.0, **run})):
+        (queue.folder / name / f"{file}.json").write_text(json.dumps(content))
+
+
+def labels(at: AppTest) -> list[str]:
+    return [button.label for button in at.button]
+
+
+def badges(at: AppTest) -> list[str]:
+    return [text.value for text in at.markdown if "badge" in text.value]
+
+
+@needs_queue
+def test_a_training_from_the_page_ends_in_every_picker(own_folder):
+    at = visit("train", train_epochs="1", train_validation="0.9", train_batch_size="256")
+    assert not at.error and not at.warning
+    assert "None yet" in at.caption[-1].value
+    at.text_input(key="train description").set_value("a quick one")
+    at.button[0].click()
+    look(at)
+    until(lambda: trainings.list_trainings()[0].state == "done")
+    look(at)
+    name = f"{BUNDLED}-2"
+    score = checkpoints.read_card(name).accuracy["test"]
+    said = f"Test accuracy **{percent(score.accuracy)}** ({score.correct:,} of 10,000 test images)"
+    assert said in [text.value for text in at.markdown]
+    assert at.get("vega_lite_chart") and "Done" in badges(at)[0]
+    assert at.text_input(key="train description").value == "", "the form is ready for the next"
+    at.switch_page("explorer/app_pages/model.py")
+    settle(at)
+    at.selectbox(key="checkpoint").select(name)
+    settle(at)
+    assert metrics(at)["Test accuracy"] == percent(score.accuracy)
+    assert any("a quick one" in text.value for text in at.markdown)
+
+
+@needs_queue
+def test_the_form_follows_the_network_and_its_own_recipe(own_folder):
+    at = visit("train")
+    for model in MODELS:
+        at.selectbox(key="network").select(model)
+        at.run()
+        assert not at.exception, at.exception[0].message
+        own = recipe_for(model)
+        assert at.number_input(key="train_epochs").value == own.epochs
+        assert at.number_input(key="train_lr").value == own.lr
+        assert at.selectbox(key="train_schedule").value == own.schedule
+        assert at.number_input(key="train_crop").value == own.crop
+        fits = {info.name for info in data.DATASETS.values() if info.inputs == MODELS[model].inputs}
+        assert set(at.selectbox(key="data").options) == fits and at.selectbox(key="data").value in fits
+
+
+@needs_queue
+def test_what_the_form_says_is_what_is_asked(own_folder, monkeypatch):
+    asked = []
+    monkeypatch.setattr(trainings, "submit", lambda *request: asked.append(request))
+    at = visit(
+        "train", network="block-net", train_optimizer="sgd", train_clamp="0.5", train_flip="0.25", train_seed="7"
+    )
+    assert not at.error
+    at.number_input(key="train_lr").set_value(0.05)
+    at.text_input(key="train name").set_value("wide")
+    at.button[0].click()
+    look(at)
+    recipe = replace(recipe_for("block-net"), optimizer="sgd", clamp=0.5, flip=0.25, seed=7, lr=0.05)
+    assert asked == [("block-net", "fashion-mnist", recipe, "wide", "")]
+
+
+@needs_queue
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("mine", "there is a network called 'mine' already; choose another name, or delete that one first."),
+        (BUNDLED, "is the name of a network that comes with the app and stays; choose another."),
+        ("My net", "checkpoint name 'My net' is not plain; use a-z, 0-9, dot, hyphen and underscore."),
+    ],
+)
+def test_a_name_that_cannot_be_had_is_refused_before_the_start(own_folder, name, words):
+    at = visit("train")
+    at.text_input(key="train name").set_value(name)
+    look(at)
+    assert len(at.error) == 1 and words in at.error[0].value.replace("\\", "")
+    assert at.button[0].disabled
+
+
+@needs_queue
+def test_missing_data_offers_the_download(own_folder, monkeypatch, tmp_path):
+    monkeypatch.setenv("EXPLORER_DATA", str(tmp_path / "nowhere"))
+    at = visit("train", data="mnist")
+    assert at.warning[0].value.startswith("This training needs MNIST, which is not on this machine: download it here")
+    assert at.button(key="download mnist").label == "Download MNIST (12 MB)"
+    assert next(button for button in at.button if button.label == "Start training").disabled
+
+
+@needs_queue
+@pytest.mark.parametrize(
+    ("link", "words"),
+    [
+        ({"network": "vgg"}, "“vgg” is no network: choose one of simple-cnn, "),
+        (
+            {"data": "mnist-pairs"},
+            "“mnist-pairs” is no data set that fits simple-cnn: choose one of cifar10, mnist, ",
+        ),
+        ({"train_epochs": "0"}, "epochs “0” does not fit: give a whole number from 1 to 1000; showing 10."),
+        (
+            {"train_lr": "fast"},
+            "learning rate “fast” does not fit: give a number from 1e-08 to 100; showing 0.001.",
+        ),
+        ({"train_lr": "inf"}, "learning rate “inf” does not fit"),
+        ({"train_epochs": "inf"}, "epochs “inf” does not fit"),
+        ({"train_crop": "99"}, "“99” does not fit: give a whole number from 0 to 16; showing 0."),
+        ({"train_schedule": "steps"}, "“steps” is no schedule: choose one of constant, cosine, late-cosine, one-cycle"),
+    ],
+)
+def test_nonsense_for_the_form_gets_one_sentence_and_the_usual_value(own_folder, link, words):
+    at = visit("train", **link)
+    assert len(at.warning) == 1 and words in at.warning[0].value
+    assert not at.error and not at.button[0].disabled
+
+
+@needs_queue
+def test_two_tabs_see_the_same_queue_and_either_may_cancel(own_folder):
+    for name in ("first", "second"):
+        stand_in(name, "import time; time.sleep(600)")
+    until(lambda: trainings.list_trainings()[0].job.state == "running")
+    one, other = look(), look()
+    for at in (one, other):
+        assert [bar.value for bar in at.get("progress")] or at.progress
+        assert [words.split(" ")[-1].rstrip("]") for words in badges(at)] == ["Running", "Queued"]
+        assert any(text.value == "Waits for 1 other training." for text in at.markdown)
+    other.button(key="cancel first").click()
+    look(other)
+    until(lambda: [each.state for each in trainings.list_trainings()] == ["running", "cancelled"])
+    look(one)
+    assert [words.split(" ")[-1].rstrip("]") for words in badges(one)] == ["Running", "Cancelled"]
+    assert "Resume" in labels(one)
+
+
+@needs_queue
+def test_what_stopped_says_why_and_can_be_resumed_or_removed(own_folder):
+    stand_in("lost")
+    stand_in("wild", code=2)
+    (own_folder / "trainings" / "wild" / "log.txt").write_text("epoch 1\nerror: the *loss* is no longer finite\n")
+    (own_folder / "trainings" / "strange").mkdir()
+    (own_folder / "lost.resume.pt").write_bytes(b"x" * 2_000_000)
+    at = look()
+    assert [error.value for error in at.error] == [
+        "the \\*loss\\* is no longer finite",
+        "Its files are corrupt, or this app did not write them.",
+    ]
+    assert [warning.value for warning in at.warning] == ["Its process was killed, or the machine stopped."]
+    assert any("2 MB are free again" in text.value for text in at.markdown)
+    for name in ("lost", "wild", "strange"):
+        at.button(key=f"delete_forever {name}").click()
+        look(at)
+    assert trainings.list_trainings() == [] and not (own_folder / "lost.resume.pt").exists()
+    assert not at.error
+
+
+@needs_queue
+def test_a_button_that_comes_too_late_says_so(own_folder):
+    stand_in("gone", cancelled=True)
+    at = look()
+    trainings.remove("gone")
+    at.button(key="resume gone").click()
+    look(at)
+    assert at.error[0].value == "That did not work: there is no job 'gone' any more."
+    assert not look(at).error
+
+
+@needs_queue
+def test_a_folder_that_cannot_be_used_is_one_sentence(own_folder):
+    (own_folder / "trainings").mkdir()
+    (own_folder / "trainings" / "mutex").mkdir()
+    at = look()
+    (own_folder / "trainings" / "mutex").rmdir()
+    assert at.error[0].value.startswith("Nothing can be trained here: ")
+
+
+# Networks of one's own
+
+
+def change(at: AppTest, point: str, **values: str) -> AppTest:
+    """Fill in the form of a network and save."""
+    for field, value in values.items():
+        at.text_input(key=f"{field} of {point}").set_value(value)
+    next(button for button in at.button if button.label == "Save").click()
+    return settle(at)
+
+
+@needs_queue
+def test_a_network_of_ones_own_is_renamed_described_and_deleted(own_folder):
+    at = change(visit("model", checkpoint="mine"), "mine", name="yours", description="the best")
+    assert not at.error and not at.warning
+    assert at.selectbox(key="checkpoint").value == "yours"
+    assert checkpoints.list_checkpoints() == [BUNDLED, "yours"]
+    assert checkpoints.read_card("yours").description == "the best"
+    at.button(key="delete yours").click()
+    settle(at)
+    assert checkpoints.list_checkpoints() == [BUNDLED] and not at.error and not at.warning
+    assert at.selectbox(key="checkpoint").value == BUNDLED
+    assert "Save" not in labels(at), "what comes with the app stays as it is"
+
+
+@needs_queue
+def test_a_name_that_is_taken_is_refused_in_one_sentence(own_folder):
+    at = change(visit("model", checkpoint="mine"), "mine", name=BUNDLED)
+    assert "is the name of a network that comes with the app" in at.error[0].value
+    assert at.selectbox(key="checkpoint").value == "mine"
+
+
+@needs_queue
+def test_a_tab_on_a_network_that_another_tab_deletes_turns_to_one_that_is_there(own_folder):
+    at = visit("prune", checkpoint="mine", k="3")
+    checkpoints.delete("mine")
+    settle(at)
+    assert at.selectbox(key="checkpoint").value == BUNDLED and not at.error

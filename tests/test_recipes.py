@@ -5,7 +5,7 @@ import pytest
 from explorer import cli
 from explorer.augmentation import AUGMENTATIONS
 from explorer.models import MODELS
-from explorer.recipes import OPTIONS, RECIPES, Recipe, command_line, recipe_for
+from explorer.recipes import OPTIONS, RECIPES, Recipe, command_line, difference, recipe_for
 
 
 def test_every_network_has_a_recipe():
@@ -34,6 +34,13 @@ def test_the_command_line_gives_the_recipe_back(model):
     for recipe in (own, changed):
         args = cli._parser().parse_args(["train", model, "--data", "cifar10", *command_line(recipe)])
         assert cli._recipe(args) == recipe
+
+
+def test_the_difference_to_the_networks_own_recipe_in_words():
+    own = recipe_for("block-net")
+    assert difference(own, "block-net") == ""
+    changed = replace(own, epochs=3, lr=1e-5, optimizer="sgd", crop=4, flip=0)
+    assert difference(changed, "block-net") == "epochs 3, optimizer sgd, learning rate 1e-05, flip 0, crop 4"
 
 
 @pytest.mark.parametrize(

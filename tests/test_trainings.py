@@ -294,13 +294,15 @@ def test_history_is_empty_where_it_cannot_be_read(out):
 
 
 def test_the_pace_is_that_of_the_latest_training_of_its_kind(out):
-    assert trainings.pace("simple-cnn", "tiny", [], out) is None
+    assert trainings.pace("simple-cnn", "tiny", RECIPE, [], out) is None
     for name, seconds in (("old", (9.0,)), ("new", (2.0, 4.0)), ("begun", ())):
         pretend(out, name, code=0)
         pretend_epochs(out, name, seconds)
     found = trainings.list_trainings(out)
-    assert trainings.pace("simple-cnn", "tiny", found, out) == 3.0
-    assert trainings.pace("siamese", "tiny", found, out) is None
+    assert trainings.pace("simple-cnn", "tiny", RECIPE, found, out) == 3.0
+    assert trainings.pace("simple-cnn", "tiny", replace(RECIPE, epochs=5, lr=0.1, seed=1), found, out) == 3.0
+    assert trainings.pace("simple-cnn", "tiny", replace(RECIPE, validation=0.5), found, out) is None
+    assert trainings.pace("siamese", "tiny", RECIPE, found, out) is None
 
 
 def test_a_history_of_an_earlier_network_of_the_name_is_not_the_new_ones(out):

@@ -20,6 +20,7 @@ from explorer.labs import LABS, Lab, Variant
 from explorer.models import conv_layers
 from explorer.pruning import MODES
 from explorer.ranking import CRITERIA, MAX_SEED, Ranking
+from explorer.recipes import Option
 from explorer.schedule import SCHEDULES
 
 DEFAULT_CHECKPOINT = "simple-cnn_fashion-mnist"
@@ -30,6 +31,7 @@ NOTES = "notes on the link"
 SETTLED = "a note is settled"
 CHOSEN = "keys of the pickers"
 SCANNING = "Pruning one layer at a time"
+TROUBLE = "what a button could not do"
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,7 @@ def page() -> Iterator[None]:
     """
     for key in st.session_state.setdefault(CHOSEN, set()) & set(st.session_state):
         st.session_state[key] = st.session_state[key]
+    cache.board()  # whose making also keeps what is loaded by now out of every later garbage collection
     top = st.container()
     try:
         yield
@@ -178,14 +181,24 @@ def pick_checkpoint() -> Checkpoint:
             icon=":material/deployed_code_alert:",
         )
         st.stop()
-    default = DEFAULT_CHECKPOINT if DEFAULT_CHECKPOINT in names else names[0]
     with st.sidebar:
-        name = pick_named("Trained network", "checkpoint", names, default, "no trained network here")
+        name = pick_named("Trained network", "checkpoint", names, usual_checkpoint(names), "no trained network here")
     try:
         return cache.checkpoint(name)
     except (ValueError, OSError) as error:
         st.error(f"{name} cannot be opened: {error}.", icon=":material/broken_image:")
         st.stop()
+
+
+def usual_checkpoint(names: Sequence[str]) -> str:
+    """The network that shows where none is chosen."""
+    return DEFAULT_CHECKPOINT if DEFAULT_CHECKPOINT in names else names[0]
+
+
+def set_checkpoint(name: str) -> None:
+    """Turn to another network; for callbacks."""
+    st.session_state["checkpoint"] = name
+    _settle("checkpoint")
 
 
 def pick_view(criterion: str | None = None) -> View:
@@ -234,6 +247,25 @@ def pick_schedule(fitting: Sequence[str], channels: int) -> tuple[str, tuple[int
     step = _number("Channels a step", 1, channels, 1, "step")
     st.caption(SCHEDULES[schedule])
     return schedule, tuple(range(0, channels + 1, step))
+
+
+def pick_setting(name: str, option: Option, default: Any) -> Any:
+    """One field of a recipe, as `option` describes it; `default` is the network's own value."""
+    key, label, title = f"train_{name}", option.title.capitalize(), option.title
+    if option.choices:
+        return pick_named(label, key, option.choices, default, f"no {title}", help=option.help.capitalize())
+    number = option.kind
+    low, high, value, step = number(option.low), number(option.high), number(default), number(option.step)
+    kind = "whole number" if number is int else "number"
+    fix = f"does not fit: give a {kind} from {low:g} to {high:g}; showing {value:g}"
+    fits = partial(_is_whole, low=low, high=high) if number is int else partial(_is_number, low=low, high=high)
+    note_link(key, lambda raw: len(raw) == 1 and fits(raw[0]), fix, title)
+    shown = None if number is int else "%g"
+    try:
+        look = {"step": step, "format": shown, "help": option.help.capitalize()}
+        return number(st.number_input(label, low, high, value, **look, **_linked(key)))
+    except OverflowError:  # Streamlit stumbles over a link to infinity, which the note names
+        return value
 
 
 def pick_seed() -> int:
@@ -349,6 +381,13 @@ def _is_whole(text: str, low: int, high: int) -> bool:
     return text.isdecimal() and len(text) < 20 and low <= int(text) <= high
 
 
+def _is_number(text: str, low: float, high: float) -> bool:
+    try:
+        return low <= float(text) <= high
+    except ValueError:
+        return False
+
+
 def _is_range(ends: list[str], highest: int) -> bool:
     return len(ends) == 2 and all(_is_whole(end, 0, highest) for end in ends)
 
@@ -403,12 +442,12 @@ def require_data(dataset: str) -> None:
         st.stop()
 
 
-def has_data(dataset: str, offer: bool = True) -> bool:
-    """Whether the data set is on this machine and whole; if not, say so, and `offer` the download."""
+def has_data(dataset: str, offer: bool = True, why: str = "This network was trained on") -> bool:
+    """Whether the data set is on this machine and whole; if not, say `why` it matters, and `offer` the download."""
     title = data.dataset_info(dataset).title
     if data.availability(dataset) == "missing":
         st.warning(
-            f"This network was trained on {title}, which is not on this machine: download it here, "
+            f"{why} {title}, which is not on this machine: download it here, "
             f"or with `python -m explorer data {dataset}`.",
             icon=":material/database_off:",
         )
@@ -447,6 +486,26 @@ def download_button(dataset: str) -> None:
 def start_download(dataset: str, again: bool = True) -> None:
     """Fetch a data set in the background; for callbacks."""
     cache.download(dataset, again)
+
+
+# What a button could not do
+
+
+def attempt(action: Callable[..., Any], *arguments: Any) -> bool:
+    """Do it, or leave a note, for `show_trouble`, why it could not be done; whether it was done. For callbacks."""
+    try:
+        action(*arguments)
+    except (ValueError, OSError) as error:
+        st.session_state[TROUBLE] = f"That did not work: {error}."
+        return False
+    return True
+
+
+def show_trouble() -> None:
+    """Say, once, what the last button could not do."""
+    with st.container():
+        if TROUBLE in st.session_state:
+            st.error(plain(st.session_state.pop(TROUBLE)), icon=":material/error:")
 
 
 # Work in the background
@@ -632,6 +691,11 @@ def file_name(view: View, *more: str) -> str:
 def plain_name(*parts: str) -> str:
     """A file name of parts that may hold anything."""
     return "_".join(re.sub(r"[^A-Za-z0-9.-]+", "-", part) for part in parts)
+
+
+def plain(text: str) -> str:
+    """Text as it is, where Markdown would read signs into it."""
+    return re.sub(r"([\\`*_\[\]$<>~#|]|:(?=\w))", r"\\\1", text)
 
 
 def draw(chart: charts.Chart, **options: Any) -> Any:

@@ -4,9 +4,9 @@ from typing import Any
 
 import streamlit as st
 
-from explorer import charts, data, report
+from explorer import charts, data, report, trainings
 from explorer.app_pages import cache, controls
-from explorer.checkpoints import Card, Checkpoint
+from explorer.checkpoints import SHIPPED, Card, Checkpoint, list_checkpoints
 from explorer.models import model_info
 
 HERE = {
@@ -52,6 +52,40 @@ def facts(card: Card, sha256: str) -> dict[str, str]:
     }
 
 
+def change(point: Checkpoint) -> None:
+    """Rename, describe or delete a network of one's own."""
+    controls.show_trouble()
+    with st.container():
+        if point.name in SHIPPED:
+            return
+        with st.expander("Rename, describe or delete", icon=":material/edit:"):
+            with st.form(f"change {point.name}", border=False):
+                st.text_input("Name", point.name, trainings.LONGEST_NAME, f"name of {point.name}")
+                longest, key = trainings.LONGEST_DESCRIPTION, f"description of {point.name}"
+                st.text_input("Description", point.card.description, longest, key)
+                st.form_submit_button("Save", icon=":material/save:", on_click=save, args=(point,))
+            with st.popover("Delete", icon=":material/delete:"):
+                st.markdown("The weights, the card and the records of its training go for good.")
+                key, icon = f"delete {point.name}", ":material/delete_forever:"
+                st.button("Delete for good", key=key, icon=icon, on_click=delete, args=(point.name,))
+
+
+def save(point: Checkpoint) -> None:
+    """Put name and description as they stand in the form; a callback."""
+    name = st.session_state[f"name of {point.name}"]
+    description = st.session_state[f"description of {point.name}"]
+    if description != point.card.description:
+        controls.attempt(trainings.describe, point.name, description)
+    if name != point.name and controls.attempt(trainings.rename, point.name, name):
+        controls.set_checkpoint(name)
+
+
+def delete(name: str) -> None:
+    """Delete the network and turn to another; a callback."""
+    if controls.attempt(trainings.delete, name) and (names := list_checkpoints()):
+        controls.set_checkpoint(controls.usual_checkpoint(names))
+
+
 def layers_of(point: Checkpoint) -> None:
     """The layers with their output shapes and parameters."""
     table = cache.layer_table(point)
@@ -89,6 +123,7 @@ def datasets() -> None:
 with controls.page():
     point = controls.pick_checkpoint()
     card_of(point)
+    change(point)
     left, right = st.columns(2, gap="large")
     with left:
         layers_of(point)
