@@ -1,5 +1,6 @@
 """Running statistics of a layer's output: the averaged map, and a few numbers for each channel."""
 
+import copy
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -8,8 +9,9 @@ import torch
 from torch import Tensor, fx, nn
 
 from explorer.data import Inputs
-from explorer.evaluation import Batch
+from explorer.evaluation import Batch, forward
 from explorer.graph import (
+    UntraceableError,
     activation_node,
     addition_node,
     block_node,
@@ -130,9 +132,10 @@ def collect_stream(
 ) -> Iterator[ChannelStatistics]:
     """Statistics of the layer's output, yielded after each batch; the last is over all images.
 
-    `point` is a key of POINTS: the convolution's raw output, or what leaves its batch norm and activation.
+    `point` is a key of POINTS: the convolution's raw output, or what leaves its batch norm and activation. A network
+    that cannot be traced has the raw point alone.
     """
-    look = _Outputs(model, layer, point)
+    look = _looker(model, layer, point)
     batches = list(batches) if isinstance(batches, Iterator) else batches
     total = getattr(batches, "n", None) or sum(len(labels) for _, labels in batches)
     running, done = RunningStatistics(), 0
@@ -155,12 +158,15 @@ def collect(model: nn.Module, layer: str, batches: Iterable[Batch], point: str =
 
 def outputs(model: nn.Module, layer: str, inputs: Inputs, point: str = "raw") -> Tensor:
     """The layer's output (N · calls, P, M, N') for one batch."""
-    return torch.cat(_Outputs(model, layer, point)(inputs))
+    return torch.cat(_looker(model, layer, point)(inputs))
 
 
 def fitting_points(model: nn.Module, layer: str) -> list[str]:
     """The points at which the layer's output can be looked at, in the registry's order."""
-    call = layer_calls(trace(model), layer)[0]
+    try:
+        call = layer_calls(trace(model), layer)[0]
+    except UntraceableError:
+        return ["raw"]
     return [point for point in POINTS if point != "block" or addition_node(call) is not None]
 
 
@@ -169,22 +175,61 @@ def check_point(model: nn.Module, layer: str, point: str) -> None:
     if point not in POINTS:
         raise ValueError(f"unknown point {point!r}; choose one of: {', '.join(POINTS)}")
     if point == "block":
-        block_node(layer_calls(trace(model), layer)[0])
+        block_node(layer_calls(_traced_to(point, model), layer)[0])
+
+
+def _traced_to(point: str, model: nn.Module) -> fx.GraphModule:
+    """The traced network; where there is none, say which point is left to look at."""
+    try:
+        return trace(model)
+    except UntraceableError as error:
+        raise UntraceableError(
+            f"the point {point!r} is found in a traced network only, and {error}; choose the point 'raw'"
+        ) from error
+
+
+def _looker(model: nn.Module, layer: str, point: str) -> Callable[[Inputs], list[Tensor]]:
+    """Gives for a batch what each call of the layer puts out (N, P, M, N')."""
+    if point not in POINTS:
+        raise ValueError(f"unknown point {point!r}; choose one of: {', '.join(POINTS)}")
+    conv_layer(model, layer)
+    try:
+        return _Outputs(_traced_to(point, model), layer, point)
+    except UntraceableError:
+        if point != "raw":
+            raise
+        return _HookedCopy(model, layer)
 
 
 class _Outputs:
-    """Runs a network just far enough to see what one layer puts out."""
+    """Runs a traced network just far enough to see what one layer puts out."""
 
-    def __init__(self, model: nn.Module, layer: str, point: str) -> None:
-        if point not in POINTS:
-            raise ValueError(f"unknown point {point!r}; choose one of: {', '.join(POINTS)}")
-        conv_layer(model, layer)
-        self.traced: fx.GraphModule = trace(model)
-        calls = layer_calls(self.traced, layer)
-        self.targets = [NODES[point](call) for call in calls]
-        self.program = program_for(self.traced, self.targets)
+    def __init__(self, traced: fx.GraphModule, layer: str, point: str) -> None:
+        self.traced = traced
+        self.targets = [NODES[point](call) for call in layer_calls(traced, layer)]
+        self.program = program_for(traced, self.targets)
 
     def __call__(self, inputs: Inputs) -> list[Tensor]:
         with exclusive, torch.inference_mode():
             env = self.program.run(placeholders(self.traced, inputs))
         return [env[target] for target in self.targets]
+
+
+class _HookedCopy:
+    """Runs a copy of a network that cannot be traced, with a hook on one layer: the model itself may be shared."""
+
+    def __init__(self, model: nn.Module, layer: str) -> None:
+        self.copy = copy.deepcopy(model).eval()
+        self.layer = layer
+        self.seen: list[Tensor] = []
+        conv_layer(self.copy, layer).register_forward_hook(self._see)
+
+    def __call__(self, inputs: Inputs) -> list[Tensor]:
+        self.seen = []
+        forward(self.copy, inputs)
+        if not self.seen:
+            raise ValueError(f"layer {self.layer!r} was not called in the forward pass, so it puts nothing out")
+        return self.seen
+
+    def _see(self, module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        self.seen.append(output.clone())  # what follows may change it in place

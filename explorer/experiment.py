@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
-from explorer.activations import ChannelStatistics, collect
+from explorer.activations import ChannelStatistics, collect, outputs
 from explorer.checkpoints import Checkpoint
 from explorer.data import Batches, load_split
 from explorer.models import conv_layer, model_info
@@ -67,6 +68,27 @@ def statistics_of(
 ) -> ChannelStatistics:
     """Statistics of the layer's output over a split; `point` is a key of activations.POINTS."""
     return collect(checkpoint.model, layer, batches_of(checkpoint, split, limit), point)
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """A few examples of different classes, and what a layer makes of them."""
+
+    images: list[np.ndarray]  # for each input of the network (n, C, H, W) uint8
+    labels: list[str]
+    outputs: list[np.ndarray]  # for each call of the layer (n, P, M, N)
+
+
+def examples_of(checkpoint: Checkpoint, layer: str, point: str, count: int, split: str = "test") -> Examples:
+    """The first of each class, `count` in all, with the layer's output at `point`."""
+    whole = load_split(checkpoint.card.dataset, split)
+    each = max(1, count // len(whole.classes))
+    first = [int(i) for label in range(len(whole.classes)) for i in (whole.labels == label).nonzero()[:each]]
+    chosen = whole.take(first[:count])
+    inputs, labels = next(iter(Batches(chosen, checkpoint.card.mean, checkpoint.card.std)))
+    maps = outputs(checkpoint.model, layer, inputs, point).split(len(labels))
+    images = [part.numpy() for part in chosen.inputs]
+    return Examples(images, [whole.classes[label] for label in labels], [part.numpy() for part in maps])
 
 
 def ranking_of(experiment: Experiment, checkpoint: Checkpoint, statistics: ChannelStatistics | None = None) -> Ranking:

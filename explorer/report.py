@@ -1,15 +1,21 @@
 """Tables of results: what the pages show, and what every CSV holds."""
 
+import copy
 import errno
 import os
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
+from torch import Tensor, nn
 
 from explorer.activations import ChannelStatistics
-from explorer.evaluation import wilson
+from explorer.checkpoints import Checkpoint
+from explorer.data import DATASETS
+from explorer.evaluation import forward, wilson
 from explorer.scan import Scan
 from explorer.sweep import Sweep
 
@@ -144,6 +150,39 @@ def statistics_table(statistics: ChannelStatistics) -> pd.DataFrame:
     names = ("mean", "std", "minimum", "maximum", "mean_absolute", "mean_positive", "positive")
     columns = {name: getattr(statistics, name) for name in names}
     return pd.DataFrame({"channel": np.arange(len(statistics.mean)), **columns})
+
+
+def layer_table(checkpoint: Checkpoint) -> pd.DataFrame:
+    """The network's modules that compute something, in the order in which they first run.
+
+    Columns: layer, kind, output (its shape for one example, empty where it never runs as a module) and parameters (its
+    own: they add up to the network's).
+    """
+    card = checkpoint.card
+    twin = copy.deepcopy(checkpoint.model)  # hooks never go on a shared model
+    named = {name: module for name, module in twin.named_modules() if _computes(module)}
+    shapes: dict[str, str] = {}
+    for name, module in named.items():
+        module.register_forward_hook(partial(_note_shape, shapes, name))
+    images = tuple(torch.zeros(1, *card.shape) for _ in range(DATASETS[card.dataset].inputs))
+    forward(twin, images)
+    order = sorted(named, key=lambda name: list(shapes).index(name) if name in shapes else len(shapes))
+    rows = [(name, type(named[name]).__name__, shapes.get(name, ""), _own_parameters(named[name])) for name in order]
+    return pd.DataFrame(rows, columns=["layer", "kind", "output", "parameters"])
+
+
+def _computes(module: nn.Module) -> bool:
+    return not list(module.children()) or _own_parameters(module) > 0
+
+
+def _own_parameters(module: nn.Module) -> int:
+    return sum(weights.numel() for weights in module.parameters(recurse=False))
+
+
+def _note_shape(shapes: dict[str, str], name: str, module: nn.Module, inputs: object, output: object) -> None:
+    value = output[0] if isinstance(output, tuple) else output
+    if isinstance(value, Tensor):
+        shapes.setdefault(name, " × ".join(str(size) for size in value.shape[1:]))
 
 
 def csv_bytes(table: pd.DataFrame) -> bytes:

@@ -6,9 +6,12 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as `python -m explorer` d
 
 import pytest
 import tiny as tiny_data
+import torch
+from torch import nn
 
-from explorer import data, training
+from explorer import checkpoints, data, training
 from explorer.data import DATASETS
+from explorer.models import MODELS
 
 
 @pytest.fixture
@@ -25,3 +28,31 @@ def tiny(monkeypatch):
     monkeypatch.setitem(DATASETS, "tiny", tiny_data.INFO)
     monkeypatch.setattr(training, "load_split", tiny_data.load_split)
     return tiny_data.INFO
+
+
+class Fickle(nn.Module):
+    """A small network whose forward pass depends on the data, so that it cannot be traced."""
+
+    def __init__(self, classes=10):
+        super().__init__()
+        self.conv = nn.Conv2d(1, 4, 5, stride=4)
+        self.relu = nn.ReLU(inplace=True)
+        self.fc = nn.Linear(4, classes)
+
+    def forward(self, x):
+        y = self.conv(x)
+        y = self.relu(y if y.sum() > 0 else -y)
+        return self.fc(y.mean((2, 3)))
+
+
+@pytest.fixture
+def fickle(monkeypatch, tmp_path):
+    """The name of a checkpoint of a network that cannot be traced, alone in its folder, on the bundled images."""
+    info = MODELS["block-net"]
+    info = replace(info, name="fickle", title="Fickle", layer="conv", builder=lambda shape, classes: Fickle(classes))
+    monkeypatch.setitem(MODELS, "fickle", info)
+    card = replace(checkpoints.read_card("simple-cnn_fashion-mnist"), model="fickle")
+    torch.manual_seed(0)
+    checkpoints.save("fickle_fashion-mnist", Fickle(), card, tmp_path / "checkpoints")
+    monkeypatch.setenv("EXPLORER_CHECKPOINTS", str(tmp_path / "checkpoints"))
+    return "fickle_fashion-mnist"

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from conftest import Fickle
 from torch import nn
 
 from explorer import activations
@@ -94,6 +95,30 @@ def test_block_output_is_after_the_addition_and_its_activation(model):
     assert activations.fitting_points(model, "conv2") == ["raw", "activation"]
     with pytest.raises(ValueError, match="'conv2' does not end in a residual addition"):
         activations.collect(model, "conv2", [(torch.randn(2, 3, 32, 32), torch.zeros(2))], "block")
+
+
+def test_a_network_that_cannot_be_traced_shows_its_raw_output_through_a_private_copy():
+    net, images = Fickle().eval(), torch.randn(10, 1, 28, 28)
+    with torch.no_grad():
+        expected = net.conv(images)  # which the network then changes in place
+    got = activations.collect(net, "conv", [(images, torch.zeros(10))])
+    np.testing.assert_allclose(got.maps, expected.mean(0).numpy(), rtol=1e-5, atol=1e-6)
+    assert got.minimum.min() == pytest.approx(float(expected.min())) and got.minimum.min() < 0
+    assert torch.equal(activations.outputs(net, "conv", images), expected)
+    assert not net.conv._forward_hooks
+    assert activations.fitting_points(net, "conv") == ["raw"]
+    for point in ("activation", "block"):
+        with pytest.raises(ValueError, match=f"point '{point}' is found in a traced network only.*choose the point"):
+            activations.collect(net, "conv", [(images, torch.zeros(10))], point)
+    with pytest.raises(ValueError, match="point 'block' is found in a traced network only"):
+        activations.check_point(net, "conv", "block")
+
+
+def test_a_layer_that_a_network_does_not_call_is_named():
+    net = Fickle()
+    net.spare = nn.Conv2d(1, 1, 1)
+    with pytest.raises(ValueError, match="layer 'spare' was not called"):
+        activations.collect(net, "spare", [(torch.randn(2, 1, 28, 28), torch.zeros(2))])
 
 
 def test_bad_requests_are_named(model):

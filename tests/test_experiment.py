@@ -5,7 +5,16 @@ import pytest
 
 from explorer import checkpoints
 from explorer.evaluation import logits, predict
-from explorer.experiment import Experiment, batches_of, check, default_layer, ranking_of, statistics_of, sweep_of
+from explorer.experiment import (
+    Experiment,
+    batches_of,
+    check,
+    default_layer,
+    examples_of,
+    ranking_of,
+    statistics_of,
+    sweep_of,
+)
 from explorer.pruning import prune
 from explorer.report import ACCURACY_COLUMNS, accuracy_table
 
@@ -80,3 +89,17 @@ def test_ranking_by_hand_from_the_statistics_of_the_split():
 def test_bad_requests_are_named(change, message):
     with pytest.raises(ValueError, match=message):
         check(Experiment(**{"checkpoint": FASHION, "layer": "conv2", **change}), checkpoints.load(FASHION))
+
+
+def test_a_network_that_cannot_be_traced_is_ranked_and_swept(fickle):
+    experiment = Experiment(fickle, "conv", limit=100)
+    _, result = assert_equals_plain_evaluation(experiment, range(5))
+    assert result.slow
+
+
+def test_examples_are_one_of_each_class_with_the_layers_output():
+    checkpoint = checkpoints.load(FASHION)
+    shown = examples_of(checkpoint, "conv2", "raw", 3)
+    assert shown.labels == list(checkpoint.card.classes[:3])
+    assert [part.shape for part in shown.images] == [(3, 1, 28, 28)]
+    assert [part.shape for part in shown.outputs] == [(3, 32, 14, 14)]

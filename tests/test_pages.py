@@ -479,6 +479,15 @@ def test_the_model_page_tells_what_the_card_says():
     assert layers["parameters"].sum() == 409_034
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_a_network_that_cannot_be_traced_is_on_every_page(page, fickle):
+    at = visit(page)
+    assert not at.error and not at.warning
+    assert at.get("vega_lite_chart")
+    said = any("cannot be traced" in caption.value for caption in at.caption)
+    assert said == (page != "model")
+
+
 # What is missing or broken
 
 

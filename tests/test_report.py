@@ -4,10 +4,12 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from test_scan import by_hand as scan_by_hand
 from test_sweep import by_hand
+from torch import nn
 
-from explorer import report
+from explorer import checkpoints, report
 from explorer.sweep import Run
 
 HEADER = (
@@ -47,6 +49,26 @@ def test_csv_reads_back_in_full_precision():
     again = pd.read_csv(io.BytesIO(report.csv_bytes(table)))
     for column in ("accuracy", "low", "high"):
         assert again[column].tolist() == table[column].tolist()
+
+
+def test_layers_are_listed_once_in_the_order_they_run_and_their_parameters_add_up():
+    point = checkpoints.load("siamese_mnist-pairs")
+    table = report.layer_table(point)
+    assert table["layer"].tolist()[:4] == [f"encoder.features.{i}" for i in range(4)]
+    assert table["layer"].is_unique
+    assert table["output"].tolist()[3] == "32 × 14 × 14" and table["kind"].tolist()[3] == "Conv2d"
+    assert table["parameters"].sum() == sum(weights.numel() for weights in point.model.parameters())
+    assert not any(module._forward_hooks for module in point.model.modules())
+
+
+def test_layers_of_a_network_that_cannot_be_traced_with_weights_outside_of_layers(fickle):
+    point = checkpoints.load(fickle)
+    point.model.scale = nn.Parameter(torch.ones(3))
+    point.model.spare = nn.Linear(2, 2)
+    table = report.layer_table(point)
+    assert table["layer"].tolist() == ["conv", "relu", "fc", "", "spare"]
+    assert table["output"].tolist() == ["4 × 6 × 6", "4 × 6 × 6", "10", "10", ""]
+    assert table["parameters"].sum() == sum(weights.numel() for weights in point.model.parameters())
 
 
 def test_class_and_flip_tables_by_hand():

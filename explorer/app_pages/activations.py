@@ -76,7 +76,9 @@ def maps(view: View, ranking: Ranking, pruned: int) -> None:
     st.image(picture, alt=f"Averaged maps of {which} of {view.layer}, {order} order, {pruned} crossed out as pruned")
     with st.container(horizontal=True, vertical_alignment="center"):
         on, crosses = view.experiment.ranked_on, "pruned channels have a cross" if pruned else "nothing is pruned"
-        st.caption(f"{which.capitalize()} over {averages.done:,} {on} {view.examples}: {POINTS[where]}; {crosses}.")
+        alone = "" if len(points) > 1 else " This network cannot be traced, so there is no other output to look at."
+        words = f"{which.capitalize()} over {averages.done:,} {on} {view.examples}: {POINTS[where]}; {crosses}."
+        st.caption(f"{words}{alone}")
         controls.figure_button(
             partial(cache.grid_file, averages, look, LABELS[where]), controls.file_name(view, where, "maps"), "maps"
         )

@@ -13,14 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import streamlit as st
-import torch
-from torch.fx.passes.shape_prop import ShapeProp
 
 from explorer import activations, charts, checkpoints, data, figures, pruning, ranking, remainder, report, schedule
-from explorer.activations import ChannelStatistics, collect_stream, outputs
+from explorer.activations import ChannelStatistics, collect_stream
 from explorer.checkpoints import Checkpoint
-from explorer.experiment import Experiment, batches_of, sweep_of
-from explorer.graph import exclusive, module_of, trace
+from explorer.experiment import Experiment, batches_of, examples_of, sweep_of
 from explorer.jobs import Board, Job, reports
 from explorer.models import conv_layers
 from explorer.ranking import CRITERIA, Ranking
@@ -56,20 +53,7 @@ def _checkpoint(path: Path, changed: tuple[int, ...]) -> Checkpoint:
     return checkpoints.load(path)
 
 
-@lru_cache(maxsize=8)
-def layer_table(point: Checkpoint) -> pd.DataFrame:
-    """The network's layers in the order they run: layer, kind, output (the shape for one image) and parameters."""
-    traced = trace(point.model)
-    with exclusive:
-        ShapeProp(traced).propagate(*[torch.zeros(1, *point.card.shape)] * data.DATASETS[point.card.dataset].inputs)
-    rows = []
-    for node in traced.graph.nodes:
-        module = module_of(node)
-        if module is not None:
-            shape = " × ".join(str(size) for size in node.meta["tensor_meta"].shape[1:])
-            parameters = sum(weights.numel() for weights in module.parameters())
-            rows.append((str(node.target), type(module).__name__, shape, parameters))
-    return pd.DataFrame(rows, columns=["layer", "kind", "output", "parameters"]).drop_duplicates("layer")
+layer_table = lru_cache(maxsize=8)(report.layer_table)
 
 
 @lru_cache(maxsize=64)
@@ -181,21 +165,12 @@ Examples = tuple[np.ndarray, list[str], np.ndarray]
 
 @st.cache_resource(max_entries=16, show_spinner=False)
 def examples(_point: Checkpoint, sha256: str, layer: str, where: str, count: int) -> Examples:
-    """`count` test images of as many classes: images (n, C, H, W), class names, the layer's outputs (n, P, M, N).
+    """`count` test examples of different classes: images (n, C, H, W), class names, the layer's outputs (n, P, M, N).
 
     Of a pair, both images stand side by side, and so do their outputs.
     """
-    split = data.load_split(_point.card.dataset, TEST)
-    each = max(1, count // len(split.classes))
-    first = [int(i) for c in range(len(split.classes)) for i in (split.labels == c).nonzero()[:each]]
-    chosen = split.take(first[:count])
-    inputs, labels = next(iter(data.Batches(chosen, _point.card.mean, _point.card.std)))
-    maps = outputs(_point.model, layer, inputs, where).numpy()  # (n · calls, P, M, N)
-    return (
-        charts.side_by_side([images.numpy() for images in chosen.inputs]),
-        [split.classes[label] for label in labels],
-        charts.side_by_side(np.split(maps, len(maps) // len(labels))),
-    )
+    found = examples_of(_point, layer, where, count, TEST)
+    return charts.side_by_side(found.images), found.labels, charts.side_by_side(found.outputs)
 
 
 # Work in the background. A job that failed or was cancelled stays so until somebody asks for it `again`.

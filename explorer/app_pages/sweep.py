@@ -30,12 +30,14 @@ def compare(view: View, jobs: dict[str, Job], ks: tuple[int, ...], axis: str, li
         st.skeleton(height=460)
         return
     controls.draw(charts.compare_curves(table, axis), key="curves")
-    done = [whole.done for job in jobs.values() if (whole := cache.curve(job)) is not None]
+    found = [whole for job in jobs.values() if (whole := cache.curve(job)) is not None]
+    done = [whole.done for whole in found]
     if live:
         st.caption(f":material/autorenew: So far over {min(done):,} {view.examples}; the bands narrow as more come in.")
     else:
         words = f"{view.layer} of {view.checkpoint.name}, {max(done):,} test {view.examples}, with 95 % intervals."
-        about(view, f"{words} Drag to pan, scroll to zoom, double-click to see it all.", table, axis)
+        slow = " The network cannot be traced, so every K ran a masked copy." if found[0].slow else ""
+        about(view, f"{words} Drag to pan, scroll to zoom, double-click to see it all.{slow}", table, axis)
 
 
 def curves(jobs: dict[str, Job], ks: tuple[int, ...]) -> pd.DataFrame:
