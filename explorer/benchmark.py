@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from explorer.checkpoints import Checkpoint
-from explorer.evaluation import logits, predict
+from explorer.evaluation import logits, predict, resolve_dtype
 from explorer.experiment import Experiment, batches_of, ranking_of
 from explorer.plan import make_plan
 from explorer.pruning import prune
@@ -32,10 +32,11 @@ class Benchmark:
     sweep_seconds: float  # from images to all predictions
     lab_loop_seconds: float  # for each K one masked copy and one full pass
     sweep_over_pass: float
+    k_over_pass: float  # seconds per K / pass_seconds
     speedup: float  # lab_loop_seconds / sweep_seconds
     rank_seconds: float
     lab_ks_timed: int  # fewer than `ks`: lab_loop_seconds is extrapolated, and what is compared is these K only
-    predictions_agree: float  # share of compared K × n
+    predictions_agree: float  # share of compared K × n; the lab's loop is in float32, whatever the sweep's dtype
     disagreements: int
     ties: int  # disagreements where the two best logits are within 1e-5
     max_logit_difference: float
@@ -71,7 +72,7 @@ def bench(
         return logits(prune(checkpoint.model, experiment.layer, order[:k].tolist(), experiment.mode), batches)
 
     def fast() -> object:
-        return sweep(checkpoint.model, experiment.layer, batches, order, ks, experiment.mode)
+        return sweep(checkpoint.model, experiment.layer, batches, order, ks, experiment.mode, experiment.dtype, "cpu")
 
     timed = _spread(ks, LAB_LOOP_BUDGET / warm_up)
     total = repeats * 2 + len(timed)
@@ -98,6 +99,7 @@ def bench(
         sweep_seconds=sweep_seconds,
         lab_loop_seconds=lab_seconds,
         sweep_over_pass=sweep_seconds / pass_seconds,
+        k_over_pass=sweep_seconds / len(ks) / pass_seconds,
         speedup=lab_seconds / sweep_seconds,
         rank_seconds=rank_seconds,
         lab_ks_timed=len(timed),
@@ -107,7 +109,7 @@ def bench(
         max_logit_difference=difference,
         repeats=repeats,
         batch_size=batches.batch_size,
-        dtype="float32",
+        dtype=experiment.dtype,
         threads=torch.get_num_threads(),
     )
 
@@ -130,7 +132,9 @@ def _logits_at(checkpoint: Checkpoint, experiment: Experiment, batches: Iterable
     """The engine's own logits (number of K, N, classes)."""
     plan, parts = None, []
     for inputs, _ in batches:
-        plan = plan or make_plan(checkpoint.model, experiment.layer, experiment.mode, inputs)
+        plan = plan or make_plan(
+            checkpoint.model, experiment.layer, experiment.mode, inputs, dtype=resolve_dtype(experiment.dtype)
+        )
         parts.append(torch.cat([step for _, step in plan.logits(inputs, order, ks)]))
     return torch.cat(parts, dim=1)
 

@@ -30,12 +30,13 @@ from explorer import (
 )
 from explorer.activations import collect_stream
 from explorer.checkpoints import Checkpoint, Score
+from explorer.evaluation import DTYPES
 from explorer.experiment import Experiment
 from explorer.models import MODELS, conv_layer
 from explorer.pruning import MODES
 from explorer.ranking import CRITERIA
 from explorer.recipes import Recipe
-from explorer.sweep import Sweep, check_ks
+from explorer.sweep import Agreement, Sweep, check_ks
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -209,12 +210,17 @@ def run_sweep(args: argparse.Namespace) -> None:
             bar(result.done, result.total)
     if result.slow:
         print("this network cannot be traced, so every K ran a masked copy: correct, but slow", file=sys.stderr)
+    if result.agreement is not None:
+        print(_agreement(result, result.agreement), file=sys.stderr)
     table = report.accuracy_table(result)
     if args.csv is not None:
         _save(table, args.csv, f"{len(table)} K on {result.done:,} images, {_at_ends(result)}")
     else:
         table["pruned_channel"] = table["pruned_channel"].astype("string").fillna("")
         columns = ["k", "gone" if "gone" in table else "pruned_channel", "n", "correct", "accuracy", "low", "high"]
+        if result.agreement is not None:
+            table["agreement"] = result.agreement.shares
+            columns.append("agreement")
         print(table[columns].to_string(index=False, float_format="%.4f"))
 
 
@@ -248,9 +254,11 @@ def run_bench(args: argparse.Namespace) -> None:
         return
     extrapolated = "" if result.lab_ks_timed == result.ks else f" (from {result.lab_ks_timed} of them)"
     print(
-        f"{result.checkpoint} {result.layer}: {result.n:,} images, {result.ks} K, medians of {result.repeats} repeats\n"
+        f"{result.checkpoint} {result.layer}: {result.n:,} images, {result.ks} K, {result.dtype}, "
+        f"medians of {result.repeats} repeats\n"
         f"  one test pass     {result.pass_seconds:8.2f} s\n"
-        f"  sweep, every K    {result.sweep_seconds:8.2f} s   {result.sweep_over_pass:.2f} × one pass\n"
+        f"  sweep, every K    {result.sweep_seconds:8.2f} s   {result.sweep_over_pass:.2f} × one pass, "
+        f"{result.k_over_pass:.3f} a K\n"
         f"  the lab's loop    {result.lab_loop_seconds:8.2f} s   {result.speedup:.1f} × the sweep{extrapolated}\n"
         f"  ranking, once     {result.rank_seconds:8.2f} s   (in neither)\n"
         f"  predictions agree {result.predictions_agree:.6f} ({result.disagreements} differ, {result.ties} ties)\n"
@@ -266,7 +274,7 @@ def _experiment(args: argparse.Namespace, checkpoint: Checkpoint) -> Experiment:
     """What the options of `sweep` and `bench` ask for, checked."""
     given = {
         key: getattr(args, key)
-        for key in ("criterion", "mode", "ranked_on", "split", "seed", "schedule")
+        for key in ("criterion", "mode", "ranked_on", "split", "seed", "schedule", "dtype")
         if key in args
     }
     layer = experiment.default_layer(checkpoint) if args.layer is None else args.layer
@@ -307,6 +315,14 @@ def _worst(result: scan.Scan) -> str:
     return f"the largest change {points} points, at {result.names[row]}"
 
 
+def _agreement(result: Sweep, agreement: Agreement) -> str:
+    worst = int(agreement.shares.argmin())
+    return (
+        f"{result.run.dtype} agrees with float32 on {agreement.shares.mean():.4f} of the predictions for the first "
+        f"{agreement.images:,} images; least at K = {result.ks[worst]}, {agreement.shares[worst]:.4f}"
+    )
+
+
 def _parser() -> Parser:
     parser = Parser(prog="python -m explorer", description="Prune a network's channels and see what its accuracy does.")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
@@ -345,6 +361,7 @@ def _parser() -> Parser:
     sweep.add_argument("--split", default="test", metavar="SPLIT", help="test (default) or train")
     sweep.add_argument("--seed", type=int, default=0, metavar="S", help="of the criterion random")
     _add_range(sweep)
+    _add_dtype(sweep)
     _add_device(sweep)
     _add_csv(sweep)
     sweep.set_defaults(run=run_sweep)
@@ -362,6 +379,7 @@ def _parser() -> Parser:
     bench = commands.add_parser("bench", help="time the sweep against a full pass for each K")
     _add_checkpoint(bench)
     _add_range(bench)
+    _add_dtype(bench)
     bench.add_argument("--json", action="store_true", help="print JSON")
     bench.set_defaults(run=run_bench)
     return parser
@@ -397,6 +415,11 @@ def _add_recipe(command: argparse.ArgumentParser) -> None:
         changes.add_argument(f"--{name.replace('_', '-')}", type=option.kind, metavar=metavar, help=text)
     known = ",".join(f"{each.name}={each.usual:g}" for each in augmentation.AUGMENTATIONS.values())
     changes.add_argument("--augment", metavar="A,B=X", help=f"none, or some of {known}; strengths may be left out")
+
+
+def _add_dtype(command: argparse.ArgumentParser) -> None:
+    text = f"{', '.join(DTYPES)}: float32 (default) is exact, how far another agrees with it is measured and said"
+    command.add_argument("--dtype", default="float32", metavar="T", help=text)
 
 
 def _add_device(command: argparse.ArgumentParser) -> None:

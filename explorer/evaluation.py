@@ -13,6 +13,8 @@ from explorer.graph import exclusive
 
 Batch = tuple[Inputs, Tensor]
 
+DTYPES: dict[str, torch.dtype] = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
 Z95 = NormalDist().inv_cdf(0.975)  # 1.96: 95 % of a normal distribution lies within ± Z95 standard deviations
 
 
@@ -37,6 +39,14 @@ def resolve_device(device: str | torch.device | None) -> torch.device:
     except (RuntimeError, AssertionError) as error:
         raise unavailable from error
     return torch.device(device)
+
+
+def resolve_dtype(dtype: str | torch.dtype | None) -> torch.dtype:
+    """The type to compute in: a key or a value of DTYPES; None is float32, which is exact."""
+    name = str(dtype or "float32").removeprefix("torch.")
+    if name not in DTYPES:
+        raise ValueError(f"unknown dtype {name!r}; choose one of: {', '.join(DTYPES)}")
+    return DTYPES[name]
 
 
 def forward(model: nn.Module, inputs: Inputs) -> Tensor:

@@ -9,6 +9,7 @@ import torch
 from explorer.activations import ChannelStatistics, collect, outputs
 from explorer.checkpoints import Checkpoint
 from explorer.data import Batches, load_split
+from explorer.evaluation import resolve_dtype
 from explorer.models import conv_layer, model_info
 from explorer.pruning import check_mode
 from explorer.ranking import Ranking, check_criterion, criterion_info, rank_by
@@ -33,6 +34,7 @@ class Experiment:
     ks: tuple[int, ...] | None = None  # None means 0…P
     limit: int | None = None  # the first images only, of both splits; None means all
     schedule: str = "once"  # a key of schedule.SCHEDULES
+    dtype: str = "float32"  # a key of evaluation.DTYPES
 
 
 def default_layer(checkpoint: Checkpoint) -> str:
@@ -49,6 +51,7 @@ def check(experiment: Experiment, checkpoint: Checkpoint) -> None:
     for split in (experiment.ranked_on, experiment.split):
         check_split(split)
     check_ks(experiment.ks, channels)
+    resolve_dtype(experiment.dtype)
 
 
 def check_split(split: str) -> None:
@@ -118,7 +121,7 @@ def sweep_of(
     experiment: Experiment,
     checkpoint: Checkpoint,
     statistics: ChannelStatistics | None = None,
-    device: str | torch.device | None = "cpu",
+    device: str | torch.device | None = None,
 ) -> Iterator[Sweep]:
     """Rank, then sweep: yields the whole curve after each batch, with everything that identifies it."""
     check(experiment, checkpoint)
@@ -135,6 +138,7 @@ def sweep_of(
         mode=experiment.mode,
         seed=experiment.seed,
         schedule=experiment.schedule,
+        dtype=experiment.dtype,
     )
     yield from sweep_stream(
         checkpoint.model,
@@ -143,9 +147,10 @@ def sweep_of(
         ranking.order,
         experiment.ks,
         experiment.mode,
+        experiment.dtype,
+        device,
         gone=gone,
         importance=ranking.importance,
         classes=checkpoint.card.classes,
         run=run,
-        device=device,
     )

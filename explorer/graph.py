@@ -29,6 +29,12 @@ Env = dict[fx.Node, Any]
 # in another thread would be corrupted. Whoever traces or runs a network holds this lock, for one batch at a time.
 exclusive = threading.RLock()
 
+
+def in_type(value: Any, dtype: torch.dtype) -> Any:
+    """The value itself, a floating-point tensor in `dtype`: stands in a graph where the type changes."""
+    return value.to(dtype) if isinstance(value, Tensor) and value.is_floating_point() else value
+
+
 ACTIVATION_MODULES: tuple[type[nn.Module], ...] = (
     nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU, nn.RReLU, nn.ELU, nn.SELU, nn.CELU, nn.GELU, nn.SiLU, nn.Mish,
     nn.Hardswish, nn.Hardsigmoid, nn.Hardtanh, nn.Sigmoid, nn.Tanh, nn.Softplus, nn.Softsign, nn.LogSigmoid,
@@ -43,6 +49,7 @@ ACTIVATION_FUNCTIONS: frozenset[Any] = frozenset({
     F.sigmoid, torch.sigmoid, F.tanh, torch.tanh, F.softplus, "relu", "sigmoid", "tanh",
 })  # fmt: skip
 ELEMENTWISE_FUNCTIONS = ACTIVATION_FUNCTIONS | {
+    in_type,
     torch.abs, abs, operator.abs, operator.neg, torch.neg, torch.square, torch.clamp, torch.clone, "abs", "neg",
     "square", "clamp", "clone", "contiguous", "detach",
 }  # fmt: skip
@@ -72,7 +79,7 @@ PLAIN_TWINS: dict[Any, Any] = {
 # What may return the very tensor it was given, or a view of it, and what never does.
 PASSING_MODULES = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.AlphaDropout, nn.Flatten, nn.Unflatten)
 COMPUTING_FUNCTIONS = (
-    (ELEMENTWISE_FUNCTIONS - {"contiguous", "detach"})
+    (ELEMENTWISE_FUNCTIONS - {in_type, "contiguous", "detach"})
     | BINARY_FUNCTIONS
     | POOLING_FUNCTIONS
     | MEAN_FUNCTIONS
@@ -161,6 +168,46 @@ def _makes_a_tensor(node: fx.Node) -> bool:
     if module is not None:
         return not isinstance(module, PASSING_MODULES)
     return node.target in COMPUTING_FUNCTIONS
+
+
+def lower(traced: fx.GraphModule, dtype: torch.dtype) -> None:
+    """Let a traced network run its convolutions, and all that leads to them, in `dtype`; what follows stays float32.
+
+    So the logits are float32 in any case: a sum over hundreds of channels does not pile up its rounding, and two
+    classes do not tie. Batch norm keeps its statistics in float32, too.
+    """
+    early = _up_to_the_convolutions(traced)
+    for node in early:
+        module = module_of(node)
+        if module is not None and not isinstance(module, nn.BatchNorm2d):
+            module.to(dtype)
+    for node in list(traced.graph.nodes):
+        if node.op in ("placeholder", "get_attr"):
+            _change_type(node, dtype, [user for user in node.users if user in early])
+        elif node in early:
+            _change_type(node, torch.float32, [user for user in node.users if user not in early])
+    traced.recompile()
+
+
+def _change_type(node: fx.Node, dtype: torch.dtype, readers: list[fx.Node]) -> None:
+    """Let the readers of a node's value read it in `dtype`."""
+    if readers:
+        graph = node.graph
+        with graph.inserting_before(next(other for other in graph.nodes if other in readers)):
+            changed = graph.call_function(in_type, (node, dtype))
+        for reader in readers:
+            reader.replace_input_with(node, changed)
+
+
+def _up_to_the_convolutions(traced: fx.GraphModule) -> set[fx.Node]:
+    """The convolutions and all they are computed from; a layer with weights that runs among those is never outside."""
+    early: set[fx.Node] = set()
+    more = [node for node in traced.graph.nodes if isinstance(module_of(node), nn.Conv2d)]
+    while more:
+        early |= ancestors(more)
+        used = {module for node in early if (module := module_of(node)) is not None and list(module.parameters())}
+        more = [node for node in traced.graph.nodes if node not in early and module_of(node) in used]
+    return early
 
 
 def layer_calls(traced: fx.GraphModule, layer: str) -> list[fx.Node]:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from explorer.data import Inputs
+from explorer.evaluation import forward, to_device
 from explorer.graph import (
     BINARY_FUNCTIONS,
     CONCATENATIONS,
@@ -20,6 +21,7 @@ from explorer.graph import (
     UntraceableError,
     cut,
     exclusive,
+    lower,
     module_of,
     placeholders,
     trace,
@@ -42,17 +44,27 @@ class Plan(Protocol):
         ...
 
 
-def make_plan(model: nn.Module, layer: str, mode: str, example: Inputs, device: torch.device | str = "cpu") -> Plan:
+def make_plan(
+    model: nn.Module,
+    layer: str,
+    mode: str,
+    example: Inputs,
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype = torch.float32,
+) -> Plan:
     """The fastest plan known for pruning `layer` in `mode`; `example` is any batch, on `device`.
 
-    A network that torch.fx cannot trace gets masked copies, correct and slow.
+    A network that torch.fx cannot trace gets masked copies, correct and slow. In another `dtype` than float32, logits
+    agree with it only as far as a measurement says.
     """
     conv, chosen = conv_layer(model, layer), mode_info(mode)
     try:
         traced = trace(model).to(device)
     except UntraceableError:
-        return MaskedCopies(model, layer, chosen, device)
+        return MaskedCopies(model, layer, chosen, device, dtype)
     sites = chosen.sites(traced, layer)
+    if dtype != torch.float32:
+        lower(traced, dtype)
     return CutNetwork(cut(traced, sites, two_images(example)), chosen.emits(conv))
 
 
@@ -68,10 +80,12 @@ class MaskedCopies:
 
     exact_copy = True
 
-    def __init__(self, model: nn.Module, layer: str, mode: Mode, device: torch.device | str = "cpu") -> None:
-        self.copy = copy.deepcopy(model).eval().to(device)
+    def __init__(
+        self, model: nn.Module, layer: str, mode: Mode, device: torch.device | str, dtype: torch.dtype
+    ) -> None:
+        self.copy = copy.deepcopy(model).eval().to(device, dtype)
         self.original = copy.deepcopy(self.copy.state_dict())
-        self.layer, self.mode = layer, mode
+        self.layer, self.mode, self.dtype = layer, mode, dtype
 
     def logits(self, inputs: Inputs, order: np.ndarray, ks: Sequence[int]) -> Iterator[Step]:
         """See Plan."""
@@ -83,7 +97,7 @@ class MaskedCopies:
         with exclusive:
             self.copy.load_state_dict(self.original)
             self.mode.zero(self.copy, self.layer, channels)
-            return self.copy(*inputs) if isinstance(inputs, tuple) else self.copy(inputs)
+            return forward(self.copy, to_device(inputs, None, self.dtype)).float()
 
 
 class CutNetwork:

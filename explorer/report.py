@@ -35,7 +35,7 @@ def accuracy_table(sweep: Sweep) -> pd.DataFrame:
 
     `pruned_channel` is the channel that this K adds to K − 1, empty at K = 0. Where channels were ranked again after
     each step, two columns more say so: schedule, and gone, how many channels are pruned at this K. As a K may then add
-    several channels, `pruned_channel` is empty.
+    several channels, `pruned_channel` is empty. Where it was not computed in float32, a column says in which dtype.
     """
     low, high = sweep.intervals
     ks = np.array(sweep.ks)
@@ -51,6 +51,7 @@ def accuracy_table(sweep: Sweep) -> pd.DataFrame:
         "high": high,
     })  # fmt: skip
     columns = [*ACCURACY_COLUMNS, *(("schedule", "gone") if sweep.gone else ())]
+    columns += ["dtype"] if sweep.run.dtype != "float32" else []
     return table.assign(**vars(sweep.run), gone=sweep.gone)[columns]
 
 

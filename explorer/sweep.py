@@ -9,9 +9,19 @@ import numpy as np
 import torch
 from torch import nn
 
-from explorer.evaluation import Batch, count_images, mcnemar, predict, resolve_device, to_device, wilson
+from explorer.data import Inputs
+from explorer.evaluation import (
+    Batch,
+    count_images,
+    mcnemar,
+    predict,
+    resolve_device,
+    resolve_dtype,
+    to_device,
+    wilson,
+)
 from explorer.models import conv_layer
-from explorer.plan import make_plan
+from explorer.plan import Plan, make_plan
 
 CLIFF_POINTS = 1.0  # the cliff: the last K before accuracy is ever this many points under the unpruned network's
 
@@ -30,6 +40,15 @@ class Run:
     mode: str = "filter"
     seed: int = 0
     schedule: str = "once"
+    dtype: str = "float32"
+
+
+@dataclass(frozen=True, eq=False)
+class Agreement:
+    """How far another type than float32 agrees with it."""
+
+    shares: np.ndarray  # (number of K,) of predictions that are equal
+    images: int  # the first so many were compared
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +68,7 @@ class Sweep:
     total: int
     slow: bool = False  # whether masked copies of the whole network were run, because it cannot be traced
     gone: tuple[int, ...] | None = None  # how many channels of `order` are pruned at each K, where it is more than K
+    agreement: Agreement | None = None  # with float32, where it was computed in another type
 
     @property
     def done(self) -> int:
@@ -174,34 +194,40 @@ def sweep_stream(
     order: Sequence[int] | np.ndarray,
     ks: Iterable[int] | None = None,
     mode: str = "filter",
+    dtype: str | torch.dtype | None = None,
+    device: str | torch.device | None = None,
     *,
     gone: Sequence[int] | None = None,
     importance: np.ndarray | None = None,
     classes: Sequence[str] | None = None,
     run: Run | None = None,
-    device: str | torch.device | None = "cpu",
 ) -> Iterator[Sweep]:
     """Prune the first K channels of `order` for every K in `ks`, and yield the whole curve after each batch.
 
     `batches` are (inputs, labels), inputs a tensor (N, …) or a tuple of them. Predictions are those of
     `pruning.prune(model, layer, order[:k], mode)`; where `gone` is given, at each K that many channels of `order` are
-    pruned instead of K (see schedule.py). Raises ValueError for an unknown layer or mode, an order that is
-    no permutation of 0…P−1, a K outside 0…P, and no images.
+    pruned instead of K (see schedule.py). `dtype` is a key of evaluation.DTYPES: float32 is the default and exact; how
+    far another agrees with it is measured on the first batch. `device` None is the best there is. Raises ValueError
+    for an unknown layer or mode, an order that is no permutation of 0…P−1, a K outside 0…P, and no images.
     """
     channels = conv_layer(model, layer).out_channels
     chosen, order = check_ks(ks, channels), check_order(order, channels)
     counts = check_gone(gone, chosen, channels)
     total, remaining = count_images(batches)
-    target = resolve_device(device)
+    target, kind = resolve_device(device), resolve_dtype(dtype)
     first = next(remaining)
-    plan = make_plan(model, layer, mode, to_device(first[0], target), target)
+    example = to_device(first[0], target)
+    plan = make_plan(model, layer, mode, example, target, kind)
+    agreement = None
     predictions: list[np.ndarray] = []
     labels: list[np.ndarray] = []
     for inputs, batch_labels in chain([first], remaining):
-        logits = [step for _, step in plan.logits(to_device(inputs, target), order, counts)]
-        names = tuple(classes) if classes else tuple(str(i) for i in range(max(2, logits[0].shape[-1])))
-        steps = [predict(step) for step in logits]
-        predictions.append(torch.cat(steps).cpu().numpy().astype(np.min_scalar_type(len(names) - 1)))
+        rows, width = _predict(plan, to_device(inputs, target), order, counts)
+        if kind != torch.float32 and agreement is None:
+            exact, _ = _predict(make_plan(model, layer, mode, example, target), example, order, counts)
+            agreement = Agreement((rows == exact).mean(1), len(batch_labels))
+        names = tuple(classes) if classes else tuple(str(i) for i in range(max(2, width)))
+        predictions.append(rows.astype(np.min_scalar_type(len(names) - 1)))
         labels.append(batch_labels.cpu().numpy())
         yield Sweep(
             predictions=np.concatenate(predictions, axis=1),
@@ -210,11 +236,18 @@ def sweep_stream(
             order=order,
             importance=importance,
             classes=names,
-            run=run or Run(layer=layer, mode=mode),
+            run=run or Run(layer=layer, mode=mode, dtype=str(kind).removeprefix("torch.")),
             total=total,
             slow=plan.exact_copy,
             gone=None if gone is None else counts,
+            agreement=agreement,
         )
+
+
+def _predict(plan: Plan, inputs: Inputs, order: np.ndarray, counts: Sequence[int]) -> tuple[np.ndarray, int]:
+    """Predictions (number of K, N) of one batch, and the number of logits."""
+    steps = [logits for _, logits in plan.logits(inputs, order, counts)]
+    return torch.cat([predict(logits) for logits in steps]).cpu().numpy(), steps[0].shape[-1]
 
 
 def sweep(
@@ -224,11 +257,13 @@ def sweep(
     order: Sequence[int] | np.ndarray,
     ks: Iterable[int] | None = None,
     mode: str = "filter",
+    dtype: str | torch.dtype | None = None,
+    device: str | torch.device | None = None,
     **options,  # noqa: ANN003
 ) -> Sweep:
     """The whole sweep at once; parameters as `sweep_stream`."""
     last = None
-    for last in sweep_stream(model, layer, batches, order, ks, mode, **options):  # noqa: B007
+    for last in sweep_stream(model, layer, batches, order, ks, mode, dtype, device, **options):  # noqa: B007
         pass
     assert last is not None
     return last

@@ -1,6 +1,7 @@
 """Fixtures that several test files share."""
 
 import os
+from dataclasses import replace
 
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as `python -m explorer` does; torch reads it when first imported
 

@@ -1,3 +1,4 @@
+import pytest
 import torch
 
 from explorer import benchmark, checkpoints
@@ -15,7 +16,16 @@ def test_benchmark_on_a_few_images():
     assert result.max_logit_difference < 1e-4
     assert result.sweep_over_pass == result.sweep_seconds / result.pass_seconds
     assert result.speedup == result.lab_loop_seconds / result.sweep_seconds
+    assert result.k_over_pass == pytest.approx(result.sweep_over_pass / 4)
     assert seen[-1] == (8, 8)
+
+
+def test_benchmark_in_bfloat16_compares_with_float32():
+    checkpoint = checkpoints.load("simple-cnn_fashion-mnist")
+    experiment = Experiment(checkpoint.name, "conv2", limit=50, ks=(0, 16), dtype="bfloat16")
+    result = benchmark.bench(checkpoint, experiment, repeats=1)
+    assert result.dtype == "bfloat16" and 0.9 < result.predictions_agree <= 1
+    assert 1e-4 < result.max_logit_difference < 1
 
 
 def test_a_long_lab_loop_is_timed_on_ks_spread_over_the_range():

@@ -263,6 +263,17 @@ def test_a_sweep_that_ranks_again_says_how_many_channels_are_gone(capsys):
     assert table[0][:2] == ["k", "gone"] and all(int(gone) >= int(k) for k, gone, *_ in table[1:])
 
 
+def test_sweep_in_bfloat16_says_how_far_it_agrees_at_each_k(capsys):
+    command = ["sweep", FASHION, "--limit", "40", "--k", "0:33:16", "--dtype", "bfloat16"]
+    assert cli.main(command) == 0
+    out, err = capsys.readouterr()
+    table = [line.split() for line in out.splitlines()]
+    assert table[0][-1] == "agreement" and all(0.8 <= float(row[-1]) <= 1 for row in table[1:])
+    assert "bfloat16 agrees with float32 on " in err and "of the predictions for the first 40 images; least at K" in err
+    assert cli.main([*command, "--csv", "-"]) == 0
+    assert capsys.readouterr().out.splitlines()[1].endswith(",bfloat16")
+
+
 def test_stats_prints_a_row_a_channel_and_writes_csv(capsys, tmp_path):
     assert cli.main(["stats", FASHION, "--layer", "conv1"]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 17
@@ -329,6 +340,7 @@ def test_bench_prints_the_promised_json(capsys):
         (f"sweep {FASHION} --k 5:5", "there is no K to compute; choose at least one in 0…32"),
         (f"sweep {FASHION} --limit 0", "limit 0 is outside 1…10000"),
         (f"sweep {FASHION} --limit ten", "argument --limit: invalid int value: 'ten'"),
+        (f"sweep {FASHION} --dtype int8", "unknown dtype 'int8'; choose one of: float32, bfloat16"),
         (f"sweep {FASHION} --device meta", "device 'meta' is not available here"),
         (f"sweep {FASHION} --criterion random --seed -1", "seed -1 is outside 0…2147483647"),
         (f"sweep {FASHION} --csv /dev/null", "cannot write /dev/null (not an ordinary file)"),

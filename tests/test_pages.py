@@ -488,6 +488,16 @@ def test_a_network_that_cannot_be_traced_is_on_every_page(page, fickle):
     assert said == (page != "model")
 
 
+@pytest.mark.parametrize(("page", "key"), [("prune", "bfloat16"), ("sweep", "float32")])
+def test_bfloat16_is_offered_on_a_gpu_with_how_far_it_agrees(page, key, monkeypatch):
+    assert "dtype" not in visit(page).session_state
+    monkeypatch.setattr(cache, "GPU", True)
+    at = visit(page, dtype=key, criterion="l1", criteria="l1")
+    assert not at.warning and at.session_state["dtype"] == key
+    said = any("Computed in bfloat16, which agrees with float32 on" in caption.value for caption in at.caption)
+    assert said == (key == "bfloat16")
+
+
 # What is missing or broken
 
 

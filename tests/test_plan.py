@@ -203,6 +203,45 @@ def test_a_network_that_mixes_the_images_of_a_batch_is_not_stacked():
     assert plan.linears and not plan.stacks
 
 
+@pytest.mark.parametrize("head", ["linear", "conv", "both"])
+def test_bfloat16_is_close_and_gives_float32_logits(head):
+    torch.manual_seed(0)
+    model, x = warm_up(Residual(head)), torch.randn(3, 3, 6, 6)
+    plan = make_plan(model, "conv", "filter", x, dtype=torch.bfloat16)
+    got = torch.cat([step for _, step in plan.logits(x, np.arange(6), range(7))])
+    want = torch.stack([forward(prune(model, "conv", range(k)), x) for k in range(7)])
+    assert got.dtype == torch.float32 and bool(plan.linears) == (head == "linear")
+    assert 1e-6 < (got - want).abs().max() / want.abs().max() < 0.05
+
+
+def test_bfloat16_of_a_layer_that_runs_on_both_sides_of_the_last_convolution():
+    class Both(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.norm = nn.LayerNorm([4, 4])
+            self.conv = nn.Conv2d(3, 5, 3, padding=1)
+            self.fc = nn.Linear(5, 2)
+
+        def forward(self, x):
+            y = self.norm(self.conv(self.norm(x.view(x.size(0), 3, 4, 4))))
+            return self.fc(y.mean((2, 3)) + x.mean())
+
+    torch.manual_seed(0)
+    model, x = Both().eval(), torch.randn(3, 3, 4, 4)
+    got = list(make_plan(model, "conv", "weights", x, dtype=torch.bfloat16).logits(x, np.arange(5), [0, 3]))[1][1][0]
+    want = forward(prune(model, "conv", range(3), "weights"), x)
+    assert got.dtype == torch.float32
+    torch.testing.assert_close(got, want, rtol=0.05, atol=0.05)
+
+
+def test_bfloat16_masked_copies():
+    torch.manual_seed(0)
+    x = torch.randn(2, 3, 4, 4)
+    plan = make_plan(Fickle().eval(), "conv", "filter", x, dtype=torch.bfloat16)
+    (_, logits), *_ = plan.logits(x, np.arange(4), [0, 4])
+    assert isinstance(plan, MaskedCopies) and logits.dtype == torch.float32
+
+
 class RandomNet(nn.Module):
     """A small network of random layers after the pruned one; its logits come from a linear layer."""
 

@@ -44,6 +44,12 @@ def test_scan_csv_has_a_row_for_the_unpruned_network_and_one_a_layer():
     assert (table["low"] <= table["accuracy"]).all() and (table["accuracy"] <= table["high"]).all()
 
 
+def test_accuracies_in_another_dtype_say_so():
+    result = by_hand()
+    object.__setattr__(result, "run", Run(dtype="bfloat16"))
+    assert report.csv_bytes(report.accuracy_table(result)).decode().splitlines()[0] == HEADER + ",dtype"
+
+
 def test_csv_reads_back_in_full_precision():
     table = report.accuracy_table(by_hand())
     again = pd.read_csv(io.BytesIO(report.csv_bytes(table)))

@@ -49,6 +49,15 @@ def test_the_whole_curve_stands_after_each_batch(model, batches):
     assert widths[0] > widths[-1]
 
 
+def test_another_dtype_says_how_far_it_agrees_at_each_k(model, batches):
+    exact = sweep(model, "conv2", batches, ORDER)
+    got = sweep(model, "conv2", batches, ORDER, dtype="bfloat16")
+    assert exact.agreement is None and got.run.dtype == "bfloat16"
+    assert got.agreement.images == 10
+    assert got.agreement.shares.tolist() == (exact.predictions == got.predictions)[:, :10].mean(1).tolist()
+    assert sweep(model, "conv2", batches, ORDER, dtype=torch.float32).agreement is None
+
+
 def by_hand() -> Sweep:
     """Three classes, six images; K = 0 gets five right, K = 1 four, K = 2 two."""
     return Sweep(
@@ -109,6 +118,8 @@ def test_all_pruned_is_the_same_for_every_image(model, batches):
         ({"order": range(31)}, r"each of the channels 0…31 once"),
         ({"layer": "fc1"}, "not a Conv2d"),
         ({"mode": "none"}, "unknown mode 'none'"),
+        ({"dtype": "int8"}, "unknown dtype 'int8'; choose one of: float32, bfloat16"),
+        ({"device": "abacus"}, "device 'abacus' is not available here"),
         ({"batches": []}, "no images"),
     ],
 )

@@ -17,6 +17,7 @@ import streamlit as st
 from explorer import activations, charts, checkpoints, data, figures, pruning, ranking, remainder, report, schedule
 from explorer.activations import ChannelStatistics, collect_stream
 from explorer.checkpoints import Checkpoint
+from explorer.evaluation import resolve_device
 from explorer.experiment import Experiment, batches_of, examples_of, sweep_of
 from explorer.jobs import Board, Job, reports
 from explorer.models import conv_layers
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 TEST = "test"  # accuracies are always measured on this split
 TABS = 16  # finished results kept: a few views of a few tabs
+GPU = resolve_device(None).type == "cuda"  # where bfloat16 is faster than float32; on a CPU it is often slower
 
 
 @st.cache_resource

@@ -14,6 +14,7 @@ from explorer import charts, data, figures, report
 from explorer.activations import ChannelStatistics
 from explorer.app_pages import cache
 from explorer.checkpoints import Checkpoint, list_checkpoints
+from explorer.evaluation import DTYPES
 from explorer.experiment import SPLITS, Experiment, default_layer, steps_of
 from explorer.jobs import CANCELLED, DONE, FAILED, QUEUED, Job
 from explorer.labs import LABS, Lab, Variant
@@ -22,6 +23,7 @@ from explorer.pruning import MODES
 from explorer.ranking import CRITERIA, MAX_SEED, Ranking
 from explorer.recipes import Option
 from explorer.schedule import SCHEDULES
+from explorer.sweep import Sweep
 
 DEFAULT_CHECKPOINT = "simple-cnn_fashion-mnist"
 POLL = 0.3  # seconds between looks at a running job
@@ -32,6 +34,7 @@ SETTLED = "a note is settled"
 CHOSEN = "keys of the pickers"
 SCANNING = "Pruning one layer at a time"
 TROUBLE = "what a button could not do"
+IN_DTYPE = "float32 is exact. bfloat16 is faster, and how far it agrees is measured and said."
 
 
 @dataclass(frozen=True)
@@ -225,8 +228,9 @@ def pick_view(criterion: str | None = None) -> View:
         st.caption(MODES[mode].sentence)
         channels = convs[layer].out_channels
         schedule, ks = pick_schedule(cache.fitting_schedules(point, layer, chosen, mode), channels)
+        dtype = pick_option("Compute in", "dtype", list(DTYPES), help=IN_DTYPE) if cache.GPU else "float32"
     require_data(point.card.dataset)
-    experiment = Experiment(point.name, layer, chosen, mode, ranked_on, cache.TEST, seed, ks, schedule=schedule)
+    experiment = Experiment(point.name, layer, chosen, mode, ranked_on, cache.TEST, seed, ks, None, schedule, dtype)
     return View(point, experiment, channels, lab if lab and lab.checkpoint == point.name else None)
 
 
@@ -648,6 +652,20 @@ def duration(seconds: float) -> str:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def remarks(sweep: Sweep) -> str:
+    """What to know about how a sweep was computed; empty where it was the usual way."""
+    said = ""
+    if sweep.slow:
+        said += " This network cannot be traced, so every K ran a masked copy: exact, but slow."
+    if sweep.agreement is not None:
+        shares, images = sweep.agreement.shares, sweep.agreement.images
+        said += (
+            f" Computed in {sweep.run.dtype}, which agrees with float32 on {100 * shares.mean():.2f} % of the "
+            f"predictions for the first {images:,} images, at the least {100 * shares.min():.2f} % at one K."
+        )
+    return said
 
 
 # Drawing and downloading

@@ -162,12 +162,10 @@ def provenance(view: View, job: Job, others: dict[str, Job]) -> None:
     run = view.experiment
     criterion = CRITERIA[run.criterion]
     on = f" over the {run.ranked_on} {view.examples}" if criterion.needs_data else ""
-    if sweep.slow:
-        st.caption(":material/hourglass: This network cannot be traced, so every K ran a masked copy: exact, but slow.")
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(
             f"Channels of {run.layer} ranked by {criterion.title.lower()}{on}. {SCHEDULES[run.schedule]} "
-            f"{MODES[run.mode].sentence} Accuracy over {sweep.done:,} test {view.examples}."
+            f"{MODES[run.mode].sentence} Accuracy over {sweep.done:,} test {view.examples}.{controls.remarks(sweep)}"
         )
         name = controls.file_name(view, run.criterion, run.ranked_on, run.mode)
         draw = partial(figures.accuracy_figure, tables_of(view, job, others))

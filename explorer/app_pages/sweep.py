@@ -36,8 +36,12 @@ def compare(view: View, jobs: dict[str, Job], ks: tuple[int, ...], axis: str, li
         st.caption(f":material/autorenew: So far over {min(done):,} {view.examples}; the bands narrow as more come in.")
     else:
         words = f"{view.layer} of {view.checkpoint.name}, {max(done):,} test {view.examples}, with 95 % intervals."
-        slow = " The network cannot be traced, so every K ran a masked copy." if found[0].slow else ""
-        about(view, f"{words} Drag to pan, scroll to zoom, double-click to see it all.{slow}", table, axis)
+        about(
+            view,
+            f"{words} Drag to pan, scroll to zoom, double-click to see it all.{controls.remarks(found[0])}",
+            table,
+            axis,
+        )
 
 
 def curves(jobs: dict[str, Job], ks: tuple[int, ...]) -> pd.DataFrame:
