@@ -8,7 +8,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -28,7 +28,6 @@ from explorer import (
     scan,
     training,
 )
-from explorer.activations import collect_stream
 from explorer.checkpoints import Checkpoint, Score
 from explorer.evaluation import DTYPES
 from explorer.experiment import Experiment
@@ -36,6 +35,7 @@ from explorer.models import MODELS, conv_layer
 from explorer.pruning import MODES
 from explorer.ranking import CRITERIA
 from explorer.recipes import Recipe
+from explorer.results import kept_statistics, kept_sweep
 from explorer.sweep import Agreement, Sweep, check_ks
 
 
@@ -189,10 +189,7 @@ def run_stats(args: argparse.Namespace) -> None:
     layer = experiment.default_layer(checkpoint) if args.layer is None else args.layer
     conv_layer(checkpoint.model, layer)
     report.check_writable("-" if args.csv is None else args.csv)
-    batches = experiment.batches_of(checkpoint, args.split)
-    with Bar(f"activations of {layer}") as bar:
-        for statistics in collect_stream(checkpoint.model, layer, batches):
-            bar(statistics.done, statistics.total)
+    statistics = _last(f"activations of {layer}", kept_statistics(checkpoint, layer, args.split))
     table = report.statistics_table(statistics)
     if args.csv is not None:
         _save(table, args.csv, f"{len(table)} channels over {statistics.done:,} images")
@@ -205,9 +202,7 @@ def run_sweep(args: argparse.Namespace) -> None:
     checkpoint = _load(args.checkpoint)
     plan = _experiment(args, checkpoint)
     report.check_writable("-" if args.csv is None else args.csv)
-    with Bar(f"sweep of {plan.layer}") as bar:
-        for result in experiment.sweep_of(plan, checkpoint, device=args.device):
-            bar(result.done, result.total)
+    result = _last(f"sweep of {plan.layer}", kept_sweep(plan, checkpoint, device=args.device))
     if result.slow:
         print("this network cannot be traced, so every K ran a masked copy: correct, but slow", file=sys.stderr)
     if result.agreement is not None:
@@ -228,9 +223,8 @@ def run_scan(args: argparse.Namespace) -> None:
     """Accuracy with all channels of one layer pruned, layer by layer."""
     checkpoint = _load(args.checkpoint)
     report.check_writable("-" if args.csv is None else args.csv)
-    with Bar(f"scan of {checkpoint.name}") as bar:
-        for result in scan.scan_of(checkpoint, args.layers, args.mode, args.split, args.limit, args.device):
-            bar(result.done, result.total)
+    steps = scan.scan_of(checkpoint, args.layers, args.mode, args.split, args.limit, args.device)
+    result = _last(f"scan of {checkpoint.name}", steps)
     if result.slow:
         print("this network cannot be traced, so a copy was run for every layer: correct, but slow", file=sys.stderr)
     for layer, why in result.left_out.items():
@@ -242,6 +236,20 @@ def run_scan(args: argparse.Namespace) -> None:
         table["layer"] = table["layer"].fillna("unpruned")
         columns = ["position", "layer", "channels", "parameters", "n", "correct", "accuracy", "low", "high", "change"]
         print(table[columns].to_string(index=False, float_format="%.4f"))
+
+
+def _last(label: str, steps: Iterable[Any]) -> Any:
+    """The last result of a stream, with its progress on a bar and its notes on standard error."""
+    result = None
+    with Bar(label) as bar:
+        for step in steps:
+            if isinstance(step, str):
+                bar.clear()
+                print(step, file=sys.stderr)
+            else:
+                result = step
+                bar(result.done, result.total)
+    return result
 
 
 def run_bench(args: argparse.Namespace) -> None:

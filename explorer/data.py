@@ -15,7 +15,8 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from hashlib import sha256
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -200,6 +201,15 @@ class Split:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    @cached_property
+    def sha256(self) -> str:
+        """Of the images and labels themselves: no two different splits have the same."""
+        content = sha256()
+        for tensor in (*self.inputs, self.labels):
+            content.update(f"{tensor.dtype} {tuple(tensor.shape)}\n".encode())
+            content.update(tensor.contiguous().numpy().data)
+        return content.hexdigest()
 
     def take(self, which: int | Sequence[int] | Tensor) -> "Split":
         """The first `which` images, or those at the indices `which`, as a Split of its own."""

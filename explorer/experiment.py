@@ -104,10 +104,11 @@ def ranking_of(experiment: Experiment, checkpoint: Checkpoint, statistics: Chann
     return rank_by(checkpoint.model, experiment.layer, experiment.criterion, statistics, experiment.seed)
 
 
-def steps_of(
-    experiment: Experiment, checkpoint: Checkpoint, statistics: ChannelStatistics | None = None
-) -> tuple[Ranking, tuple[int, ...] | None]:
-    """The channels in the order in which they go, and how many are gone at each K: None where it is K itself."""
+Steps = tuple[Ranking, tuple[int, ...] | None]  # the order; how many are gone at each K, None where it is K itself
+
+
+def steps_of(experiment: Experiment, checkpoint: Checkpoint, statistics: ChannelStatistics | None = None) -> Steps:
+    """The channels in the order in which they go, and how many are gone at each K."""
     layer, criterion = experiment.layer, criterion_info(experiment.criterion)
     if experiment.schedule == "once":
         return ranking_of(experiment, checkpoint, statistics), None
@@ -117,17 +118,10 @@ def steps_of(
     return rerank(checkpoint.model, layer, criterion.name, statistics, ks, experiment.mode, experiment.seed)
 
 
-def sweep_of(
-    experiment: Experiment,
-    checkpoint: Checkpoint,
-    statistics: ChannelStatistics | None = None,
-    device: str | torch.device | None = None,
-) -> Iterator[Sweep]:
-    """Rank, then sweep: yields the whole curve after each batch, with everything that identifies it."""
-    check(experiment, checkpoint)
-    ranking, gone = steps_of(experiment, checkpoint, statistics)
+def run_of(experiment: Experiment, checkpoint: Checkpoint) -> Run:
+    """What identifies the experiment's numbers, for tables and pages."""
     needs_data = criterion_info(experiment.criterion).needs_data
-    run = Run(
+    return Run(
         checkpoint=checkpoint.name,
         checkpoint_sha256=checkpoint.sha256,
         dataset=checkpoint.card.dataset,
@@ -140,6 +134,21 @@ def sweep_of(
         schedule=experiment.schedule,
         dtype=experiment.dtype,
     )
+
+
+def sweep_of(
+    experiment: Experiment,
+    checkpoint: Checkpoint,
+    statistics: ChannelStatistics | None = None,
+    device: str | torch.device | None = None,
+    steps: Steps | None = None,
+) -> Iterator[Sweep]:
+    """Rank, then sweep: yields the whole curve after each batch, with everything that identifies it.
+
+    `steps` are what `steps_of` gives, where that is known already.
+    """
+    check(experiment, checkpoint)
+    ranking, gone = steps or steps_of(experiment, checkpoint, statistics)
     yield from sweep_stream(
         checkpoint.model,
         experiment.layer,
@@ -152,5 +161,5 @@ def sweep_of(
         gone=gone,
         importance=ranking.importance,
         classes=checkpoint.card.classes,
-        run=run,
+        run=run_of(experiment, checkpoint),
     )

@@ -20,7 +20,8 @@ Start = Callable[[], Iterator[Any]]
 class Job:
     """One piece of work that gives partial results, each with its `done` and `total` counts.
 
-    Read it from any thread. `latest` is the newest partial result, kept when the job is cancelled or fails.
+    Read it from any thread. `latest` is the newest partial result, kept when the job is cancelled or fails. Text that
+    comes up among them is no result, but a note for the user: `notes` has them all.
     """
 
     def __init__(self, key: Hashable) -> None:
@@ -28,6 +29,7 @@ class Job:
         self.status = QUEUED
         self.latest: Any = None
         self.error: str | None = None
+        self.notes: tuple[str, ...] = ()
         self.cancelling = False
         self._started: float | None = None
         self._stage: float | None = None  # when `done` last began anew
@@ -104,7 +106,11 @@ class Job:
         try:
             steps = start()
             before, began = 0, self._started
-            for self.latest in steps:
+            for step in steps:
+                if isinstance(step, str):
+                    self.notes += (step,)
+                    continue
+                self.latest = step
                 if self.cancelling:
                     return self._end(CANCELLED)
                 if self.done < before:

@@ -15,6 +15,14 @@ from explorer.data import DATASETS
 from explorer.models import MODELS
 
 
+@pytest.fixture(autouse=True)
+def results(tmp_path_factory, monkeypatch):
+    """The folder of saved results: an empty one for each test."""
+    folder = tmp_path_factory.mktemp("results")
+    monkeypatch.setenv("EXPLORER_RESULTS", str(folder))
+    return folder
+
+
 @pytest.fixture
 def real_cifar10():
     """The official CIFAR-10 test split, where this machine has it."""

@@ -3,6 +3,7 @@ import torch
 
 from explorer import benchmark, checkpoints
 from explorer.experiment import Experiment
+from explorer.store import Store
 
 
 def test_benchmark_on_a_few_images():
@@ -18,6 +19,17 @@ def test_benchmark_on_a_few_images():
     assert result.speedup == result.lab_loop_seconds / result.sweep_seconds
     assert result.k_over_pass == pytest.approx(result.sweep_over_pass / 4)
     assert seen[-1] == (8, 8)
+
+
+def test_the_benchmark_never_looks_at_saved_results(monkeypatch, results):
+    def refuse(*args):
+        raise AssertionError("a benchmark must compute")
+
+    monkeypatch.setattr(Store, "find", refuse)
+    monkeypatch.setattr(Store, "save", refuse)
+    checkpoint = checkpoints.load("simple-cnn_fashion-mnist")
+    benchmark.bench(checkpoint, Experiment(checkpoint.name, "conv2", limit=20, ks=(0, 16)), repeats=1)
+    assert not list(results.iterdir())
 
 
 def test_benchmark_in_bfloat16_compares_with_float32():

@@ -263,6 +263,24 @@ def test_a_sweep_that_ranks_again_says_how_many_channels_are_gone(capsys):
     assert table[0][:2] == ["k", "gone"] and all(int(gone) >= int(k) for k, gone, *_ in table[1:])
 
 
+def test_a_sweep_is_kept_and_a_damaged_one_is_said_and_computed_anew(capsys, monkeypatch, results):
+    command = ["sweep", FASHION, "--limit", "200", "--csv", "-"]
+    assert cli.main(command) == 0
+    first = capsys.readouterr().out
+    kept = list(results.glob("sweep-*.safetensors"))
+    with monkeypatch.context() as patch:
+        patch.setattr("explorer.experiment.sweep_stream", None)  # nothing is computed
+        assert cli.main(command) == 0
+    assert capsys.readouterr().out == first
+    kept[0].write_bytes(kept[0].read_bytes()[:-1])
+    assert cli.main(command) == 0
+    out, err = capsys.readouterr()
+    assert out == first and err == (
+        f"The saved result {kept[0].name} is damaged, or no saved result, so it is computed anew; "
+        "the file now ends in .bad.\n"
+    )
+
+
 def test_sweep_in_bfloat16_says_how_far_it_agrees_at_each_k(capsys):
     command = ["sweep", FASHION, "--limit", "40", "--k", "0:33:16", "--dtype", "bfloat16"]
     assert cli.main(command) == 0

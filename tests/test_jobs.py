@@ -94,6 +94,17 @@ def test_a_job_without_a_pace_does_not_guess():
     assert running.wait(PATIENCE)
 
 
+def test_text_among_the_results_is_a_note_and_no_result():
+    def speaks() -> Iterator[Step | str]:
+        yield "a file was damaged"
+        yield Step(1, 1)
+        yield "the disk is full"
+
+    job = Board().submit("a", speaks)
+    assert job.wait(PATIENCE) and job.result == Step(1, 1)
+    assert job.notes == ("a file was damaged", "the disk is full")
+
+
 def test_heavy_jobs_queue_in_order_and_light_ones_do_not():
     board, first, order = Board(), Gate(), []
 

@@ -488,6 +488,35 @@ def test_a_network_that_cannot_be_traced_is_on_every_page(page, fickle):
     assert said == (page != "model")
 
 
+def restart():
+    """Forget what this process has computed."""
+    cache.board.clear()
+
+
+def test_a_restarted_server_finds_the_curve(truth, monkeypatch):
+    restart()
+    visit()
+    restart()
+    monkeypatch.setattr("explorer.experiment.sweep_stream", None)  # nothing is computed
+    monkeypatch.setattr("explorer.results.collect_stream", None)
+    at = visit()
+    assert not at.warning and metrics(at)["Accuracy at K = 16"] == percent(truth["accuracy"][16])
+
+
+@pytest.mark.parametrize(("page", "kind"), [("prune", "sweep"), ("sweep", "sweep"), ("activations", "statistics")])
+def test_a_damaged_result_is_a_warning_and_computed_anew(page, kind, truth, results):
+    restart()
+    visit(page)
+    for path in results.glob(f"{kind}-*.safetensors"):
+        path.write_bytes(path.read_bytes()[:-1])
+    restart()
+    at = visit(page)
+    assert at.warning and all("is damaged, or no saved result, so it is computed" in each.value for each in at.warning)
+    assert list(results.glob(f"{kind}-*.bad")) and not at.error
+    restart()
+    assert not visit(page).warning
+
+
 @pytest.mark.parametrize(("page", "key"), [("prune", "bfloat16"), ("sweep", "float32")])
 def test_bfloat16_is_offered_on_a_gpu_with_how_far_it_agrees(page, key, monkeypatch):
     assert "dtype" not in visit(page).session_state

@@ -15,13 +15,14 @@ import pandas as pd
 import streamlit as st
 
 from explorer import activations, charts, checkpoints, data, figures, pruning, ranking, remainder, report, schedule
-from explorer.activations import ChannelStatistics, collect_stream
+from explorer.activations import ChannelStatistics
 from explorer.checkpoints import Checkpoint
 from explorer.evaluation import resolve_device
-from explorer.experiment import Experiment, batches_of, examples_of, sweep_of
+from explorer.experiment import Experiment, examples_of
 from explorer.jobs import Board, Job, reports
 from explorer.models import conv_layers
 from explorer.ranking import CRITERIA, Ranking
+from explorer.results import kept_statistics, kept_sweep
 from explorer.scan import Scan, choose_layers, scan_of
 from explorer.sweep import Sweep
 
@@ -181,7 +182,7 @@ def examples(_point: Checkpoint, sha256: str, layer: str, where: str, count: int
 def statistics(point: Checkpoint, layer: str, split: str, where: str = "raw", again: bool = False) -> Job:
     """The job that averages a layer's output over a split; `where` is a key of activations.POINTS."""
     key = ("statistics", point.sha256, layer, split, where)
-    return _job(key, lambda: collect_stream(point.model, layer, batches_of(point, split), where), again)
+    return _job(key, lambda: kept_statistics(point, layer, split, where), again)
 
 
 def sweep(point: Checkpoint, experiment: Experiment, again: bool = False) -> Job:
@@ -196,18 +197,19 @@ def sweep(point: Checkpoint, experiment: Experiment, again: bool = False) -> Job
     return _job(("sweep", point.sha256, experiment), lambda: _rank_and_sweep(point, experiment), again)
 
 
-def _rank_and_sweep(point: Checkpoint, experiment: Experiment) -> Iterator[ChannelStatistics | Sweep]:
+def _rank_and_sweep(point: Checkpoint, experiment: Experiment) -> Iterator[str | ChannelStatistics | Sweep]:
+    """A kept sweep whose statistics are looked for among the jobs first, and become one."""
     averages, criterion = None, CRITERIA[experiment.criterion]
     if criterion.needs_data:
         key = ("statistics", point.sha256, experiment.layer, experiment.ranked_on, criterion.point)
         known = board().get(key)
         averages = known.result if known else None
         if averages is None:
-            batches = batches_of(point, experiment.ranked_on)
-            for averages in collect_stream(point.model, experiment.layer, batches, criterion.point):
-                yield averages
+            for step in kept_statistics(point, experiment.layer, experiment.ranked_on, criterion.point):
+                yield step
+                averages = averages if isinstance(step, str) else step
             board().keep(key, averages)
-    yield from sweep_of(experiment, point, averages)
+    yield from kept_sweep(experiment, point, averages)
 
 
 def curve(job: Job) -> Sweep | None:
@@ -218,7 +220,7 @@ def curve(job: Job) -> Sweep | None:
 def unpruned(point: Checkpoint, again: bool = False) -> Job:
     """The job that tests the network as it is: a sweep of K = 0 alone, so that the order does not matter."""
     experiment = Experiment(point.name, next(iter(conv_layers(point.model))), criterion="l1", ks=(0,))
-    return _job(("sweep", point.sha256, experiment), lambda: sweep_of(experiment, point), again)
+    return _job(("sweep", point.sha256, experiment), lambda: kept_sweep(experiment, point), again)
 
 
 def scan(point: Checkpoint, which: str, mode: str, limit: int | None, again: bool = False) -> Job:

@@ -548,6 +548,7 @@ def sweep_job(view: View) -> Job:
         if cache.curve(job) is None and not job.finished:
             draw(charts.empty_curve(view.channels), key="frame")
             job.wait(PATIENCE)
+        notes(job)
         first_part(job, sweeping(job, view.layer), ask, lambda: cache.curve(job) is not None)
     return job
 
@@ -592,6 +593,7 @@ def finished(what: str, ask: Callable[..., Job]) -> Any:
     job = ask()
     with st.container():
         first_look(job)
+        notes(job)
         if job.status == DONE:
             return job.result
         if job.finished:
@@ -599,6 +601,12 @@ def finished(what: str, ask: Callable[..., Job]) -> Any:
         else:
             follow(job, what)
         st.stop()
+
+
+def notes(job: Job) -> None:
+    """What came up on the way to a job's result, such as a saved one that could not be trusted."""
+    for note in job.notes:
+        st.warning(note.replace("$", "\\$"), icon=":material/inventory_2:")
 
 
 def show_end(job: Job, what: str, ask: Callable[..., Any]) -> None:

@@ -24,6 +24,7 @@ def compare(view: View, jobs: dict[str, Job], ks: tuple[int, ...], axis: str, li
         st.rerun()
     with st.container():
         for criterion, job in jobs.items():
+            controls.notes(job)
             controls.progress(job, f"{CRITERIA[criterion].title}: {controls.sweeping(job, view.layer).lower()}")
     table = curves(jobs, ks)
     if table.empty:

@@ -1,0 +1,238 @@
+"""Kept results: found only by everything that decides their numbers, checked, and the same as computed ones."""
+
+import ast
+from dataclasses import fields, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from explorer import checkpoints, experiment, results
+from explorer.activations import ChannelStatistics
+from explorer.experiment import Experiment
+from explorer.store import Store
+from explorer.sweep import Sweep
+
+FASHION = "simple-cnn_fashion-mnist"
+EXPERIMENT = Experiment(FASHION, "conv2", limit=300, ks=(0, 7, 32))
+
+
+@pytest.fixture(scope="module")
+def point():
+    return checkpoints.load(FASHION)
+
+
+def last(stream):
+    return [step for step in stream if not isinstance(step, str)][-1]
+
+
+def refuse(*args, **options):
+    raise AssertionError("it should have been found in the store")
+
+
+def without_computing(monkeypatch):
+    monkeypatch.setattr(results, "sweep_of", refuse)
+    monkeypatch.setattr(results, "collect_stream", refuse)
+
+
+def assert_same(one, other):
+    for field in fields(one):
+        left, right = getattr(one, field.name), getattr(other, field.name)
+        if field.name == "agreement" and left is not None:
+            assert left.images == right.images and np.array_equal(left.shares, right.shares)
+        elif isinstance(left, np.ndarray):
+            assert left.dtype == right.dtype and np.array_equal(left, right), field.name
+        else:
+            assert left == right, field.name
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"criterion": "l1"},
+        {"mode": "weights", "schedule": "rerank"},
+        {"dtype": "bfloat16", "limit": 50},
+        {"ranked_on": "train", "split": "train", "ks": None},
+    ],
+)
+def test_a_sweep_is_found_again_as_it_was_computed(point, monkeypatch, change):
+    asked = replace(EXPERIMENT, **change)
+    steps = list(results.kept_sweep(asked, point))
+    without_computing(monkeypatch)
+    again = list(results.kept_sweep(asked, point))
+    assert_same(again[-1], steps[-1])
+    assert_same(again[-1], last(experiment.sweep_of(asked, point)))
+    assert [type(step) for step in again] == [ChannelStatistics, Sweep][asked.criterion == "l1" :]
+
+
+def test_a_network_that_cannot_be_traced_is_found_again_as_slow(fickle, monkeypatch):
+    point = checkpoints.load(fickle)
+    asked = Experiment(fickle, "conv", limit=20)
+    computed = last(results.kept_sweep(asked, point))
+    without_computing(monkeypatch)
+    assert computed.slow and last(results.kept_sweep(asked, point)).slow
+
+
+def test_statistics_are_found_again_and_are_those_of_one_point_and_split(point, monkeypatch):
+    computed = last(results.kept_statistics(point, "conv2", "test", limit=300))
+    last(results.kept_statistics(point, "conv2", "test", "activation", limit=300))
+    without_computing(monkeypatch)
+    assert_same(last(results.kept_statistics(point, "conv2", "test", limit=300)), computed)
+    for other in (("conv1", "test"), ("conv2", "train")):
+        with pytest.raises(AssertionError, match="should have been found"):
+            last(results.kept_statistics(point, *other, limit=300))
+
+
+def test_statistics_that_are_given_are_not_looked_for(point, results):
+    averages = experiment.statistics_of(point, "conv2", "test", 300)
+    found = last(kept(point, statistics=averages))
+    assert [path.name.split("-")[0] for path in results.iterdir()] == ["sweep"]
+    assert_same(found, last(experiment.sweep_of(EXPERIMENT, point)))
+
+
+def kept(point, asked=EXPERIMENT, **options):
+    return results.kept_sweep(asked, point, **options)
+
+
+def identities(monkeypatch, point, asked):
+    """The identities that a sweep looks for."""
+    seen = []
+
+    def note(self, identity, check):
+        seen.append(Store._path(self, identity).name)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "find", note)
+        patch.setattr(Store, "save", lambda *args: None)
+        last(kept(point, asked))
+    return seen
+
+
+OTHER = {
+    "layer": "conv1", "criterion": "l1", "mode": "weights", "ranked_on": "train", "split": "train", "seed": 1,
+    "ks": (0, 7), "limit": 299, "schedule": "rerank", "dtype": "bfloat16", "checkpoint": "of the same weights",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("field", [field.name for field in fields(Experiment)])
+def test_every_field_of_an_experiment_is_part_of_its_identity(point, monkeypatch, field):
+    asked = replace(EXPERIMENT, limit=20, ks=(0, 7, 16))
+    changed = replace(asked, **{field: 19 if field == "limit" else OTHER[field]})
+    assert identities(monkeypatch, point, asked)[-1] != identities(monkeypatch, point, changed)[-1]
+
+
+def test_the_weights_the_images_the_normalisation_and_the_code_are_part_of_it(point, monkeypatch):
+    asked = replace(EXPERIMENT, criterion="l1", limit=20)
+    (usual,) = identities(monkeypatch, point, asked)
+    assert identities(monkeypatch, point, replace(asked, ks=(7, 0, 32))) == [usual]
+    others = [
+        replace(point, sha256="0" * 64),
+        replace(point, card=replace(point.card, mean=(0.4,))),
+        replace(point, card=replace(point.card, std=(0.4,))),
+    ]
+    found = [identities(monkeypatch, other, asked)[0] for other in others]
+    with monkeypatch.context() as patch:
+        patch.setattr(results, "code_version", lambda: "another")
+        found += identities(monkeypatch, point, asked)
+    with monkeypatch.context() as patch:
+        patch.setattr(experiment, "load_split", lambda name, split: darker(name, split))
+        found += identities(monkeypatch, point, asked)
+    assert len({usual, *found}) == 6
+
+
+def darker(name, split):
+    """The images of a split, one pixel of the first changed."""
+    from explorer.data import load_split
+
+    whole = load_split(name, split)
+    images = whole.inputs[0].clone()
+    images[0, 0, 0, 0] += 1
+    return replace(whole, inputs=(images,))
+
+
+def imports_of(module):
+    tree = ast.parse((Path(results.__file__).parent / f"{module}.py").read_text())
+    named = [node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module]
+    return {name.split(".")[1] for name in named if name.startswith("explorer.")}
+
+
+def test_the_code_that_counts_is_all_that_an_experiment_imports():
+    needed, waiting = set(), ["experiment"]
+    while waiting:
+        module = waiting.pop()
+        needed.add(module)
+        waiting += imports_of(module) - needed
+    assert sorted(needed) == sorted(results.ENGINE)
+
+
+def spoil(point, monkeypatch, **changes):
+    """Save a sweep under its right identity with these arrays in place of its own."""
+
+    def save(self, identity, arrays, right=Store.save):
+        right(self, identity, {**arrays, **changes} if identity["kind"] == "sweep" else arrays)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "save", save)
+        return last(kept(point))
+
+
+PREDICTIONS = np.zeros((3, 300), np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"predictions": PREDICTIONS + 10}, "holds a prediction outside the 10 classes"),
+        ({"predictions": PREDICTIONS[:, 1:]}, "does not hold predictions of shape (3, 300) in uint8"),
+        ({"predictions": PREDICTIONS[1:]}, "does not hold predictions"),
+        ({"predictions": PREDICTIONS.astype(np.int64)}, "does not hold predictions"),
+        ({"slow": np.array([0.0])}, "does not hold slow"),
+        ({"agreement": np.array([0.5, 2, 1]), "compared": np.array([5])}, "holds a number out of its range"),
+        ({"agreement": np.array([0.5, np.nan, 1]), "compared": np.array([5])}, "holds a number out of its range"),
+        ({"agreement": np.array([0.5, 1, 1]), "compared": np.array([301])}, "holds a number out of its range"),
+    ],
+)
+def test_a_saved_sweep_that_cannot_be_right_is_computed_anew_with_a_note(point, monkeypatch, results, changes, words):
+    right = spoil(point, monkeypatch, **changes)
+    steps = list(kept(point))
+    (note,) = [step for step in steps if isinstance(step, str)]
+    assert words in note and note.endswith("the file now ends in .bad.")
+    assert_same(last(steps), right)
+    assert len(list(results.glob("sweep-*.bad"))) == 1
+    assert not [step for step in kept(point) if isinstance(step, str)]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("mean", np.full(32, np.nan)), ("mean", np.full(32, 1e9)), ("positive", np.full(32, 1.5)),
+        ("std", np.zeros(31)), ("maps", np.zeros((32, 2))), ("maps", np.full((32, 2, 2), np.inf)),
+        ("more", np.zeros(3)),
+    ],
+)  # fmt: skip
+def test_saved_statistics_that_cannot_be_right_are_computed_anew_with_a_note(point, monkeypatch, name, value):
+    right = last(results.kept_statistics(point, "conv2", "test", limit=300))
+    spoilt = {field: getattr(right, field) for field in results._STATISTICS} | {name: value}
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "find", lambda *args: None)
+        patch.setattr(results, "_arrays_of_statistics", lambda result: spoilt)
+        last(results.kept_statistics(point, "conv2", "test", limit=300))
+    steps = list(results.kept_statistics(point, "conv2", "test", limit=300))
+    assert isinstance(steps[0], str) and "computed anew" in steps[0]
+    assert_same(last(steps), right)
+
+
+def test_a_folder_that_cannot_be_written_costs_a_note_and_nothing_else(point, tmp_path):
+    (tmp_path / "file").write_text("")
+    steps = list(kept(point, store=Store(tmp_path / "file")))
+    notes = [step for step in steps if isinstance(step, str)]
+    assert any("could not be saved" in note for note in notes)
+    assert_same(last(steps), last(experiment.sweep_of(EXPERIMENT, point)))
+
+
+def test_a_sweep_that_is_cancelled_is_not_kept(point, results):
+    stream = kept(point, replace(EXPERIMENT, criterion="l1"))
+    next(stream)
+    stream.close()
+    assert not list(results.iterdir())
