@@ -142,10 +142,11 @@ def sweep_of(
     statistics: ChannelStatistics | None = None,
     device: str | torch.device | None = None,
     steps: Steps | None = None,
+    coarse_first: bool = False,
 ) -> Iterator[Sweep]:
     """Rank, then sweep: yields the whole curve after each batch, with everything that identifies it.
 
-    `steps` are what `steps_of` gives, where that is known already.
+    `steps` are what `steps_of` gives, where that is known already; `coarse_first` as for `sweep_stream`.
     """
     check(experiment, checkpoint)
     ranking, gone = steps or steps_of(experiment, checkpoint, statistics)
@@ -162,4 +163,5 @@ def sweep_of(
         importance=ranking.importance,
         classes=checkpoint.card.classes,
         run=run_of(experiment, checkpoint),
+        coarse_first=coarse_first,
     )

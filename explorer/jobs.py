@@ -61,9 +61,12 @@ class Job:
 
     @property
     def fraction(self) -> float:
-        """Progress from 0 to 1."""
+        """Progress from 0 to 1: what the result itself says of it, else by its counts."""
         if self.status == DONE:
             return 1.0
+        said = getattr(self.latest, "progress", None)
+        if said is not None:
+            return float(said)
         return min(1.0, self.done / self.total) if self.total else 0.0
 
     @property

@@ -38,6 +38,7 @@ class Plan(Protocol):
     """Gives logits at every K for one batch after the other."""
 
     exact_copy: bool  # whether it runs masked copies of the whole network, the slow way
+    one_by_one: bool  # whether each K is a run of its own, so that many K take long
 
     def logits(self, inputs: Inputs, order: np.ndarray, ks: Sequence[int]) -> Iterator[Step]:
         """Logits of one batch for each K in `ks` (ascending), a few K at a time."""
@@ -79,6 +80,7 @@ class MaskedCopies:
     """Runs a private copy of the whole network for each K."""
 
     exact_copy = True
+    one_by_one = True
 
     def __init__(
         self, model: nn.Module, layer: str, mode: Mode, device: torch.device | str, dtype: torch.dtype
@@ -114,6 +116,7 @@ class CutNetwork:
         self.emits = emits.cpu()  # (P,)
         readers = [node for node in plan.suffix.nodes if set(node.all_input_nodes) & set(plan.boundary)]
         self.linears = tuple(readers) if all(self._is_sum_over_channels(node) for node in readers) else ()
+        self.one_by_one = not self.linears
         rest = tuple(node for node in plan.suffix.nodes if node not in self.linears)
         self.rest = Program(plan.traced, rest, frozenset({plan.output}))
         self.arranged: dict[fx.Node, tuple[Tensor, Tensor]] = {}

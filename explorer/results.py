@@ -64,10 +64,12 @@ def kept_sweep(
     statistics: ChannelStatistics | None = None,
     device: str | torch.device | None = None,
     store: Store | None = None,
+    coarse_first: bool = False,
 ) -> Iterator[Note | ChannelStatistics | Sweep]:
     """Rank, then sweep: statistics while it looks at the images that rank, unless they are given, then curves.
 
-    Each comes from the store where it is there, and is saved once it is whole. Raises ValueError as `check`.
+    Each comes from the store where it is there, and is saved once it is whole. `coarse_first` as for
+    `sweep.sweep_stream`. Raises ValueError as `check`.
     """
     check(experiment, checkpoint)
     store = store or Store()
@@ -100,7 +102,7 @@ def kept_sweep(
         )
         return
     result = None
-    for result in sweep_of(experiment, checkpoint, statistics, device, steps):
+    for result in sweep_of(experiment, checkpoint, statistics, device, steps, coarse_first):
         yield result
     assert result is not None
     yield from _save(store, identity, _arrays_of_sweep(result))

@@ -1,9 +1,8 @@
 """Accuracy at every K: the sweep, and the one result that everything else is read from."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import chain
 
 import numpy as np
 import torch
@@ -23,6 +22,7 @@ from explorer.evaluation import (
 from explorer.models import conv_layer
 from explorer.plan import Plan, make_plan
 
+COARSE = 9  # K of a first curve, where each K is a run of its own
 CLIFF_POINTS = 1.0  # the cliff: the last K before accuracy is ever this many points under the unpruned network's
 
 
@@ -69,6 +69,7 @@ class Sweep:
     slow: bool = False  # whether masked copies of the whole network were run, because it cannot be traced
     gone: tuple[int, ...] | None = None  # how many channels of `order` are pruned at each K, where it is more than K
     agreement: Agreement | None = None  # with float32, where it was computed in another type
+    progress: float | None = None  # share of the work that is done, 0…1, where the K come coarse first
 
     @property
     def done(self) -> int:
@@ -84,8 +85,11 @@ class Sweep:
         """Row of K = k; ValueError names the nearest K that was computed."""
         if k in self.ks:
             return self.ks.index(k)
-        nearest = min(self.ks, key=lambda other: abs(other - k))
-        raise ValueError(f"K = {k} was not computed in this sweep; the nearest that was is {nearest}")
+        raise ValueError(f"K = {k} was not computed in this sweep; the nearest that was is {self.nearest(k)}")
+
+    def nearest(self, k: int) -> int:
+        """The K that was computed and is nearest to k; the smaller of two."""
+        return min(self.ks, key=lambda other: abs(other - k))
 
     def gone_at(self, k: int) -> int:
         """How many channels are pruned at K = k: k, or more where the channels were ranked again (schedule.py)."""
@@ -187,6 +191,19 @@ def check_gone(gone: Sequence[int] | None, ks: tuple[int, ...], channels: int) -
     return counts
 
 
+def coarse_to_fine(ks: Sequence[int], first: int = COARSE) -> list[tuple[int, ...]]:
+    """The K (ascending) in rounds: `first` of them, evenly spread and with both ends, then twice as fine each round."""
+    rounds: list[tuple[int, ...]] = []
+    left, count = set(ks), first
+    while left:
+        count = min(count, len(ks))
+        grid = {ks[round(i * (len(ks) - 1) / max(count - 1, 1))] for i in range(count)}
+        rounds.append(tuple(sorted(left & grid)))
+        left -= grid
+        count = 2 * count - 1
+    return rounds
+
+
 def sweep_stream(
     model: nn.Module,
     layer: str,
@@ -201,47 +218,107 @@ def sweep_stream(
     importance: np.ndarray | None = None,
     classes: Sequence[str] | None = None,
     run: Run | None = None,
+    coarse_first: bool = False,
 ) -> Iterator[Sweep]:
     """Prune the first K channels of `order` for every K in `ks`, and yield the whole curve after each batch.
 
     `batches` are (inputs, labels), inputs a tensor (N, …) or a tuple of them. Predictions are those of
     `pruning.prune(model, layer, order[:k], mode)`; where `gone` is given, at each K that many channels of `order` are
     pruned instead of K (see schedule.py). `dtype` is a key of evaluation.DTYPES: float32 is the default and exact; how
-    far another agrees with it is measured on the first batch. `device` None is the best there is. Raises ValueError
-    for an unknown layer or mode, an order that is no permutation of 0…P−1, a K outside 0…P, and no images.
+    far another agrees with it is measured on the first batch. `device` None is the best there is. With `coarse_first`,
+    many K that are dear each come in rounds over all images, a few K and then the ones between; what is yielded holds
+    those that are there. Raises ValueError for an unknown layer or mode, an order that is no permutation of 0…P−1, a K
+    outside 0…P, and no images.
     """
     channels = conv_layer(model, layer).out_channels
     chosen, order = check_ks(ks, channels), check_order(order, channels)
     counts = check_gone(gone, chosen, channels)
+    batches = list(batches) if isinstance(batches, Iterator) else batches  # which may be gone over more than once
     total, remaining = count_images(batches)
     target, kind = resolve_device(device), resolve_dtype(dtype)
     first = next(remaining)
     example = to_device(first[0], target)
     plan = make_plan(model, layer, mode, example, target, kind)
-    agreement = None
-    predictions: list[np.ndarray] = []
-    labels: list[np.ndarray] = []
-    for inputs, batch_labels in chain([first], remaining):
-        rows, width = _predict(plan, to_device(inputs, target), order, counts)
-        if kind != torch.float32 and agreement is None:
-            exact, _ = _predict(make_plan(model, layer, mode, example, target), example, order, counts)
-            agreement = Agreement((rows == exact).mean(1), len(batch_labels))
-        names = tuple(classes) if classes else tuple(str(i) for i in range(max(2, width)))
-        predictions.append(rows.astype(np.min_scalar_type(len(names) - 1)))
-        labels.append(batch_labels.cpu().numpy())
-        yield Sweep(
-            predictions=np.concatenate(predictions, axis=1),
-            labels=np.concatenate(labels),
-            ks=chosen,
-            order=order,
-            importance=importance,
-            classes=names,
-            run=run or Run(layer=layer, mode=mode, dtype=str(kind).removeprefix("torch.")),
-            total=total,
-            slow=plan.exact_copy,
-            gone=None if gone is None else counts,
-            agreement=agreement,
-        )
+    exact = plan if kind == torch.float32 else make_plan(model, layer, mode, example, target)
+    empty = Sweep(
+        predictions=np.zeros((len(chosen), 0), np.uint8),
+        labels=np.zeros(0, np.int64),
+        ks=chosen,
+        order=order,
+        importance=importance,
+        classes=tuple(classes or ()),
+        run=run or Run(layer=layer, mode=mode, dtype=str(kind).removeprefix("torch.")),
+        total=total,
+        slow=plan.exact_copy,
+        gone=None if gone is None else counts,
+    )
+    work = _Work(plan, exact, batches, target)
+    in_rounds = coarse_first and plan.one_by_one and len(chosen) > 2 * COARSE
+    yield from work.in_rounds(empty) if in_rounds else work.once(empty)
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What a sweep does: predictions of every image at every K of an empty sweep."""
+
+    plan: Plan
+    exact: Plan  # in float32
+    batches: Iterable[Batch]
+    device: torch.device
+
+    def once(self, empty: Sweep) -> Iterator[Sweep]:
+        """Once over the images: the sweep, filled a batch further each time."""
+        counts = empty.ks if empty.gone is None else empty.gone
+        classes, agreement = empty.classes, None
+        predictions: list[np.ndarray] = []
+        labels: list[np.ndarray] = []
+        for inputs, batch_labels in self.batches:
+            moved = to_device(inputs, self.device)
+            rows, width = _predict(self.plan, moved, empty.order, counts)
+            classes = classes or tuple(str(i) for i in range(max(2, width)))
+            if agreement is None and self.exact is not self.plan:
+                agreement = Agreement(
+                    (rows == _predict(self.exact, moved, empty.order, counts)[0]).mean(1), len(rows[0])
+                )
+            predictions.append(rows.astype(np.min_scalar_type(len(classes) - 1)))
+            labels.append(batch_labels.cpu().numpy())
+            yield replace(
+                empty,
+                predictions=np.concatenate(predictions, axis=1),
+                labels=np.concatenate(labels),
+                classes=classes,
+                agreement=agreement,
+            )
+
+    def in_rounds(self, empty: Sweep) -> Iterator[Sweep]:
+        """Once over the images for each of a few rounds of K: the sweep at the K that are whole, and the progress."""
+        whole: Sweep | None = None
+        for ks in coarse_to_fine(empty.ks):
+            before = len(whole.ks) if whole else 0
+            for part in self.once(_at(empty, ks)):
+                shown = part if whole is None else _merge(whole, part) if part.done == part.total else whole
+                yield replace(shown, progress=(before + len(ks) * part.done / part.total) / len(empty.ks))
+            whole = replace(shown, progress=None)
+
+
+def _at(sweep: Sweep, ks: tuple[int, ...]) -> Sweep:
+    """The sweep at some of its K alone."""
+    rows = [sweep.index(k) for k in ks]
+    gone = None if sweep.gone is None else tuple(sweep.gone[row] for row in rows)
+    return replace(sweep, ks=ks, predictions=sweep.predictions[rows], gone=gone)
+
+
+def _merge(one: Sweep, other: Sweep) -> Sweep:
+    """Two sweeps of the same images at different K, as one."""
+    ks = one.ks + other.ks
+    rows = np.argsort(ks)
+    gone = None if one.gone is None or other.gone is None else tuple((one.gone + other.gone)[row] for row in rows)
+    agreement = one.agreement
+    if one.agreement is not None and other.agreement is not None:
+        shares = np.concatenate([one.agreement.shares, other.agreement.shares])[rows]
+        agreement = replace(one.agreement, shares=shares)
+    predictions = np.concatenate([one.predictions, other.predictions])[rows]
+    return replace(one, ks=tuple(ks[row] for row in rows), predictions=predictions, gone=gone, agreement=agreement)
 
 
 def _predict(plan: Plan, inputs: Inputs, order: np.ndarray, counts: Sequence[int]) -> tuple[np.ndarray, int]:

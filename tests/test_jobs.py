@@ -94,6 +94,19 @@ def test_a_job_without_a_pace_does_not_guess():
     assert running.wait(PATIENCE)
 
 
+def test_a_result_may_say_itself_how_far_the_work_is():
+    @dataclass(frozen=True)
+    class Round(Step):
+        progress: float
+
+    def rounds() -> Iterator[Round]:
+        yield Round(2, 2, 0.25)
+        raise ValueError("stop")
+
+    job = Board().submit("a", rounds)
+    assert job.wait(PATIENCE) and job.fraction == 0.25
+
+
 def test_text_among_the_results_is_a_note_and_no_result():
     def speaks() -> Iterator[Step | str]:
         yield "a file was damaged"

@@ -13,7 +13,7 @@ import pytest
 import torch
 from streamlit.testing.v1 import AppTest
 
-from explorer import checkpoints, data, processes, scan, trainings
+from explorer import checkpoints, data, experiment, processes, scan, trainings
 from explorer.app_pages import cache
 from explorer.experiment import Experiment, sweep_of
 from explorer.jobs import CANCELLED
@@ -486,6 +486,21 @@ def test_a_network_that_cannot_be_traced_is_on_every_page(page, fickle):
     assert at.get("vega_lite_chart")
     said = any("cannot be traced" in caption.value for caption in at.caption)
     assert said == (page != "model")
+
+
+def test_k_that_are_not_there_yet_show_the_nearest_that_is(truth, monkeypatch):
+    def stops(*args, coarse_first, real=experiment.sweep_stream, **options):
+        assert coarse_first
+        layer_order_ks = (*args[:4], (0, 10, 32), *args[5:])
+        yield from real(*layer_order_ks, **options)
+        raise ValueError("stopped")
+
+    monkeypatch.setattr(experiment, "sweep_stream", stops)
+    restart()
+    at = visit(k="14")
+    assert "stopped" in at.error[0].value and metrics(at)["Accuracy at K = 10"] == percent(truth["accuracy"][10])
+    assert any("K = 14 is not there; this is K = 10, the nearest" in caption.value for caption in at.caption)
+    restart()
 
 
 def restart():

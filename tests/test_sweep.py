@@ -5,7 +5,7 @@ import torch
 from explorer.evaluation import logits, predict, wilson
 from explorer.models import build
 from explorer.pruning import prune
-from explorer.sweep import Run, Sweep, sweep, sweep_stream
+from explorer.sweep import Run, Sweep, coarse_to_fine, sweep, sweep_stream
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +56,39 @@ def test_another_dtype_says_how_far_it_agrees_at_each_k(model, batches):
     assert got.agreement.images == 10
     assert got.agreement.shares.tolist() == (exact.predictions == got.predictions)[:, :10].mean(1).tolist()
     assert sweep(model, "conv2", batches, ORDER, dtype=torch.float32).agreement is None
+
+
+def test_rounds_of_k_are_coarse_first_and_have_each_k_once():
+    assert coarse_to_fine(range(17), 3) == [(0, 8, 16), (4, 12), (2, 6, 10, 14), (1, 3, 5, 7, 9, 11, 13, 15)]
+    assert coarse_to_fine((0, 5), 9) == [(0, 5)] and coarse_to_fine((4,), 9) == [(4,)]
+    rounds = coarse_to_fine(range(1, 128, 2))
+    assert len(rounds[0]) == 9 and rounds[0][0] == 1 and rounds[0][-1] == 127
+    assert sorted(k for some in rounds for k in some) == list(range(1, 128, 2))
+
+
+@pytest.mark.parametrize("options", [{}, {"gone": [0, *range(2, 17), 16]}, {"dtype": "bfloat16"}])
+def test_dear_k_come_coarse_first_and_end_the_same(model, batches, monkeypatch, options):
+    monkeypatch.setattr("explorer.sweep.COARSE", 3)
+    monkeypatch.setattr(coarse_to_fine, "__defaults__", (3,))
+    order = ORDER[ORDER < 16]
+    *_, whole = sweep_stream(model, "conv1", batches, order, **options)
+    parts = list(sweep_stream(model, "conv1", iter(batches), order, coarse_first=True, **options))
+    assert [(part.done, len(part.ks)) for part in parts] == [
+        (10, 3), (20, 3), (25, 3), (25, 3), (25, 3), (25, 5), (25, 5), (25, 5), (25, 9), (25, 9), (25, 9), (25, 17),
+    ]  # fmt: skip
+    shares = [part.progress for part in parts]
+    assert shares[0] == pytest.approx(3 / 17 * 10 / 25) and shares == sorted(shares) and shares[-1] == 1
+    for part in parts:
+        rows = [whole.index(k) for k in part.ks]
+        assert np.array_equal(part.predictions, whole.predictions[rows][:, : part.done])
+        assert part.gone == (whole.gone and tuple(whole.gone[row] for row in rows))
+    if whole.agreement:
+        assert parts[-1].agreement.shares.tolist() == whole.agreement.shares.tolist()
+
+
+def test_k_that_cost_next_to_nothing_come_all_at_once(model, batches):
+    parts = list(sweep_stream(model, "conv2", batches, ORDER, coarse_first=True))
+    assert [len(part.ks) for part in parts] == [33] * 3 and parts[-1].progress is None
 
 
 def by_hand() -> Sweep:
@@ -132,3 +165,4 @@ def test_bad_requests_are_named(model, batches, change, message):
 def test_a_k_that_was_not_computed_names_the_nearest():
     with pytest.raises(ValueError, match="K = 7 was not computed in this sweep; the nearest that was is 2"):
         by_hand().index(7)
+    assert by_hand().nearest(7) == 2 and by_hand().nearest(1) == 1

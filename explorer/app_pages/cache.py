@@ -209,7 +209,7 @@ def _rank_and_sweep(point: Checkpoint, experiment: Experiment) -> Iterator[str |
                 yield step
                 averages = averages if isinstance(step, str) else step
             board().keep(key, averages)
-    yield from kept_sweep(experiment, point, averages)
+    yield from kept_sweep(experiment, point, averages, coarse_first=True)
 
 
 def curve(job: Job) -> Sweep | None:

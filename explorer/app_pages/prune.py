@@ -22,14 +22,19 @@ ROWS = {"true": "the true class", "unpruned": "predicted at K = 0"}
 
 def explore(view: View, job: Job, others: dict[str, Job], live: bool) -> None:
     """Everything that answers to K: look-ups in the sweep. `live` while it, or one of the lab's `others`, streams."""
-    with st.container():
+    top = st.container()
+    with top:
         if live:
             controls.progress(job, controls.sweeping(job, view.layer))
             for title, other in others.items():
                 controls.progress(other, f"{title}: {controls.sweeping(other, view.layer).lower()}")
     sweep = cache.curve(job)
     assert sweep is not None, "sweep_job() waits for a first curve"
-    k = controls.pick_k(view.ks, sweep.cliff())
+    asked = controls.pick_k(view.ks, sweep.cliff())
+    k = sweep.nearest(asked)
+    if k != asked:
+        state = "is not there" if job.finished else "is still to come"
+        top.caption(f":material/hourglass_empty: K = {asked} {state}; this is K = {k}, the nearest that was computed.")
     headline(sweep, k)
     left, right = st.columns([3, 2], gap="large")
     with left:

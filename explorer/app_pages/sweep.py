@@ -34,15 +34,15 @@ def compare(view: View, jobs: dict[str, Job], ks: tuple[int, ...], axis: str, li
     found = [whole for job in jobs.values() if (whole := cache.curve(job)) is not None]
     done = [whole.done for whole in found]
     if live:
-        st.caption(f":material/autorenew: So far over {min(done):,} {view.examples}; the bands narrow as more come in.")
+        there = min(len(set(whole.ks) & set(ks)) for whole in found)
+        st.caption(
+            f":material/autorenew: So far over {min(done):,} {view.examples}, at {there} of {len(ks)} K; the bands narrow as "
+            "more come in."
+        )
     else:
         words = f"{view.layer} of {view.checkpoint.name}, {max(done):,} test {view.examples}, with 95 % intervals."
-        about(
-            view,
-            f"{words} Drag to pan, scroll to zoom, double-click to see it all.{controls.remarks(found[0])}",
-            table,
-            axis,
-        )
+        words += f" Drag to pan, scroll to zoom, double-click to see it all.{controls.remarks(found[0])}"
+        about(view, words, table, axis)
 
 
 def curves(jobs: dict[str, Job], ks: tuple[int, ...]) -> pd.DataFrame:
