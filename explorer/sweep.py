@@ -23,6 +23,7 @@ from explorer.models import conv_layer
 from explorer.plan import Plan, make_plan
 
 COARSE = 9  # K of a first curve, where each K is a run of its own
+EAGER = 50  # images of that first curve, so that it is there in seconds
 CLIFF_POINTS = 1.0  # the cliff: the last K before accuracy is ever this many points under the unpruned network's
 
 
@@ -254,7 +255,7 @@ def sweep_stream(
     )
     work = _Work(plan, exact, batches, target)
     in_rounds = coarse_first and plan.one_by_one and len(chosen) > 2 * COARSE
-    yield from work.in_rounds(empty) if in_rounds else work.once(empty)
+    yield from work.in_rounds(empty) if in_rounds else work.once(empty, batches)
 
 
 @dataclass(frozen=True)
@@ -266,13 +267,13 @@ class _Work:
     batches: Iterable[Batch]
     device: torch.device
 
-    def once(self, empty: Sweep) -> Iterator[Sweep]:
+    def once(self, empty: Sweep, batches: Iterable[Batch]) -> Iterator[Sweep]:
         """Once over the images: the sweep, filled a batch further each time."""
         counts = empty.ks if empty.gone is None else empty.gone
         classes, agreement = empty.classes, None
         predictions: list[np.ndarray] = []
         labels: list[np.ndarray] = []
-        for inputs, batch_labels in self.batches:
+        for inputs, batch_labels in batches:
             moved = to_device(inputs, self.device)
             rows, width = _predict(self.plan, moved, empty.order, counts)
             classes = classes or tuple(str(i) for i in range(max(2, width)))
@@ -295,10 +296,20 @@ class _Work:
         whole: Sweep | None = None
         for ks in coarse_to_fine(empty.ks):
             before = len(whole.ks) if whole else 0
-            for part in self.once(_at(empty, ks)):
+            eager = whole is None and self.exact is self.plan  # agreement is measured on a full batch
+            for part in self.once(_at(empty, ks), _eagerly(self.batches) if eager else self.batches):
                 shown = part if whole is None else _merge(whole, part) if part.done == part.total else whole
                 yield replace(shown, progress=(before + len(ks) * part.done / part.total) / len(empty.ks))
             whole = replace(shown, progress=None)
+
+
+def _eagerly(batches: Iterable[Batch]) -> Iterator[Batch]:
+    """The batches, the first of them in parts of EAGER images."""
+    for index, (inputs, labels) in enumerate(batches):
+        size = EAGER if index == 0 else len(labels)
+        for start in range(0, len(labels), size):
+            part = slice(start, start + size)
+            yield tuple(x[part] for x in inputs) if isinstance(inputs, tuple) else inputs[part], labels[part]
 
 
 def _at(sweep: Sweep, ks: tuple[int, ...]) -> Sweep:
