@@ -36,8 +36,8 @@ def compare(view: View, jobs: dict[str, Job], ks: tuple[int, ...], axis: str, li
     if live:
         there = min(len(set(whole.ks) & set(ks)) for whole in found)
         st.caption(
-            f":material/autorenew: So far over {min(done):,} {view.examples}, at {there} of {len(ks)} K; the bands narrow as "
-            "more come in."
+            f":material/autorenew: So far over {min(done):,} {view.examples}, at {there} of {len(ks)} K; "
+            "the bands narrow as more come in."
         )
     else:
         words = f"{view.layer} of {view.checkpoint.name}, {max(done):,} test {view.examples}, with 95 % intervals."
