@@ -146,17 +146,18 @@ def lab_box(view: View, maps: bool = False) -> None:
         st.markdown(f":material/school: **Lab {lab.name}, {lab.title}.** {lab.did}")
         st.markdown(lab.differs)
         st.session_state["variant"] = current.title if current else None
-        st.segmented_control(
-            "Way",
-            [variant.title for variant in lab.variants],
-            key="variant",
-            label_visibility="collapsed",
-            on_change=_open_chosen_variant,
-            args=(lab,),
-        )
-        if maps and lab.maps:
-            words = "Averaged maps of all that is kept, in the lab's own layout."
-            st.button("Maps as in the lab", icon=":material/grid_on:", help=words, on_click=_open_maps, args=(lab,))
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.segmented_control(
+                "Way",
+                [variant.title for variant in lab.variants],
+                key="variant",
+                label_visibility="collapsed",
+                on_change=_open_chosen_variant,
+                args=(lab,),
+            )
+            if maps and lab.maps:
+                words = "Averaged maps of all that is kept, in the lab's own layout."
+                st.button("Maps as in the lab", icon=":material/grid_on:", help=words, on_click=_open_maps, args=(lab,))
         if current is None:
             st.caption("The pickers stand at something else than the lab's own ways.")
 
@@ -311,9 +312,8 @@ def pick_count(label: str, key: str, low: int, high: int, empty: str, **look: An
 
 def pick_ks(view: View) -> tuple[int, ...]:
     """The K of a curve: first, last and step."""
-    channels, layer = view.channels, (view.checkpoint.sha256, view.layer)
-    if st.session_state.setdefault("ks of", layer) != layer:
-        st.session_state.update({"ks of": layer, "ks": (0, channels), "step": 1})
+    channels = view.channels
+    _start_afresh(view)
     fix = f"are no first and last K: give two whole numbers from 0 to {channels}; showing all"
     note_link("ks", lambda raw: _is_range(raw, channels), fix, "K")
     note_whole("step", 1, channels, 1, "no step")
@@ -321,6 +321,23 @@ def pick_ks(view: View) -> tuple[int, ...]:
     first, last = st.slider("From K to K", 0, channels, (0, channels), **_linked("ks"))
     step = _number("Step", 1, channels, 1, "step", width=140)
     return tuple(range(first, last + 1, int(step)))
+
+
+def _start_afresh(view: View) -> None:
+    """The K and axis of the view's lab, or else every K, where the layer or the lab is another than before."""
+    lab = view.lab if view.lab and view.lab.layer == view.layer else None
+    whose, before = (view.checkpoint.sha256, view.layer, lab and lab.name), st.session_state.get("ks of")
+    if whose == before:
+        return
+    st.session_state["ks of"] = whose
+    if lab is None and before is None:
+        return
+    first, last, step = lab.ks if lab else (0, view.channels, 1)
+    values: dict[str, Any] = {"ks": (first, last), "step": step}
+    if lab:
+        values |= {"axis": lab.axis, "zoom": lab.zoom}
+    keep = set() if before else set(st.query_params)  # what a link says stands
+    st.session_state.update({key: value for key, value in values.items() if key not in keep})
 
 
 def pick_k(ks: Sequence[int], cliff: int | None = None) -> int:
