@@ -22,6 +22,7 @@ from explorer.graph import (
     trace,
 )
 from explorer.models import conv_layer
+from explorer.training import loss_of
 
 POINTS: dict[str, str] = {
     "raw": "raw output of the convolution",
@@ -29,10 +30,12 @@ POINTS: dict[str, str] = {
     "block": "output of the residual block",
 }
 
+TAYLOR = "taylor"  # a point for rankings alone: not an output, but how much it matters to the loss, see _Effects
 NODES: dict[str, Callable[[fx.Node], fx.Node]] = {
     "raw": lambda call: call,
     "activation": activation_node,
     "block": block_node,
+    TAYLOR: lambda call: call,
 }
 AT_ONCE = 250  # images whose sums are taken together, in float32: few enough for exact means and little memory
 
@@ -133,14 +136,15 @@ def collect_stream(
     """Statistics of the layer's output, yielded after each batch; the last is over all images.
 
     `point` is a key of POINTS: the convolution's raw output, or what leaves its batch norm and activation. A network
-    that cannot be traced has the raw point alone.
+    that cannot be traced has the raw point alone. At the point TAYLOR it is not an output that is averaged but, for
+    each image, how much a channel matters to the loss.
     """
     look = _looker(model, layer, point)
     batches = list(batches) if isinstance(batches, Iterator) else batches
     total = getattr(batches, "n", None) or sum(len(labels) for _, labels in batches)
     running, done = RunningStatistics(), 0
     for inputs, labels in batches:
-        for output in look(inputs):
+        for output in look(inputs, labels):
             running.add(output)
         done += len(labels)
         yield running.result(done, total)
@@ -172,10 +176,10 @@ def fitting_points(model: nn.Module, layer: str) -> list[str]:
 
 def check_point(model: nn.Module, layer: str, point: str) -> None:
     """ValueError where there is no such point, or the layer has no output there."""
-    if point not in POINTS:
+    if point not in NODES:
         raise ValueError(f"unknown point {point!r}; choose one of: {', '.join(POINTS)}")
-    if point == "block":
-        block_node(layer_calls(_traced_to(point, model), layer)[0])
+    if point in ("block", TAYLOR):
+        NODES[point](layer_calls(_traced_to(point, model), layer)[0])
 
 
 def _traced_to(point: str, model: nn.Module) -> fx.GraphModule:
@@ -188,13 +192,14 @@ def _traced_to(point: str, model: nn.Module) -> fx.GraphModule:
         ) from error
 
 
-def _looker(model: nn.Module, layer: str, point: str) -> Callable[[Inputs], list[Tensor]]:
-    """Gives for a batch what each call of the layer puts out (N, P, M, N')."""
-    if point not in POINTS:
+def _looker(model: nn.Module, layer: str, point: str) -> Callable[..., list[Tensor]]:
+    """Gives for a batch, inputs and labels, what each call of the layer puts out (N, P, M, N')."""
+    if point not in NODES:
         raise ValueError(f"unknown point {point!r}; choose one of: {', '.join(POINTS)}")
     conv_layer(model, layer)
     try:
-        return _Outputs(_traced_to(point, model), layer, point)
+        traced = _traced_to(point, model)
+        return _Effects(traced, layer) if point == TAYLOR else _Outputs(traced, layer, point)
     except UntraceableError:
         if point != "raw":
             raise
@@ -209,7 +214,8 @@ class _Outputs:
         self.targets = [NODES[point](call) for call in layer_calls(traced, layer)]
         self.program = program_for(traced, self.targets)
 
-    def __call__(self, inputs: Inputs) -> list[Tensor]:
+    def __call__(self, inputs: Inputs, labels: Tensor | None = None) -> list[Tensor]:
+        """(N, P, M, N') of each call, for one batch; what the images show does not matter here."""
         with exclusive, torch.inference_mode():
             env = self.program.run(placeholders(self.traced, inputs))
         return [env[target] for target in self.targets]
@@ -224,7 +230,8 @@ class _HookedCopy:
         self.seen: list[Tensor] = []
         conv_layer(self.copy, layer).register_forward_hook(self._see)
 
-    def __call__(self, inputs: Inputs) -> list[Tensor]:
+    def __call__(self, inputs: Inputs, labels: Tensor | None = None) -> list[Tensor]:
+        """See _Outputs."""
         self.seen = []
         forward(self.copy, inputs)
         if not self.seen:
@@ -233,3 +240,33 @@ class _HookedCopy:
 
     def _see(self, module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         self.seen.append(output.clone())  # what follows may change it in place
+
+
+class _Effects:
+    """To first order, how much each image's loss would change if a channel of the layer put out zero.
+
+    |mean over positions (of every call) of output × gradient of the loss with respect to it|: Molchanov et al. (2017),
+    *Pruning convolutional neural networks for resource efficient inference*, their criterion TE. They look behind the
+    ReLU; where it comes right after the convolution, output × gradient is the same before and behind it.
+    """
+
+    def __init__(self, traced: fx.GraphModule, layer: str) -> None:
+        self.traced = traced.requires_grad_(False)  # a copy of its own
+        self.calls = layer_calls(self.traced, layer)
+        self.output = next(node for node in self.traced.graph.nodes if node.op == "output")
+        self.program = program_for(self.traced, [self.output])
+
+    def __call__(self, inputs: Inputs, labels: Tensor) -> list[Tensor]:
+        """(N, P, 1, 1) for one batch, as the only item."""
+        values: list[Tensor] = []
+
+        def follow(value: Tensor) -> Tensor:
+            values.append(value if value.requires_grad else value.requires_grad_())
+            return values[-1]
+
+        with exclusive, torch.enable_grad():
+            env = self.program.run(placeholders(self.traced, inputs), dict.fromkeys(self.calls, follow))
+            loss = loss_of(env[self.output], labels, reduction="sum")  # of which each image has a gradient of its own
+            gradients = torch.autograd.grad(loss, values, allow_unused=True, materialize_grads=True)
+        parts = [(value.detach() * slope).flatten(2) for value, slope in zip(values, gradients, strict=True)]
+        return [torch.cat(parts, dim=2).mean(2).abs()[:, :, None, None]]

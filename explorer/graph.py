@@ -343,6 +343,14 @@ def block_node(call: fx.Node) -> fx.Node:
     return activation_node(addition)
 
 
+def norm_behind(call: fx.Node) -> nn.BatchNorm2d:
+    """The batch norm that alone reads the output of a layer's call; ValueError where there is none, or no γ in it."""
+    module = module_of(next(iter(call.users))) if len(call.users) == 1 else None
+    if not isinstance(module, nn.BatchNorm2d) or module.weight is None:
+        raise ValueError(f"layer {call.target!r} has no batch norm with a scale right behind it")
+    return module
+
+
 def shortcut_of(call: fx.Node) -> str:
     """Name of the convolution whose output is added to that of a layer's call, each past batch norm and the like."""
     addition = addition_node(call)

@@ -1,17 +1,19 @@
 """Importance of each channel, and the order in which channels are pruned."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import nn
 
-from explorer.activations import ChannelStatistics, check_point, collect
+from explorer.activations import TAYLOR, ChannelStatistics, check_point, collect
 from explorer.evaluation import Batch
+from explorer.graph import layer_calls, norm_behind, trace
 from explorer.models import conv_layer
 
 MAX_SEED = 2**31 - 1
+REVERSED = "-reversed"  # NAME-reversed is the criterion NAME with the most important channels first
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,11 +26,12 @@ class Ranking:
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """What a criterion may look at: the layer, its statistics where the criterion needs them, and a seed."""
+    """What a criterion may look at: the layer, a seed, and where it asks for them statistics and the batch norm."""
 
     conv: nn.Conv2d
     statistics: ChannelStatistics | None
     seed: int
+    norm: nn.BatchNorm2d | None = None
 
     @property
     def activations(self) -> ChannelStatistics:
@@ -47,7 +50,8 @@ class Criterion:
     sentence: str
     needs_data: bool
     importance: Callable[[Evidence], np.ndarray]
-    point: str = "raw"  # where it looks at activations, a key of activations.POINTS
+    point: str = "raw"  # where it looks at activations, a key of activations.POINTS or TAYLOR
+    looks_at_norm: bool = False  # whether it needs the batch norm right behind the layer
 
 
 def mean_activation(evidence: Evidence) -> np.ndarray:
@@ -92,6 +96,20 @@ def geometric_median(evidence: Evidence) -> np.ndarray:
     """
     filters = _filters(evidence)
     return torch.cdist(filters, filters).sum(1).cpu().numpy()
+
+
+def norm_scale(evidence: Evidence) -> np.ndarray:
+    """|γ| of the channel in the batch norm right behind the layer. Liu et al. (2017), *Network slimming*."""
+    assert evidence.norm is not None, "rank_by hands it to criteria that look at it"
+    return evidence.norm.weight.detach().double().abs().cpu().numpy()
+
+
+def taylor(evidence: Evidence) -> np.ndarray:
+    """|mean over positions of output × the loss's gradient there|, averaged over images: see activations._Effects.
+
+    Molchanov et al. (2017), *Pruning convolutional neural networks for resource efficient inference*.
+    """
+    return evidence.activations.mean
 
 
 def _filters(evidence: Evidence) -> torch.Tensor:
@@ -179,15 +197,44 @@ CRITERIA: dict[str, Criterion] = {
             needs_data=False,
             importance=geometric_median,
         ),
+        Criterion(
+            name="bn-scale",
+            title="Batch norm scale",
+            sentence="The size of the factor by which the batch norm behind the layer scales the channel.",
+            needs_data=False,
+            importance=norm_scale,
+            looks_at_norm=True,
+        ),
+        Criterion(
+            name="taylor",
+            title="First-order Taylor",
+            sentence="How much the loss would change without the channel, estimated from its gradient on each image.",
+            needs_data=True,
+            importance=taylor,
+            point=TAYLOR,
+        ),
     )
 }
 
 
 def criterion_info(name: str) -> Criterion:
-    """The registry's entry for `name`; ValueError lists the known names."""
-    if name not in CRITERIA:
-        raise ValueError(f"unknown criterion {name!r}; choose one of: {', '.join(CRITERIA)}")
-    return CRITERIA[name]
+    """The criterion called `name`, or with -reversed behind it the other way round; ValueError lists the names."""
+    base = name.removesuffix(REVERSED)
+    if base not in CRITERIA:
+        known = ", ".join(CRITERIA)
+        raise ValueError(f"unknown criterion {name!r}; choose one of: {known}; or one of them followed by {REVERSED}")
+    return CRITERIA[base] if name == base else reverse(CRITERIA[base])
+
+
+def reverse(criterion: Criterion) -> Criterion:
+    """The criterion with the most important channels first: importance negated, ties still by the lowest index."""
+    return replace(
+        criterion,
+        name=f"{criterion.name}{REVERSED}",
+        title=f"{criterion.title}, reversed",
+        sentence=f"{criterion.title}, the other way round: the most important channels go first.",
+        importance=lambda evidence: -criterion.importance(evidence),
+    )
 
 
 def check_criterion(model: nn.Module, layer: str, name: str) -> None:
@@ -195,10 +242,13 @@ def check_criterion(model: nn.Module, layer: str, name: str) -> None:
     criterion = criterion_info(name)
     if criterion.needs_data:
         check_point(model, layer, criterion.point)
+    if criterion.looks_at_norm:
+        _norm_behind(model, layer)
 
 
 def fitting_criteria(model: nn.Module, layer: str) -> list[str]:
-    """The criteria that fit the layer, in the registry's order."""
+    """The criteria that fit the layer, in the registry's order; each fits with -reversed behind it, too."""
+    conv_layer(model, layer)
     return [name for name in CRITERIA if _fits(model, layer, name)]
 
 
@@ -208,6 +258,14 @@ def _fits(model: nn.Module, layer: str, name: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _norm_behind(model: nn.Module, layer: str) -> nn.BatchNorm2d:
+    """The batch norm right behind every call of the layer; ValueError where there is none."""
+    norms = [norm_behind(call) for call in layer_calls(trace(model), layer)]
+    if any(norm is not norms[0] for norm in norms):
+        raise ValueError(f"layer {layer!r} has a different batch norm behind each of its {len(norms)} calls")
+    return norms[0]
 
 
 def order_of(importance: np.ndarray) -> np.ndarray:
@@ -228,15 +286,19 @@ def rank_by(
     """Rank the layer's channels from statistics already collected, of its output at the criterion's point."""
     if not 0 <= seed <= MAX_SEED:
         raise ValueError(f"seed {seed} is outside 0…{MAX_SEED}")
-    conv = conv_layer(model, layer)
-    importance = criterion_info(criterion).importance(Evidence(conv, statistics, seed))
+    conv, chosen = conv_layer(model, layer), criterion_info(criterion)
+    norm = _norm_behind(model, layer) if chosen.looks_at_norm else None
+    importance = chosen.importance(Evidence(conv, statistics, seed, norm))
     return Ranking(importance=importance, order=order_of(importance))
 
 
 def rank(
     model: nn.Module, layer: str, batches: Iterable[Batch] = (), criterion: str = "mean", seed: int = 0
 ) -> Ranking:
-    """Rank the layer's channels; the batches of (inputs, labels) are read only by criteria that look at activations."""
+    """Rank the layer's channels; the batches of (inputs, labels) are read only by criteria that look at activations.
+
+    `criterion` is a key of CRITERIA, or one with -reversed behind it. Raises ValueError where it does not fit.
+    """
     conv_layer(model, layer)
     chosen = criterion_info(criterion)
     statistics = collect(model, layer, batches, chosen.point) if chosen.needs_data else None

@@ -36,7 +36,8 @@ def check_schedule(model: nn.Module, layer: str, schedule: str, criterion: str, 
             f"schedule 'rerank' needs pruned channels that emit a constant, so mode {mode!r} does not fit; "
             f"choose one of: {', '.join(CONSTANT_MODES)}"
         )
-    if criterion_info(criterion).point != "raw":
+    info = criterion_info(criterion)
+    if info.point != "raw" or info.looks_at_norm:
         raise ValueError(f"schedule 'rerank' looks at the layer's own output, so criterion {criterion!r} does not fit")
     if _reads_itself(model, layer):
         raise ValueError(f"schedule 'rerank' does not fit {layer}, which reads what another call of it wrote")

@@ -25,7 +25,7 @@ from torch.nn import functional as F
 from explorer import checkpoints
 from explorer.augmentation import augment
 from explorer.checkpoints import Card, Score
-from explorer.data import DATASETS, Batches, Split, dataset_info, load_split, normalise
+from explorer.data import DATASETS, Batches, Split, availability, dataset_info, load_split, normalise
 from explorer.evaluation import logits, predict, resolve_device
 from explorer.models import build, model_info
 from explorer.recipes import MAX_EPOCHS, Recipe
@@ -147,12 +147,41 @@ def hold_out(split: Split, recipe: Recipe) -> tuple[Split, Split]:
     return split.take(order[held_out:].sort().values), split.take(order[:held_out].sort().values)
 
 
-def loss_of(outputs: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
-    """Mean cross-entropy of logits (N, classes), or binary cross-entropy of single logits (N, 1), at labels (N,)."""
+def held_out_of(card: Card, root: Path | None = None) -> Split:
+    """The images that the card's network was validated on: held out of its training images, by its seed.
+
+    Raises ValueError where the training images here are not those it was trained on.
+    """
+    check_held_out(card, root)
+    whole, known = load_split(card.dataset, card.split, root), card.train_images + card.validation_images
+    if len(whole) != known:
+        raise ValueError(
+            f"{card.model} was trained and validated on {known:,} images of {card.dataset}, but {len(whole):,} are "
+            "here, so its held-out images are not known: rank on test or train instead"
+        )
+    _, held_out = hold_out(whole, Recipe(batch_size=1, seed=card.seed, validation=card.validation_images / known))
+    return held_out
+
+
+def check_held_out(card: Card, root: Path | None = None) -> None:
+    """ValueError where the data here cannot give the card's held-out images; reads no images."""
+    here = availability(card.dataset, root)
+    if here != card.origin:
+        raise ValueError(
+            f"{card.model} was trained on the {card.origin} {card.dataset}, but the one here is {here}, so its "
+            "held-out images are not known: rank on test or train instead"
+        )
+
+
+def loss_of(outputs: Tensor, labels: Tensor, smoothing: float = 0.0, reduction: str = "mean") -> Tensor:
+    """Cross-entropy of logits (N, classes), or binary cross-entropy of single logits (N, 1), at labels (N,).
+
+    Its mean or its sum over the examples, or with `reduction` "none" that of each (N,).
+    """
     if outputs.shape[1] == 1:
         targets = labels * (1 - smoothing) + smoothing / 2
-        return F.binary_cross_entropy_with_logits(outputs[:, 0], targets.to(outputs.dtype))
-    return F.cross_entropy(outputs, labels, label_smoothing=smoothing)
+        return F.binary_cross_entropy_with_logits(outputs[:, 0], targets.to(outputs.dtype), reduction=reduction)
+    return F.cross_entropy(outputs, labels, label_smoothing=smoothing, reduction=reduction)
 
 
 def _epoch(

@@ -11,7 +11,7 @@ from explorer.data import DATASETS, Batches, Split
 from explorer.evaluation import logits, predict
 from explorer.models import MODELS, build
 from explorer.recipes import Recipe, recipe_for
-from explorer.training import hold_out, loss_of, state_path, train
+from explorer.training import held_out_of, hold_out, loss_of, state_path, train
 
 RECIPE = Recipe(epochs=4, batch_size=16, lr=5e-3, seed=3)
 NAME = "simple-cnn_tiny"
@@ -256,6 +256,22 @@ def test_hold_out_splits_by_the_seed(tiny):
     assert not torch.equal(hold_out(split, replace(RECIPE, seed=4))[1].inputs[0], held_out.inputs[0])
 
 
+def test_the_held_out_images_are_known_from_the_card(tiny, tmp_path, monkeypatch):
+    run(tmp_path)
+    point = checkpoints.load(NAME, tmp_path)
+    monkeypatch.setattr(training, "availability", lambda name, root=None: "full")
+    held_out = held_out_of(point.card)
+    expected = hold_out(training.load_split("tiny", "train"), RECIPE)[1]
+    assert torch.equal(held_out.inputs[0], expected.inputs[0]) and torch.equal(held_out.labels, expected.labels)
+    score = point.card.accuracy["validation"]
+    assert training._evaluate(point.model, held_out, RECIPE, torch.device("cpu"))[1] == score
+    with pytest.raises(ValueError, match="trained and validated on 79 images of tiny, but 80 are here"):
+        held_out_of(replace(point.card, train_images=point.card.train_images - 1))
+    monkeypatch.setattr(training, "availability", lambda name, root=None: "bundled")
+    with pytest.raises(ValueError, match="trained on the full tiny, but the one here is bundled, so its held-out"):
+        held_out_of(point.card)
+
+
 def test_every_epoch_is_a_row_of_a_csv_also_after_a_resume(tiny, tmp_path):
     records = run(tmp_path, epochs=2) + run(tmp_path, resume=True)
     with open(training.history_path(NAME, tmp_path), newline="") as file:
@@ -270,6 +286,16 @@ def test_a_name_and_a_description_of_ones_own(tiny, tmp_path):
     assert checkpoints.read_card("mine", tmp_path).description == "for the report"
     with pytest.raises(ValueError, match="checkpoint name 'My own' is not plain"):
         run(tmp_path, name="My own")
+
+
+def test_the_loss_of_each_example_adds_up():
+    outputs, labels = torch.randn(5, 3), torch.tensor([0, 1, 2, 1, 0])
+    each = loss_of(outputs, labels, reduction="none")
+    assert each.shape == (5,) and torch.isclose(each.sum(), loss_of(outputs, labels, reduction="sum"))
+    assert torch.isclose(each.mean(), loss_of(outputs, labels))
+    assert torch.isclose(
+        loss_of(outputs[:, :1], labels % 2, reduction="none").mean(), loss_of(outputs[:, :1], labels % 2)
+    )
 
 
 def test_the_loss_of_single_logits_is_binary(tiny):
