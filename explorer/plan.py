@@ -2,7 +2,8 @@
 
 import copy
 from collections.abc import Iterator, Sequence
-from typing import Protocol
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -40,8 +41,16 @@ class Plan(Protocol):
     exact_copy: bool  # whether it runs masked copies of the whole network, the slow way
     one_by_one: bool  # whether each K is a run of its own, so that many K take long
 
+    def prepare(self, inputs: Inputs) -> Any:
+        """What does not depend on the pruned channels of one batch: done once, however many orders are tried."""
+        ...
+
+    def steps(self, prepared: Any, order: np.ndarray, ks: Sequence[int]) -> Iterator[Step]:
+        """Logits of a prepared batch for each K in `ks` (ascending), a few K at a time."""
+        ...
+
     def logits(self, inputs: Inputs, order: np.ndarray, ks: Sequence[int]) -> Iterator[Step]:
-        """Logits of one batch for each K in `ks` (ascending), a few K at a time."""
+        """Both in one, for a single order."""
         ...
 
 
@@ -89,10 +98,18 @@ class MaskedCopies:
         self.original = copy.deepcopy(self.copy.state_dict())
         self.layer, self.mode, self.dtype = layer, mode, dtype
 
-    def logits(self, inputs: Inputs, order: np.ndarray, ks: Sequence[int]) -> Iterator[Step]:
+    def prepare(self, inputs: Inputs) -> Inputs:
+        """See Plan: nothing here, but the batch itself."""
+        return inputs
+
+    def steps(self, prepared: Inputs, order: np.ndarray, ks: Sequence[int]) -> Iterator[Step]:
         """See Plan."""
         for index, k in enumerate(ks):
-            yield index, self._run(inputs, torch.as_tensor(order[:k]))[None]
+            yield index, self._run(prepared, torch.as_tensor(order[:k]))[None]
+
+    def logits(self, inputs: Inputs, order: np.ndarray, ks: Sequence[int]) -> Iterator[Step]:
+        """See Plan."""
+        yield from self.steps(self.prepare(inputs), order, ks)
 
     @torch.inference_mode()
     def _run(self, inputs: Inputs, channels: Tensor) -> Tensor:
@@ -100,6 +117,20 @@ class MaskedCopies:
             self.copy.load_state_dict(self.original)
             self.mode.zero(self.copy, self.layer, channels)
             return forward(self.copy, to_device(inputs, None, self.dtype)).float()
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A batch that has been run up to the cut, with what the suffix reads of it.
+
+    Where the zone ends in linear layers, `sums` are their outputs z_0 and `changes` what pruning a channel adds to
+    their inputs; `kept` is then only what is read besides them.
+    """
+
+    kept: Env  # with every channel kept
+    pruned: Env  # with every channel pruned
+    sums: dict[fx.Node, Tensor] = field(default_factory=dict)  # (N, out)
+    changes: dict[fx.Node, Tensor] = field(default_factory=dict)  # (P, N, f)
 
 
 class CutNetwork:
@@ -119,16 +150,23 @@ class CutNetwork:
         self.one_by_one = not self.linears
         rest = tuple(node for node in plan.suffix.nodes if node not in self.linears)
         self.rest = Program(plan.traced, rest, frozenset({plan.output}))
-        self.arranged: dict[fx.Node, tuple[Tensor, Tensor]] = {}
-        self.arranged_for = np.empty(0)  # the order
+        self.features = {node: self._features(node) for node in self.linears}
+        self.weights = {node: self._weights(node) for node in self.linears}  # (P, f, out)
         self.constant: Env | None = None  # what `_all_pruned` gives for one image, where it is the same for each
         self.stacks = bool(self.linears) and all(self._keeps_rows_apart(node) for node in rest)
 
-    def logits(self, inputs: Inputs, order: np.ndarray, ks: Sequence[int]) -> Iterator[Step]:
+    def prepare(self, inputs: Inputs) -> Prepared:
         """See Plan."""
         kept, pruned = self._both_ways(inputs)
-        steps = self._running_sums if self.linears else self._one_by_one
-        yield from steps(kept, pruned, order, list(ks))
+        return self._linear_parts(kept, pruned) if self.linears else Prepared(kept, pruned)
+
+    def steps(self, prepared: Prepared, order: np.ndarray, ks: Sequence[int]) -> Iterator[Step]:
+        """See Plan."""
+        yield from (self._running_sums if self.linears else self._one_by_one)(prepared, order, list(ks))
+
+    def logits(self, inputs: Inputs, order: np.ndarray, ks: Sequence[int]) -> Iterator[Step]:
+        """See Plan."""
+        yield from self.steps(self.prepare(inputs), order, ks)
 
     @torch.inference_mode()
     def _both_ways(self, inputs: Inputs) -> tuple[Env, Env]:
@@ -154,15 +192,16 @@ class CutNetwork:
 
     # One K after the other: any network.
 
-    def _one_by_one(self, kept: Env, pruned: Env, order: np.ndarray, ks: list[int]) -> Iterator[Step]:
-        mixed = {node: kept[node].clone() for node in self.cut.boundary}
+    def _one_by_one(self, prepared: Prepared, order: np.ndarray, ks: list[int]) -> Iterator[Step]:
+        mixed = {node: prepared.kept[node].clone() for node in self.cut.boundary}
         before = 0
         for index, k in enumerate(ks):
-            yield index, self._run_suffix(kept, pruned, mixed, order, before, k)[None]
+            yield index, self._run_suffix(prepared, mixed, order, before, k)[None]
             before = k
 
     @torch.inference_mode()
-    def _run_suffix(self, kept: Env, pruned: Env, mixed: Env, order: np.ndarray, before: int, k: int) -> Tensor:
+    def _run_suffix(self, prepared: Prepared, mixed: Env, order: np.ndarray, before: int, k: int) -> Tensor:
+        kept, pruned = prepared.kept, prepared.pruned
         for node, value in mixed.items():
             positions = torch.isin(self.cut.owners[node], torch.as_tensor(order[before:k])).nonzero()[:, 0]
             positions = positions.to(value.device)
@@ -208,70 +247,67 @@ class CutNetwork:
         known = ELEMENTWISE_FUNCTIONS | BINARY_FUNCTIONS
         return isinstance(module_of(node), (nn.Linear, *ELEMENTWISE_MODULES)) or node.target in known
 
-    def _running_sums(self, kept: Env, pruned: Env, order: np.ndarray, ks: list[int]) -> Iterator[Step]:
-        sums, parts = self._prepare(kept, pruned, order)
+    def _running_sums(self, prepared: Prepared, order: np.ndarray, ks: list[int]) -> Iterator[Step]:
+        sums = prepared.sums
         at_once = max(1, RUNNING_SUM_FLOATS // sum(value.numel() for value in sums.values()))
         if ks and ks[0] == 0:
-            yield 0, self._finish(kept, {node: value[None] for node, value in sums.items()})
+            yield 0, self.finish(prepared.kept, {node: value[None] for node, value in sums.items()})
         for start in range(0, len(order), at_once):
             stop = min(start + at_once, len(order))
-            added = self._add_up(sums, parts, start, stop)
+            added = self._add_up(sums, prepared.changes, order[start:stop].tolist())
             sums = {node: value[-1] for node, value in added.items()}
             wanted = [index for index, k in enumerate(ks) if start < k <= stop]
             rows = [ks[index] - start - 1 for index in wanted]
             if wanted:
-                yield wanted[0], self._finish(kept, {node: value[rows] for node, value in added.items()})
+                yield wanted[0], self.finish(prepared.kept, {node: value[rows] for node, value in added.items()})
 
     @torch.inference_mode()
-    def _prepare(
-        self, kept: Env, pruned: Env, order: np.ndarray
-    ) -> tuple[dict[fx.Node, Tensor], dict[fx.Node, tuple[Tensor, Tensor]]]:
-        """For each linear layer z_0 (N, out), and by K the change of its inputs (P, N, f) with weights (P, f, out)."""
-        if not np.array_equal(order, self.arranged_for):
-            self.arranged = {node: self._arrange(node, order) for node in self.linears}
-            self.arranged_for = order
-        sums, parts = {}, {}
-        for node, (features, weight) in self.arranged.items():
+    def _linear_parts(self, kept: Env, pruned: Env) -> Prepared:
+        sums, changes = {}, {}
+        for node, features in self.features.items():
             source = node.all_input_nodes[0]
             change = (pruned[source] - kept[source])[:, features]
+            changes[node] = change.view(len(change), len(self.emits), -1).transpose(0, 1)
             with exclusive:
                 sums[node] = _linear(node)(kept[source])
-            parts[node] = (change.view(len(change), len(order), -1).transpose(0, 1), weight)
-        return sums, parts
+        inside = {*self.rest.nodes, *self.linears}
+        read = {arg for node in self.rest.nodes for arg in node.all_input_nodes if arg not in inside}
+        return Prepared({node: kept[node] for node in read}, {}, sums, changes)
 
-    def _arrange(self, node: fx.Node, order: np.ndarray) -> tuple[Tensor, Tensor]:
-        """A linear layer's input features sorted by the K that prunes them, and their weights (P, f, out)."""
-        linear, owner = _linear(node), self.cut.owners[node.all_input_nodes[0]]
-        rank = torch.empty(len(order), dtype=torch.int64)
-        rank[torch.as_tensor(order)] = torch.arange(len(order))
+    def _features(self, node: fx.Node) -> Tensor:
+        """A linear layer's input features that belong to channels, one channel after the other."""
+        owner = self.cut.owners[node.all_input_nodes[0]]
         features = (owner >= 0).nonzero()[:, 0]
-        features = features[rank[owner[features]].argsort(stable=True)].to(linear.weight.device)
-        return features, linear.weight[:, features].T.reshape(len(order), -1, linear.out_features)
+        return features[owner[features].argsort(stable=True)].to(_linear(node).weight.device)
+
+    def _weights(self, node: fx.Node) -> Tensor:
+        """The weights with which a linear layer reads each channel, (P, f, out)."""
+        linear = _linear(node)
+        return linear.weight.detach()[:, self.features[node]].T.reshape(len(self.emits), -1, linear.out_features)
 
     @torch.inference_mode()
     def _add_up(
-        self, sums: dict[fx.Node, Tensor], parts: dict[fx.Node, tuple[Tensor, Tensor]], start: int, stop: int
+        self, sums: dict[fx.Node, Tensor], changes: dict[fx.Node, Tensor], channels: list[int]
     ) -> dict[fx.Node, Tensor]:
-        """z_K (stop − start, N, out) for K = start + 1 … stop, from z_start."""
+        """z (len(channels), N, out) as one channel goes after the other, from the sums before."""
         added = {}
-        for node, (change, weight) in parts.items():
-            running = sums[node].new_empty((stop - start, *sums[node].shape))
-            for step, previous in zip(range(stop - start), [sums[node], *running], strict=False):
-                torch.addmm(previous, change[start + step], weight[start + step], out=running[step])
+        for node, change in changes.items():
+            running = sums[node].new_empty((len(channels), *sums[node].shape))
+            for step, channel in enumerate(channels):
+                previous = running[step - 1] if step else sums[node]
+                torch.addmm(previous, change[channel], self.weights[node][channel], out=running[step])
             added[node] = running
         return added
 
     @torch.inference_mode()
-    def _finish(self, kept: Env, values: dict[fx.Node, Tensor]) -> Tensor:
+    def finish(self, kept: Env, values: dict[fx.Node, Tensor]) -> Tensor:
         """Logits (k, N, classes) from the linear layers' outputs (k, N, out)."""
         count, images = next(iter(values.values())).shape[:2]
         if not self.stacks:
             each = [{node: value[i] for node, value in values.items()} for i in range(count)]
             return torch.stack([self._run_rest({**kept, **one}) for one in each])
         rows = {node: value.flatten(0, 1) for node, value in values.items()}
-        rest = set(self.rest.nodes)
-        read = {arg for node in self.rest.nodes for arg in node.all_input_nodes if arg not in rest and arg not in rows}
-        fixed = {node: kept[node].repeat(count, 1) for node in read}
+        fixed = {node: value.repeat(count, 1) for node, value in kept.items()}
         return self._run_rest({**fixed, **rows}).view(count, images, -1)
 
     def _run_rest(self, env: Env) -> Tensor:

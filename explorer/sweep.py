@@ -11,11 +11,13 @@ from torch import nn
 from explorer.data import Inputs
 from explorer.evaluation import (
     Batch,
+    change_interval,
     count_images,
     mcnemar,
     predict,
     resolve_device,
     resolve_dtype,
+    student_t,
     to_device,
     wilson,
 )
@@ -50,6 +52,10 @@ class Agreement:
 
     shares: np.ndarray  # (number of K,) of predictions that are equal
     images: int  # the first so many were compared
+
+    def at(self, rows: list[int]) -> "Agreement":
+        """The same for some of the K alone."""
+        return Agreement(self.shares[rows], self.images)
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,6 +131,44 @@ class Sweep:
         below = np.flatnonzero(self.correct < self.correct[0] - points / 100 * self.done)
         return self.ks[below[0] - 1] if len(below) else self.ks[-1]
 
+    @property
+    def area(self) -> float:
+        """Area under accuracy against the share of channels pruned, 0…1, by trapezoids: the accuracy of a random K.
+
+        NaN unless the curve goes from K = 0 to K = P.
+        """
+        if (self.ks[0], self.ks[-1]) != (0, self.channels):
+            return float("nan")
+        return float(np.trapezoid(self.accuracy, np.array(self.ks) / self.channels))
+
+    def within(self, points: float = 1.0) -> int | None:
+        """The largest K that surely costs at most so many points against K = 0; None where K = 0 was not computed.
+
+        Surely means that the 95 % interval of the change, paired image by image, lies above −points
+        (see evaluation.change_interval).
+        """
+        if self.ks[0] != 0:
+            return None
+        before = self._right[0]
+        broken, repaired = (before & ~self._right).sum(1), (~before & self._right).sum(1)
+        low, _ = change_interval(broken, repaired, self.done)
+        return max((k for k, change in zip(self.ks, low, strict=True) if change >= -points / 100), default=0)
+
+    def at(self, ks: Iterable[int]) -> "Sweep":
+        """The same sweep at those of the `ks` that were computed; ValueError where none was."""
+        rows = [self.ks.index(k) for k in check_ks(ks, self.channels) if k in self.ks]
+        if not rows:
+            raise ValueError(f"none of these K was computed in this sweep, which has {self.ks[0]}…{self.ks[-1]}")
+        if len(rows) == len(self.ks):
+            return self
+        return replace(
+            self,
+            predictions=self.predictions[rows],
+            ks=tuple(self.ks[row] for row in rows),
+            gone=None if self.gone is None else tuple(self.gone[row] for row in rows),
+            agreement=None if self.agreement is None else self.agreement.at(rows),
+        )
+
     @cached_property
     def class_totals(self) -> np.ndarray:
         """Number of images of each class, (classes,)."""
@@ -156,6 +200,77 @@ class Sweep:
         """Two-sided exact p-value that pruning K = k channels breaks as many images as it repairs."""
         broken, repaired = self.flipped(k)
         return mcnemar(len(broken), len(repaired))
+
+
+@dataclass(frozen=True, eq=False)
+class Band:
+    """Sweeps along several random orders, at the same K and on the same images."""
+
+    sweeps: tuple[Sweep, ...]
+
+    @property
+    def done(self) -> int:
+        """Number of images so far."""
+        return self.sweeps[0].done
+
+    @property
+    def total(self) -> int:
+        """Number of images in all."""
+        return self.sweeps[0].total
+
+    @property
+    def ks(self) -> tuple[int, ...]:
+        """The K of every sweep, ascending."""
+        return self.sweeps[0].ks
+
+    @cached_property
+    def _accuracies(self) -> np.ndarray:
+        return np.stack([each.accuracy for each in self.sweeps])  # (orders, number of K)
+
+    @property
+    def mean(self) -> np.ndarray:
+        """Mean accuracy over the orders at each K, 0…1, (number of K,)."""
+        return self._accuracies.mean(0)
+
+    @property
+    def interval(self) -> tuple[np.ndarray, np.ndarray]:
+        """Where the accuracy of a further random order falls in 95 of 100 cases: low and high at each K.
+
+        The prediction interval mean ± t · s · √(1 + 1/n) of n orders, t with n − 1 degrees of freedom, cut to 0…1. It
+        takes accuracies at one K for normal; the 2.5th and 97.5th percentile of 20 orders would cover 86 in 100.
+        NaN for a single order.
+        """
+        orders = len(self.sweeps)
+        if orders < 2:
+            unknown = np.full(len(self.ks), np.nan)
+            return unknown, unknown
+        half = student_t(orders - 1) * self._accuracies.std(0, ddof=1) * np.sqrt(1 + 1 / orders)
+        return np.clip(self.mean - half, 0, 1), np.clip(self.mean + half, 0, 1)
+
+    def at(self, ks: Iterable[int]) -> "Band":
+        """The same band at those of the `ks` that were computed."""
+        chosen = list(ks)
+        return Band(tuple(each.at(chosen) for each in self.sweeps))
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How two curves on the same images differ, in points of accuracy."""
+
+    mean: float  # of all K, each interval between two K weighed by its share of the channels
+    largest: float  # in size, with its sign
+    k: int  # where that is
+
+
+def difference(one: Sweep, other: Sweep) -> Difference:
+    """Accuracy along `one` minus that along `other`, at the K that both have; ValueError where there is none."""
+    ks = sorted(set(one.ks) & set(other.ks))
+    one, other = one.at(ks), other.at(ks)
+    points = 100 * (one.accuracy - other.accuracy)
+    at = int(np.abs(points).argmax())
+    span = ks[-1] - ks[0]
+    mean = float(np.trapezoid(points, ks)) / span if span else float(points[0])
+    return Difference(mean, float(points[at]), ks[at])
 
 
 def check_ks(ks: Iterable[int] | None, channels: int) -> tuple[int, ...]:
@@ -205,6 +320,16 @@ def coarse_to_fine(ks: Sequence[int], first: int = COARSE) -> list[tuple[int, ..
     return rounds
 
 
+@dataclass(frozen=True, eq=False)
+class Course:
+    """One way to prune a layer, channel after channel."""
+
+    order: Sequence[int] | np.ndarray  # (P,), first pruned first
+    importance: np.ndarray | None = None  # (P,)
+    gone: Sequence[int] | None = None  # how many channels are pruned at each K, where it is not K (see schedule.py)
+    run: Run | None = None
+
+
 def sweep_stream(
     model: nn.Module,
     layer: str,
@@ -231,9 +356,37 @@ def sweep_stream(
     those that are there. Raises ValueError for an unknown layer or mode, an order that is no permutation of 0…P−1, a K
     outside 0…P, and no images.
     """
+    courses = [Course(order, importance, gone, run)]
+    for (result,) in sweep_orders_stream(
+        model, layer, batches, courses, ks, mode, dtype, device, classes=classes, coarse_first=coarse_first
+    ):
+        yield result
+
+
+def sweep_orders_stream(
+    model: nn.Module,
+    layer: str,
+    batches: Iterable[Batch],
+    courses: Sequence[Course],
+    ks: Iterable[int] | None = None,
+    mode: str = "filter",
+    dtype: str | torch.dtype | None = None,
+    device: str | torch.device | None = None,
+    *,
+    classes: Sequence[str] | None = None,
+    coarse_first: bool = False,
+) -> Iterator[tuple[Sweep, ...]]:
+    """`sweep_stream` for several orders at once, which share one look at each batch; a Sweep for each, in their order.
+
+    Raises ValueError as `sweep_stream`, and where there is no order.
+    """
     channels = conv_layer(model, layer).out_channels
-    chosen, order = check_ks(ks, channels), check_order(order, channels)
-    counts = check_gone(gone, chosen, channels)
+    chosen = check_ks(ks, channels)
+    for course in courses:
+        check_order(course.order, channels)
+        check_gone(course.gone, chosen, channels)
+    if not courses:
+        raise ValueError("there is no order to prune in; give at least one")
     batches = list(batches) if isinstance(batches, Iterator) else batches  # which may be gone over more than once
     total, remaining = count_images(batches)
     target, kind = resolve_device(device), resolve_dtype(dtype)
@@ -241,66 +394,84 @@ def sweep_stream(
     example = to_device(first[0], target)
     plan = make_plan(model, layer, mode, example, target, kind)
     exact = plan if kind == torch.float32 else make_plan(model, layer, mode, example, target)
-    empty = Sweep(
-        predictions=np.zeros((len(chosen), 0), np.uint8),
-        labels=np.zeros(0, np.int64),
-        ks=chosen,
-        order=order,
-        importance=importance,
-        classes=tuple(classes or ()),
-        run=run or Run(layer=layer, mode=mode, dtype=str(kind).removeprefix("torch.")),
-        total=total,
-        slow=plan.exact_copy,
-        gone=None if gone is None else counts,
+    usual = Run(layer=layer, mode=mode, dtype=str(kind).removeprefix("torch."))
+    empty = tuple(
+        Sweep(
+            predictions=np.zeros((len(chosen), 0), np.uint8),
+            labels=np.zeros(0, np.int64),
+            ks=chosen,
+            order=check_order(course.order, channels),
+            importance=course.importance,
+            classes=tuple(classes or ()),
+            run=course.run or usual,
+            total=total,
+            slow=plan.exact_copy,
+            gone=None if course.gone is None else check_gone(course.gone, chosen, channels),
+        )
+        for course in courses
     )
     work = _Work(plan, exact, batches, target)
     in_rounds = coarse_first and plan.one_by_one and len(chosen) > 2 * COARSE
     yield from work.in_rounds(empty) if in_rounds else work.once(empty, batches)
 
 
+Sweeps = tuple[Sweep, ...]
+
+
 @dataclass(frozen=True)
 class _Work:
-    """What a sweep does: predictions of every image at every K of an empty sweep."""
+    """What sweeps do: predictions of every image at every K of empty sweeps, which differ in their orders alone."""
 
     plan: Plan
     exact: Plan  # in float32
     batches: Iterable[Batch]
     device: torch.device
 
-    def once(self, empty: Sweep, batches: Iterable[Batch]) -> Iterator[Sweep]:
-        """Once over the images: the sweep, filled a batch further each time."""
-        counts = empty.ks if empty.gone is None else empty.gone
-        classes, agreement = empty.classes, None
-        predictions: list[np.ndarray] = []
+    def once(self, empty: Sweeps, batches: Iterable[Batch]) -> Iterator[Sweeps]:
+        """Once over the images: the sweeps, filled a batch further each time."""
+        agreements: list[Agreement | None] = []
+        predictions: list[list[np.ndarray]] = [[] for _ in empty]
         labels: list[np.ndarray] = []
         for inputs, batch_labels in batches:
             moved = to_device(inputs, self.device)
-            rows, width = _predict(self.plan, moved, empty.order, counts)
-            classes = classes or tuple(str(i) for i in range(max(2, width)))
-            if agreement is None and self.exact is not self.plan:
-                agreement = Agreement(
-                    (rows == _predict(self.exact, moved, empty.order, counts)[0]).mean(1), len(rows[0])
-                )
-            predictions.append(rows.astype(np.min_scalar_type(len(classes) - 1)))
+            rows, width = _predict(self.plan, moved, empty)
+            classes = empty[0].classes or tuple(str(i) for i in range(max(2, width)))
+            agreements = agreements or self._agreements(rows, moved, empty)
+            for parts, each in zip(predictions, rows, strict=True):
+                parts.append(each.astype(np.min_scalar_type(len(classes) - 1)))
             labels.append(batch_labels.cpu().numpy())
-            yield replace(
-                empty,
-                predictions=np.concatenate(predictions, axis=1),
-                labels=np.concatenate(labels),
-                classes=classes,
-                agreement=agreement,
+            yield tuple(
+                replace(
+                    each,
+                    predictions=np.concatenate(parts, axis=1),
+                    labels=np.concatenate(labels),
+                    classes=classes,
+                    agreement=agreement,
+                )
+                for each, parts, agreement in zip(empty, predictions, agreements, strict=True)
             )
 
-    def in_rounds(self, empty: Sweep) -> Iterator[Sweep]:
-        """Once over the images for each of a few rounds of K: the sweep at the K that are whole, and the progress."""
-        whole: Sweep | None = None
-        for ks in coarse_to_fine(empty.ks):
-            before = len(whole.ks) if whole else 0
-            eager = whole is None and self.exact is self.plan  # agreement is measured on a full batch
-            for part in self.once(_at(empty, ks), _eagerly(self.batches) if eager else self.batches):
-                shown = part if whole is None else _merge(whole, part) if part.done == part.total else whole
-                yield replace(shown, progress=(before + len(ks) * part.done / part.total) / len(empty.ks))
-            whole = replace(shown, progress=None)
+    def _agreements(self, rows: list[np.ndarray], inputs: Inputs, empty: Sweeps) -> list[Agreement | None]:
+        """How far the rows (number of K, N) of each sweep agree with float32, where they are of another type."""
+        if self.exact is self.plan:
+            return [None] * len(empty)
+        exact, _ = _predict(self.exact, inputs, empty)
+        return [Agreement((one == other).mean(1), len(one[0])) for one, other in zip(rows, exact, strict=True)]
+
+    def in_rounds(self, empty: Sweeps) -> Iterator[Sweeps]:
+        """Once over the images for each of a few rounds of K: the sweeps at the K that are whole, and the progress."""
+        whole: Sweeps = ()
+        for ks in coarse_to_fine(empty[0].ks):
+            before = len(whole[0].ks) if whole else 0
+            eager = not whole and self.exact is self.plan  # agreement is measured on a full batch
+            for parts in self.once(tuple(each.at(ks) for each in empty), self._batches(eager)):
+                shown = _merged(whole, parts) if parts[0].done == parts[0].total else whole or parts
+                done = (before + len(ks) * parts[0].done / parts[0].total) / len(empty[0].ks)
+                yield tuple(replace(each, progress=done) for each in shown)
+            whole = tuple(replace(each, progress=None) for each in shown)
+
+    def _batches(self, eager: bool) -> Iterable[Batch]:
+        return _eagerly(self.batches) if eager else self.batches
 
 
 def _eagerly(batches: Iterable[Batch]) -> Iterator[Batch]:
@@ -312,11 +483,8 @@ def _eagerly(batches: Iterable[Batch]) -> Iterator[Batch]:
             yield tuple(x[part] for x in inputs) if isinstance(inputs, tuple) else inputs[part], labels[part]
 
 
-def _at(sweep: Sweep, ks: tuple[int, ...]) -> Sweep:
-    """The sweep at some of its K alone."""
-    rows = [sweep.index(k) for k in ks]
-    gone = None if sweep.gone is None else tuple(sweep.gone[row] for row in rows)
-    return replace(sweep, ks=ks, predictions=sweep.predictions[rows], gone=gone)
+def _merged(whole: Sweeps, parts: Sweeps) -> Sweeps:
+    return tuple(_merge(one, other) for one, other in zip(whole, parts, strict=True)) if whole else parts
 
 
 def _merge(one: Sweep, other: Sweep) -> Sweep:
@@ -332,10 +500,13 @@ def _merge(one: Sweep, other: Sweep) -> Sweep:
     return replace(one, ks=tuple(ks[row] for row in rows), predictions=predictions, gone=gone, agreement=agreement)
 
 
-def _predict(plan: Plan, inputs: Inputs, order: np.ndarray, counts: Sequence[int]) -> tuple[np.ndarray, int]:
-    """Predictions (number of K, N) of one batch, and the number of logits."""
-    steps = [logits for _, logits in plan.logits(inputs, order, counts)]
-    return torch.cat([predict(logits) for logits in steps]).cpu().numpy(), steps[0].shape[-1]
+def _predict(plan: Plan, inputs: Inputs, sweeps: Sweeps) -> tuple[list[np.ndarray], int]:
+    """Predictions (number of K, N) of one batch for each of the sweeps, and the number of logits."""
+    prepared, rows = plan.prepare(inputs), []
+    for each in sweeps:
+        steps = [logits for _, logits in plan.steps(prepared, each.order, each.gone or each.ks)]
+        rows.append(torch.cat([predict(logits) for logits in steps]).cpu().numpy())
+    return rows, steps[0].shape[-1]
 
 
 def sweep(

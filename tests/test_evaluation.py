@@ -70,3 +70,16 @@ def test_images_are_counted_and_none_are_lost():
         assert total == 5 and [len(labels) for _, labels in again] == [2, 3]
     with pytest.raises(ValueError, match="no images"):
         evaluation.count_images([])
+
+
+def test_change_interval_covers_as_often_as_it_says():
+    generator = np.random.default_rng(0)
+    n, broken, repaired = 1000, 0.03, 0.01
+    counts = generator.multinomial(n, [broken, repaired, 1 - broken - repaired], size=4000)
+    low, high = evaluation.change_interval(counts[:, 0], counts[:, 1], n)
+    assert 0.94 <= ((low <= repaired - broken) & (repaired - broken <= high)).mean() <= 0.965
+
+
+@pytest.mark.parametrize(("freedom", "expected"), [(5, 2.5706), (9, 2.2622), (19, 2.0930), (99, 1.9842)])
+def test_students_t_equals_the_table(freedom, expected):
+    assert evaluation.student_t(freedom) == pytest.approx(expected, abs=1e-3)

@@ -1,11 +1,26 @@
+import math
+
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
-from explorer.evaluation import logits, predict, wilson
+from explorer.evaluation import change_interval, logits, predict, wilson
 from explorer.models import build
+from explorer.plan import CutNetwork
 from explorer.pruning import prune
-from explorer.sweep import Run, Sweep, coarse_to_fine, sweep, sweep_stream
+from explorer.ranking import rank
+from explorer.sweep import (
+    Band,
+    Course,
+    Run,
+    Sweep,
+    coarse_to_fine,
+    difference,
+    sweep,
+    sweep_orders_stream,
+    sweep_stream,
+)
 
 
 @pytest.fixture(scope="module")
@@ -167,3 +182,133 @@ def test_a_k_that_was_not_computed_names_the_nearest():
     with pytest.raises(ValueError, match="K = 7 was not computed in this sweep; the nearest that was is 2"):
         by_hand().index(7)
     assert by_hand().nearest(7) == 2 and by_hand().nearest(1) == 1
+
+
+# Several orders at once
+
+
+@pytest.mark.parametrize("layer", ["conv1", "conv2"])
+def test_several_orders_share_one_look_and_equal_single_sweeps(model, batches, layer, monkeypatch):
+    looks = []
+    prepare = CutNetwork.prepare
+    monkeypatch.setattr(CutNetwork, "prepare", lambda plan, inputs: looks.append(1) or prepare(plan, inputs))
+    size = {"conv1": 16, "conv2": 32}[layer]
+    orders = [np.random.default_rng(seed).permutation(size) for seed in range(3)]
+    courses = [Course(order, run=Run(seed=seed)) for seed, order in enumerate(orders)]
+    parts = list(sweep_orders_stream(model, layer, batches, courses, ks=[0, 3, 9]))
+    assert len(looks) == 3 and [part[0].done for part in parts] == [10, 20, 25]
+    for seed, (order, got) in enumerate(zip(orders, parts[-1], strict=True)):
+        alone = sweep(model, layer, batches, order, ks=[0, 3, 9])
+        assert np.array_equal(got.predictions, alone.predictions) and got.run.seed == seed
+        assert np.array_equal(got.order, order)
+
+
+def test_no_order_is_named(model, batches):
+    with pytest.raises(ValueError, match="no order to prune in"):
+        next(sweep_orders_stream(model, "conv2", batches, []))
+
+
+def test_area_is_by_trapezoids_over_the_whole_range():
+    result = by_hand()
+    assert result.area == pytest.approx((5 / 6 + 2 * 4 / 6 + 2 / 6) / 4)
+    assert result.at([0, 2]).area == pytest.approx((5 / 6 + 2 / 6) / 2)
+    assert math.isnan(result.at([0, 1]).area) and math.isnan(result.at([1, 2]).area)
+
+
+def test_a_sweep_at_fewer_k_is_the_same_there():
+    result = by_hand()
+    some = result.at([2, 0])
+    assert some.ks == (0, 2) and some.correct.tolist() == [5, 2] and some.change(2) == result.change(2)
+    assert result.at(range(3)) is result and some.at([0, 1]).ks == (0,)
+    with pytest.raises(ValueError, match="none of these K was computed in this sweep, which has 0…2"):
+        some.at([1])
+    with pytest.raises(ValueError, match="K = 3 is outside 0…2"):
+        result.at([3])
+
+
+def of_counts(counts, n=1000, channels=None):
+    """A sweep of n images of one class; at each K so many of the first are right."""
+    predictions = np.stack([np.arange(n) >= count for count in counts]).astype(np.uint8)
+    order = np.arange(channels or len(counts) - 1)
+    return Sweep(predictions, np.zeros(n, dtype=np.int64), tuple(range(len(counts))), order, None, ("a", "b"), Run(), n)
+
+
+def test_the_largest_k_that_surely_costs_at_most_a_point():
+    # losing 2, 9 and 12 images of 1,000, all of them broken and none repaired; then back to a loss of 1
+    result = of_counts([900, 898, 891, 888, 899])
+    lows = [change_interval(broken, 0, 1000)[0] for broken in (0, 2, 9, 12, 1)]
+    assert [low >= -0.01 for low in lows] == [True, True, False, False, True]
+    assert result.within() == 4 and result.at([0, 1, 2, 3]).within() == 1
+    assert result.at([1, 2]).within() is None, "there is no unpruned network to compare with"
+    assert of_counts([900, 100, 100]).within() == 0
+
+
+def test_a_few_images_are_not_sure_of_a_point():
+    assert of_counts([9, 9, 9], n=10).within() == 0
+
+
+def test_difference_of_two_curves_by_hand():
+    one, other = of_counts([900, 800, 600]), of_counts([900, 790, 630])
+    found = difference(one, other)
+    assert (found.largest, found.k) == (pytest.approx(-3), 2)
+    assert found.mean == pytest.approx((0 + 1) / 4 + (1 - 3) / 4)
+    assert difference(one, other.at([1])).mean == pytest.approx(1)
+
+
+# The band of random orders
+
+
+P, M = 40, 20
+
+
+@pytest.fixture(scope="module")
+def hypergeometric():
+    """A network that needs one channel for each of M images, of P in all: it is right where that channel is kept."""
+    net = nn.Sequential(nn.Conv2d(P, P, 1, bias=False), nn.ReLU(), nn.Flatten(), nn.Linear(P, 1)).eval()
+    net[0].weight.data = torch.eye(P)[:, :, None, None]
+    nn.init.ones_(net[3].weight)
+    nn.init.constant_(net[3].bias, -0.5)
+    images = torch.eye(P)[:M, :, None, None]
+    return net, [(images, torch.ones(M, dtype=torch.int64))]
+
+
+def band_of_orders(hypergeometric, seeds):
+    net, batches = hypergeometric
+    courses = [Course(rank(net, "0", criterion="random", seed=seed).order) for seed in seeds]
+    *_, sweeps = sweep_orders_stream(net, "0", batches, courses)
+    return Band(sweeps)
+
+
+def chance(right: int, k: int) -> float:
+    """That so many of the M channels that matter are among the P − k kept."""
+    return math.comb(M, right) * math.comb(P - M, P - k - right) / math.comb(P, P - k) if right <= P - k else 0.0
+
+
+def test_the_bands_mean_is_what_theory_says(hypergeometric):
+    band = band_of_orders(hypergeometric, range(200))
+    ks = np.array(band.ks)
+    spread = np.sqrt(ks * (M / P) * (1 - M / P) * (P - ks) / (P - 1)) / M  # of the share of the M that is gone
+    assert (np.abs(band.mean - (1 - ks / P)) <= 4 * spread / np.sqrt(200) + 1e-12).all()
+
+
+def test_the_band_covers_a_further_order_as_often_as_it_says(hypergeometric):
+    covered = []
+    for first in range(0, 200, 20):
+        low, high = band_of_orders(hypergeometric, range(first, first + 20)).interval
+        for k in range(1, P):
+            inside = [right for right in range(M + 1) if low[k] <= right / M <= high[k]]
+            covered.append(sum(chance(right, k) for right in inside))
+    assert 0.94 <= np.mean(covered) <= 0.975
+
+
+def test_a_band_by_hand():
+    sweeps = tuple(of_counts(counts, n=10) for counts in ([9, 4], [9, 6], [9, 5]))
+    band = Band(sweeps)
+    low, high = band.interval
+    half = 4.3027 * 0.1 * math.sqrt(1 + 1 / 3)  # t with 2 degrees of freedom; the standard deviation is 0.1
+    assert band.mean.tolist() == pytest.approx([0.9, 0.5])
+    assert low[0] == high[0] == pytest.approx(0.9)
+    assert (low[1], high[1]) == (pytest.approx(0.5 - half, abs=0.01), pytest.approx(0.5 + half, abs=0.01))
+    assert Band(tuple(of_counts(counts, n=10) for counts in ([9, 0], [9, 10]))).interval[0][1] == 0, "cut to 0…1"
+    assert (band.ks, band.done, band.total) == ((0, 1), 10, 10) and band.at([1]).mean.tolist() == pytest.approx([0.5])
+    assert np.isnan(Band(sweeps[:1]).interval[0]).all()
