@@ -161,7 +161,9 @@ def collect(model: nn.Module, layer: str, batches: Iterable[Batch], point: str =
 
 
 def outputs(model: nn.Module, layer: str, inputs: Inputs, point: str = "raw") -> Tensor:
-    """The layer's output (N · calls, P, M, N') for one batch."""
+    """The layer's output (N · calls, P, M, N') for one batch; `point` is a key of POINTS."""
+    if point not in POINTS:
+        raise ValueError(f"unknown point {point!r}; choose one of: {', '.join(POINTS)}")
     return torch.cat(_looker(model, layer, point)(inputs))
 
 

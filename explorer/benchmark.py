@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from statistics import median
 
 import torch
@@ -10,7 +10,8 @@ from torch import Tensor
 
 from explorer.checkpoints import Checkpoint
 from explorer.evaluation import logits, predict, resolve_dtype
-from explorer.experiment import Experiment, batches_of, ranking_of
+from explorer.experiment import Experiment, batches_of, oracle_cost, ranking_of
+from explorer.oracle import greedy
 from explorer.plan import make_plan
 from explorer.pruning import prune
 from explorer.sweep import check_ks, sweep
@@ -22,7 +23,10 @@ TIE = 1e-5  # two logits closer than this may come out in either order
 
 @dataclass(frozen=True)
 class Benchmark:
-    """Medians of interleaved repeats, in seconds; the ranking is made once and is in none of the three."""
+    """Medians of interleaved repeats, in seconds; the ranking is made once and is in none of the three.
+
+    The oracle is timed where what follows the layer ends in linear layers, so that it looks at whole images.
+    """
 
     checkpoint: str
     layer: str
@@ -35,6 +39,8 @@ class Benchmark:
     k_over_pass: float  # seconds per K / pass_seconds
     speedup: float  # lab_loop_seconds / sweep_seconds
     rank_seconds: float
+    oracle_seconds: float | None  # the greedy order by accuracy, from images to the last channel
+    oracle_over_pass: float | None
     lab_ks_timed: int  # fewer than `ks`: lab_loop_seconds is extrapolated, and what is compared is these K only
     predictions_agree: float  # share of compared K × n; the lab's loop is in float32, whatever the sweep's dtype
     disagreements: int
@@ -74,19 +80,25 @@ def bench(
     def fast() -> object:
         return sweep(checkpoint.model, experiment.layer, batches, order, ks, experiment.mode, experiment.dtype, "cpu")
 
+    def oracle() -> object:
+        return greedy(checkpoint.model, experiment.layer, batches, mode=experiment.mode)
+
+    has_oracle = oracle_cost(replace(experiment, ranked_on=experiment.split), checkpoint).linear
     timed = _spread(ks, LAB_LOOP_BUDGET / warm_up)
-    total = repeats * 2 + len(timed)
-    passes, sweeps, steps = [], [], []
+    total = repeats * (3 if has_oracle else 2) + len(timed)
+    passes, sweeps, oracles, steps = [], [], [], []
     wanted: list[Tensor] = []
     for repeat in range(repeats):
         passes.append(_seconds(plain_pass))
         sweeps.append(_seconds(fast))
+        if has_oracle:
+            oracles.append(_seconds(oracle))
         for k in timed[len(timed) * repeat // repeats : len(timed) * (repeat + 1) // repeats]:
             start = time.perf_counter()
             wanted.append(lab_step(k))
             steps.append(time.perf_counter() - start)
             if progress:
-                progress(len(passes) + len(sweeps) + len(steps), total)
+                progress(len(passes) + len(sweeps) + len(oracles) + len(steps), total)
     found = _logits_at(checkpoint, experiment, batches, order, timed)
     disagreements, ties, difference = _compare(found, torch.stack(wanted))
     pass_seconds, sweep_seconds, lab_seconds = median(passes), median(sweeps), median(steps) * len(ks)
@@ -102,6 +114,8 @@ def bench(
         k_over_pass=sweep_seconds / len(ks) / pass_seconds,
         speedup=lab_seconds / sweep_seconds,
         rank_seconds=rank_seconds,
+        oracle_seconds=median(oracles) if oracles else None,
+        oracle_over_pass=median(oracles) / pass_seconds if oracles else None,
         lab_ks_timed=len(timed),
         predictions_agree=1 - disagreements / (len(timed) * batches.n),
         disagreements=disagreements,

@@ -32,10 +32,11 @@ from explorer.checkpoints import Checkpoint, Score
 from explorer.evaluation import DTYPES
 from explorer.experiment import Experiment
 from explorer.models import MODELS, conv_layer
+from explorer.oracle import ORACLES, Search
 from explorer.pruning import MODES
-from explorer.ranking import CRITERIA
+from explorer.ranking import CRITERIA, REVERSED
 from explorer.recipes import Recipe
-from explorer.results import kept_statistics, kept_sweep
+from explorer.results import kept_band, kept_look, kept_statistics, kept_sweep
 from explorer.sweep import Agreement, Sweep, check_ks
 
 
@@ -198,15 +199,18 @@ def run_stats(args: argparse.Namespace) -> None:
 
 
 def run_sweep(args: argparse.Namespace) -> None:
-    """Accuracy at every K."""
+    """Accuracy at every K, along one order or along several random ones."""
     checkpoint = _load(args.checkpoint)
     plan = _experiment(args, checkpoint)
     report.check_writable("-" if args.csv is None else args.csv)
-    result = _last(f"sweep of {plan.layer}", kept_sweep(plan, checkpoint, device=args.device))
-    if result.slow:
-        print("this network cannot be traced, so every K ran a masked copy: correct, but slow", file=sys.stderr)
-    if result.agreement is not None:
-        print(_agreement(result, result.agreement), file=sys.stderr)
+    if args.orders is not None:
+        _sweep_band(args, plan, checkpoint)
+        return
+    found = _last(f"ranking the channels of {plan.layer}", kept_look(plan, checkpoint))
+    if isinstance(found, Search):
+        print(f"the oracle looked at {found.cost.images:,} {plan.ranked_on} images", file=sys.stderr)
+    result = _last(f"sweep of {plan.layer}", kept_sweep(plan, checkpoint, found, args.device))
+    _tell_how(result)
     table = report.accuracy_table(result)
     if args.csv is not None:
         _save(table, args.csv, f"{len(table)} K on {result.done:,} images, {_at_ends(result)}")
@@ -217,6 +221,26 @@ def run_sweep(args: argparse.Namespace) -> None:
             table["agreement"] = result.agreement.shares
             columns.append("agreement")
         print(table[columns].to_string(index=False, float_format="%.4f"))
+
+
+def _sweep_band(args: argparse.Namespace, plan: Experiment, checkpoint: Checkpoint) -> None:
+    """Accuracy at every K along each of so many random orders, or in print their mean and 95 % band."""
+    label = f"sweep of {plan.layer}, {args.orders} orders"
+    band = _last(label, kept_band(plan, checkpoint, args.orders, args.device))
+    _tell_how(band.sweeps[0])
+    if args.csv is not None:
+        _save(report.rows_of(band), args.csv, f"{len(band.sweeps)} orders of {len(band.ks)} K on {band.done:,} images")
+        return
+    table = report.curve_table({"random": band})
+    print(table[["k", "accuracy", "low", "high"]].to_string(index=False, float_format="%.4f"))
+
+
+def _tell_how(result: Sweep) -> None:
+    """What to know about how a sweep was computed."""
+    if result.slow:
+        print("this network cannot be traced, so every K ran a masked copy: correct, but slow", file=sys.stderr)
+    if result.agreement is not None:
+        print(_agreement(result, result.agreement), file=sys.stderr)
 
 
 def run_scan(args: argparse.Namespace) -> None:
@@ -260,6 +284,9 @@ def run_bench(args: argparse.Namespace) -> None:
     if args.json:
         print(json.dumps(result.as_dict(), indent=2))
         return
+    oracle = ""
+    if result.oracle_seconds is not None:
+        oracle = f"  greedy oracle     {result.oracle_seconds:8.2f} s   {result.oracle_over_pass:.2f} × one pass\n"
     extrapolated = "" if result.lab_ks_timed == result.ks else f" (from {result.lab_ks_timed} of them)"
     print(
         f"{result.checkpoint} {result.layer}: {result.n:,} images, {result.ks} K, {result.dtype}, "
@@ -269,6 +296,7 @@ def run_bench(args: argparse.Namespace) -> None:
         f"{result.k_over_pass:.3f} a K\n"
         f"  the lab's loop    {result.lab_loop_seconds:8.2f} s   {result.speedup:.1f} × the sweep{extrapolated}\n"
         f"  ranking, once     {result.rank_seconds:8.2f} s   (in neither)\n"
+        f"{oracle}"
         f"  predictions agree {result.predictions_agree:.6f} ({result.disagreements} differ, {result.ties} ties)\n"
         f"  largest difference of logits {result.max_logit_difference:.1e}"
     )
@@ -362,12 +390,15 @@ def _parser() -> Parser:
 
     sweep = commands.add_parser("sweep", help="accuracy at every K")
     _add_checkpoint(sweep)
-    sweep.add_argument("--criterion", default="mean", metavar="C", help=", ".join(CRITERIA))
+    known = f"{', '.join(CRITERIA)}, each also with {REVERSED} behind it; {', '.join(ORACLES)}"
+    sweep.add_argument("--criterion", default="mean", metavar="C", help=known)
     sweep.add_argument("--mode", default="filter", metavar="M", help=", ".join(MODES))
     sweep.add_argument("--schedule", default="once", metavar="S", help="rank once (default), or rerank at each K")
-    sweep.add_argument("--rank-on", dest="ranked_on", default="test", metavar="SPLIT", help="test (default) or train")
+    splits = "test (default), train or held-out"
+    sweep.add_argument("--rank-on", dest="ranked_on", default="test", metavar="SPLIT", help=splits)
     sweep.add_argument("--split", default="test", metavar="SPLIT", help="test (default) or train")
     sweep.add_argument("--seed", type=int, default=0, metavar="S", help="of the criterion random")
+    sweep.add_argument("--orders", type=int, metavar="N", help="N random orders, of the seeds S, S + 1, …: their band")
     _add_range(sweep)
     _add_dtype(sweep)
     _add_device(sweep)

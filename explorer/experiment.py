@@ -1,22 +1,36 @@
 """From names to a sweep: which checkpoint, layer, criterion and mode, ranked and evaluated on which images."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
-from explorer.activations import ChannelStatistics, collect, outputs
+from explorer.activations import ChannelStatistics, collect, collect_stream, outputs
 from explorer.checkpoints import Checkpoint
-from explorer.data import Batches, load_split
+from explorer.data import Batches, Split, load_split
 from explorer.evaluation import resolve_dtype
 from explorer.models import conv_layer, model_info
+from explorer.oracle import ORACLES, Cost, Oracle, Search, cost_of, greedy_stream
 from explorer.pruning import check_mode
-from explorer.ranking import Ranking, check_criterion, criterion_info, rank_by
+from explorer.ranking import (
+    CRITERIA,
+    REVERSED,
+    Criterion,
+    Ranking,
+    check_criterion,
+    criterion_info,
+    fitting_criteria,
+    rank_by,
+)
 from explorer.schedule import check_schedule, rerank
-from explorer.sweep import Run, Sweep, check_ks, sweep_stream
+from explorer.sweep import Band, Course, Run, Sweep, check_ks, sweep_orders_stream
+from explorer.training import check_held_out, held_out_of
 
 SPLITS = ("test", "train")
+HELD_OUT = "held-out"  # the images that the network was validated on as it was trained
+RANKED_ON = (*SPLITS, HELD_OUT)
+ORDERS = (20, 500)  # how many random orders a band may have
 BATCH_SIZE = 250  # the fastest of 50 … 1000 on two cores, and little memory
 
 
@@ -42,28 +56,65 @@ def default_layer(checkpoint: Checkpoint) -> str:
     return model_info(checkpoint.card.model).layer
 
 
+def criterion_named(name: str) -> Criterion | Oracle:
+    """What orders the channels: a criterion, one of them reversed, or an oracle; ValueError lists the names."""
+    if name in ORACLES:
+        return ORACLES[name]
+    if name.removesuffix(REVERSED) not in CRITERIA:
+        known = ", ".join([*CRITERIA, *ORACLES])
+        raise ValueError(f"unknown criterion {name!r}; choose one of: {known}; a criterion may end in {REVERSED}")
+    return criterion_info(name)
+
+
+def criteria_for(checkpoint: Checkpoint, layer: str) -> list[str]:
+    """The names that fit the layer: criteria, the same reversed, and the oracles."""
+    fitting = fitting_criteria(checkpoint.model, layer)
+    return [*fitting, *(f"{name}{REVERSED}" for name in fitting), *ORACLES]
+
+
+def splits_to_rank_on(checkpoint: Checkpoint) -> list[str]:
+    """The splits whose images the channels can be ranked on; the held-out ones need the data trained on."""
+    try:
+        check_held_out(checkpoint.card)
+    except ValueError:
+        return list(SPLITS)
+    return list(RANKED_ON)
+
+
 def check(experiment: Experiment, checkpoint: Checkpoint) -> None:
     """ValueError for the first thing in the experiment that does not exist or is out of range; reads no images."""
     channels = conv_layer(checkpoint.model, experiment.layer).out_channels
-    check_criterion(checkpoint.model, experiment.layer, experiment.criterion)
     check_mode(checkpoint.model, experiment.layer, experiment.mode)
-    check_schedule(checkpoint.model, experiment.layer, experiment.schedule, experiment.criterion, experiment.mode)
-    for split in (experiment.ranked_on, experiment.split):
-        check_split(split)
+    if isinstance(criterion_named(experiment.criterion), Oracle):
+        if experiment.schedule != "once":
+            raise ValueError(f"the oracle looks again at each step, so schedule {experiment.schedule!r} must be once")
+    else:
+        check_criterion(checkpoint.model, experiment.layer, experiment.criterion)
+        check_schedule(checkpoint.model, experiment.layer, experiment.schedule, experiment.criterion, experiment.mode)
+    check_split(experiment.ranked_on, RANKED_ON)
+    check_split(experiment.split)
+    if experiment.ranked_on == HELD_OUT:
+        check_held_out(checkpoint.card)
     check_ks(experiment.ks, channels)
     resolve_dtype(experiment.dtype)
 
 
-def check_split(split: str) -> None:
-    """ValueError unless it is one of SPLITS."""
-    if split not in SPLITS:
-        raise ValueError(f"unknown split {split!r}; choose one of: {', '.join(SPLITS)}")
+def check_split(split: str, known: Collection[str] = SPLITS) -> None:
+    """ValueError unless it is one of the `known` ones."""
+    if split not in known:
+        raise ValueError(f"unknown split {split!r}; choose one of: {', '.join(known)}")
 
 
 def batches_of(checkpoint: Checkpoint, split: str, limit: int | None = None) -> Batches:
     """The images of the checkpoint's data set, normalised as it was trained with."""
     card = checkpoint.card
-    return Batches(load_split(card.dataset, split), card.mean, card.std, BATCH_SIZE, limit)
+    return Batches(_images(checkpoint, split), card.mean, card.std, BATCH_SIZE, limit)
+
+
+def _images(checkpoint: Checkpoint, split: str) -> Split:
+    if split == HELD_OUT:
+        return held_out_of(checkpoint.card)
+    return load_split(checkpoint.card.dataset, split)
 
 
 def statistics_of(
@@ -94,33 +145,59 @@ def examples_of(checkpoint: Checkpoint, layer: str, point: str, count: int, spli
     return Examples(images, [whole.classes[label] for label in labels], [part.numpy() for part in maps])
 
 
-def ranking_of(experiment: Experiment, checkpoint: Checkpoint, statistics: ChannelStatistics | None = None) -> Ranking:
-    """The unpruned network's ranking; the statistics that it needs are collected unless given."""
-    criterion = criterion_info(experiment.criterion)
-    if statistics is None and criterion.needs_data:
-        statistics = statistics_of(
-            checkpoint, experiment.layer, experiment.ranked_on, experiment.limit, criterion.point
-        )
-    return rank_by(checkpoint.model, experiment.layer, experiment.criterion, statistics, experiment.seed)
+Found = ChannelStatistics | Search  # what a ranking looks at images for
+
+
+def look_stream(experiment: Experiment, checkpoint: Checkpoint) -> Iterator[Found]:
+    """What the ranking looks at images for: statistics, or the oracle's search. Nothing where it needs no images."""
+    criterion, layer = criterion_named(experiment.criterion), experiment.layer
+    if not criterion.needs_data:
+        return
+    batches = batches_of(checkpoint, experiment.ranked_on, experiment.limit)
+    if isinstance(criterion, Oracle):
+        yield from greedy_stream(checkpoint.model, layer, batches, criterion.name, experiment.mode)
+    else:
+        yield from collect_stream(checkpoint.model, layer, batches, criterion.point)
+
+
+def oracle_cost(experiment: Experiment, checkpoint: Checkpoint) -> Cost:
+    """What an oracle's search takes: how many pruned networks, on how many of the images it ranks on."""
+    batches = batches_of(checkpoint, experiment.ranked_on, experiment.limit)
+    example, _ = next(iter(batches))
+    return cost_of(checkpoint.model, experiment.layer, example, batches.n, experiment.mode)
+
+
+def _look(experiment: Experiment, checkpoint: Checkpoint) -> Found | None:
+    found = None
+    for found in look_stream(experiment, checkpoint):  # noqa: B007
+        pass
+    return found
+
+
+def ranking_of(experiment: Experiment, checkpoint: Checkpoint, found: Found | None = None) -> Ranking:
+    """The unpruned network's ranking; what it looks at images for is looked for unless given as `found`."""
+    found = found or _look(experiment, checkpoint)
+    if isinstance(found, Search):
+        return found.ranking
+    return rank_by(checkpoint.model, experiment.layer, experiment.criterion, found, experiment.seed)
 
 
 Steps = tuple[Ranking, tuple[int, ...] | None]  # the order; how many are gone at each K, None where it is K itself
 
 
-def steps_of(experiment: Experiment, checkpoint: Checkpoint, statistics: ChannelStatistics | None = None) -> Steps:
+def steps_of(experiment: Experiment, checkpoint: Checkpoint, found: Found | None = None) -> Steps:
     """The channels in the order in which they go, and how many are gone at each K."""
-    layer, criterion = experiment.layer, criterion_info(experiment.criterion)
     if experiment.schedule == "once":
-        return ranking_of(experiment, checkpoint, statistics), None
-    if statistics is None and criterion.needs_data:
-        statistics = statistics_of(checkpoint, layer, experiment.ranked_on, experiment.limit)
+        return ranking_of(experiment, checkpoint, found), None
+    layer, found = experiment.layer, found or _look(experiment, checkpoint)
+    assert not isinstance(found, Search), "check() refuses it"
     ks = check_ks(experiment.ks, conv_layer(checkpoint.model, layer).out_channels)
-    return rerank(checkpoint.model, layer, criterion.name, statistics, ks, experiment.mode, experiment.seed)
+    return rerank(checkpoint.model, layer, experiment.criterion, found, ks, experiment.mode, experiment.seed)
 
 
 def run_of(experiment: Experiment, checkpoint: Checkpoint) -> Run:
     """What identifies the experiment's numbers, for tables and pages."""
-    needs_data = criterion_info(experiment.criterion).needs_data
+    needs_data = criterion_named(experiment.criterion).needs_data
     return Run(
         checkpoint=checkpoint.name,
         checkpoint_sha256=checkpoint.sha256,
@@ -139,7 +216,7 @@ def run_of(experiment: Experiment, checkpoint: Checkpoint) -> Run:
 def sweep_of(
     experiment: Experiment,
     checkpoint: Checkpoint,
-    statistics: ChannelStatistics | None = None,
+    found: Found | None = None,
     device: str | torch.device | None = None,
     steps: Steps | None = None,
     coarse_first: bool = False,
@@ -149,19 +226,57 @@ def sweep_of(
     `steps` are what `steps_of` gives, where that is known already; `coarse_first` as for `sweep_stream`.
     """
     check(experiment, checkpoint)
-    ranking, gone = steps or steps_of(experiment, checkpoint, statistics)
-    yield from sweep_stream(
+    course = _course(experiment, checkpoint, steps or steps_of(experiment, checkpoint, found))
+    for (result,) in _sweeps(experiment, checkpoint, [course], device, coarse_first):
+        yield result
+
+
+def band_of(
+    experiment: Experiment,
+    checkpoint: Checkpoint,
+    orders: int,
+    device: str | torch.device | None = None,
+    coarse_first: bool = False,
+) -> Iterator[Band]:
+    """Sweep along so many random orders, of the seeds from the experiment's on, with one look at each batch."""
+    seeds = seeds_of(experiment, checkpoint, orders)
+    courses = [_course(each, checkpoint, steps_of(each, checkpoint)) for each in seeds]
+    for sweeps in _sweeps(experiment, checkpoint, courses, device, coarse_first):
+        yield Band(sweeps)
+
+
+def seeds_of(experiment: Experiment, checkpoint: Checkpoint, orders: int) -> list[Experiment]:
+    """The experiments of a band, one a seed from the experiment's on; ValueError unless it can be had."""
+    check(experiment, checkpoint)
+    fewest, most = ORDERS
+    if not fewest <= orders <= most:
+        raise ValueError(f"{orders} orders are outside {fewest}…{most}")
+    if experiment.criterion != "random":
+        raise ValueError(f"several orders need the criterion random, not {experiment.criterion!r}")
+    return [replace(experiment, seed=experiment.seed + order) for order in range(orders)]
+
+
+def _course(experiment: Experiment, checkpoint: Checkpoint, steps: Steps) -> Course:
+    ranking, gone = steps
+    return Course(ranking.order, ranking.importance, gone, run_of(experiment, checkpoint))
+
+
+def _sweeps(
+    experiment: Experiment,
+    checkpoint: Checkpoint,
+    courses: list[Course],
+    device: str | torch.device | None,
+    coarse_first: bool,
+) -> Iterator[tuple[Sweep, ...]]:
+    yield from sweep_orders_stream(
         checkpoint.model,
         experiment.layer,
         batches_of(checkpoint, experiment.split, experiment.limit),
-        ranking.order,
+        courses,
         experiment.ks,
         experiment.mode,
         experiment.dtype,
         device,
-        gone=gone,
-        importance=ranking.importance,
         classes=checkpoint.card.classes,
-        run=run_of(experiment, checkpoint),
         coarse_first=coarse_first,
     )

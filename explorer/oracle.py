@@ -41,14 +41,14 @@ class Oracle:
 
 def right_answers(logits: Tensor, labels: Tensor) -> Tensor:
     """How many of the images each network gets right: logits (k, N, classes), labels (N,) to float64 (k,)."""
-    return (predict(logits) == labels).sum(1).double()
+    return (predict(logits) == labels).sum(1).cpu().double()
 
 
 def less_loss(logits: Tensor, labels: Tensor) -> Tensor:
     """The negative of each network's summed loss: logits (k, N, classes), labels (N,) to float64 (k,)."""
     count = len(logits)
     losses = loss_of(logits.flatten(0, 1), labels.repeat(count), reduction="none")  # (k · N,)
-    return -losses.view(count, -1).double().sum(1)
+    return -losses.view(count, -1).cpu().double().sum(1)
 
 
 ORACLES: dict[str, Oracle] = {
@@ -113,7 +113,7 @@ def greedy(
     batches: Iterable[Batch],
     oracle: str = "oracle-accuracy",
     mode: str = "filter",
-    device: str | torch.device | None = "cpu",
+    device: str | torch.device | None = None,
 ) -> Ranking:
     """The greedy order of the layer's channels, see `greedy_stream`."""
     *_, last = greedy_stream(model, layer, batches, oracle, mode, device)
@@ -126,7 +126,7 @@ def greedy_stream(
     batches: Iterable[Batch],
     oracle: str = "oracle-accuracy",
     mode: str = "filter",
-    device: str | torch.device | None = "cpu",
+    device: str | torch.device | None = None,
 ) -> Iterator[Search]:
     """Remove one channel after the other, each time the one that hurts least; ties go by the lowest channel index.
 
@@ -207,7 +207,7 @@ class _Runs:
             total = torch.zeros(1, dtype=torch.float64)
             for prepared, labels in self.batches:
                 for _, logits in self.plan.steps(prepared, order, [len(gone) + 1]):
-                    total += score(logits, labels).cpu()
+                    total += score(logits, labels)
             yield total
 
     def remove(self, channel: int) -> None:
@@ -254,7 +254,7 @@ class _Sums:
             for start in range(0, len(left), at_once):
                 some = left[start : start + at_once]
                 values = {node: self._without(node, some, part) for node in self.sums}
-                total[start : start + len(some)] += score(self.plan.finish(kept, values), labels).cpu()
+                total[start : start + len(some)] += score(self.plan.finish(kept, values), labels)
         yield total
 
     def _without(self, node: fx.Node, channels: list[int], part: slice) -> Tensor:

@@ -4,6 +4,7 @@ import copy
 import errno
 import os
 import sys
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from explorer.checkpoints import Checkpoint
 from explorer.data import DATASETS
 from explorer.evaluation import forward, wilson
 from explorer.scan import Scan
-from explorer.sweep import Sweep
+from explorer.sweep import Band, Sweep
 
 AGAINST = ("true", "unpruned")
 ACCURACY_COLUMNS = (
@@ -53,6 +54,48 @@ def accuracy_table(sweep: Sweep) -> pd.DataFrame:
     columns = [*ACCURACY_COLUMNS, *(("schedule", "gone") if sweep.gone else ())]
     columns += ["dtype"] if sweep.run.dtype != "float32" else []
     return table.assign(**vars(sweep.run), gone=sweep.gone)[columns]
+
+
+def rows_of(curve: Sweep | Band) -> pd.DataFrame:
+    """One row a K, as `accuracy_table`; of a band one row a K and seed."""
+    sweeps = curve.sweeps if isinstance(curve, Band) else [curve]
+    return pd.concat([accuracy_table(each) for each in sweeps], ignore_index=True)
+
+
+def curve_table(curves: Mapping[str, Sweep | Band]) -> pd.DataFrame:
+    """What a chart of several curves draws, by their names: curve, k, ratio (0…1), accuracy, low and high.
+
+    Of a sweep the interval is that of its accuracy; of a band the accuracy is the mean, and the interval where a
+    further order falls.
+    """
+    return pd.concat([_points(name, curve) for name, curve in curves.items()], ignore_index=True)
+
+
+def _points(name: str, curve: Sweep | Band) -> pd.DataFrame:
+    first = curve.sweeps[0] if isinstance(curve, Band) else curve
+    low, high = curve.interval if isinstance(curve, Band) else curve.intervals
+    accuracy = curve.mean if isinstance(curve, Band) else curve.accuracy
+    ks = np.array(curve.ks)
+    columns = {"k": ks, "ratio": ks / first.channels, "accuracy": accuracy, "low": low, "high": high}
+    return pd.DataFrame({"curve": name, **columns})
+
+
+def summary_table(curves: Mapping[str, Sweep | Band], ks: Sequence[int]) -> pd.DataFrame:
+    """One row a curve: its accuracy at each of the `ks` (columns "K = 8", …), area and within (see Sweep).
+
+    Of a band these are means over its orders, and for `within` the median. What a curve does not have is NaN.
+    """
+    rows = []
+    for name, curve in curves.items():
+        sweeps = curve.sweeps if isinstance(curve, Band) else (curve,)
+        at = {f"K = {k}": np.mean([_accuracy_at(each, k) for each in sweeps]) for k in ks}
+        within = np.array([each.within() for each in sweeps], dtype=float)  # None becomes NaN
+        rows.append({"curve": name, **at, "area": np.mean([each.area for each in sweeps]), "within": np.median(within)})
+    return pd.DataFrame(rows)
+
+
+def _accuracy_at(sweep: Sweep, k: int) -> float:
+    return float(sweep.accuracy[sweep.index(k)]) if k in sweep.ks else float("nan")
 
 
 def class_table(sweep: Sweep, k: int) -> pd.DataFrame:

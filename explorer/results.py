@@ -19,18 +19,31 @@ from explorer.activations import ChannelStatistics, collect_stream
 from explorer.checkpoints import Checkpoint, versions
 from explorer.data import Batches
 from explorer.evaluation import resolve_device
-from explorer.experiment import Experiment, batches_of, check, run_of, steps_of, sweep_of
+from explorer.experiment import (
+    Experiment,
+    Found,
+    Steps,
+    band_of,
+    batches_of,
+    check,
+    criterion_named,
+    look_stream,
+    run_of,
+    seeds_of,
+    steps_of,
+    sweep_of,
+)
 from explorer.models import conv_layer
-from explorer.ranking import criterion_info
+from explorer.oracle import Cost, Oracle, Search
 from explorer.store import Arrays, Identity, SetAsideError, Store
-from explorer.sweep import Agreement, Sweep, check_ks
+from explorer.sweep import Agreement, Band, Sweep, check_ks
 
 Note = str  # a sentence for the user on the way to a result
 
 # The modules that decide a result's numbers: what `experiment` imports, and itself.
 ENGINE = (
-    "data", "models", "graph", "evaluation", "checkpoints", "activations", "ranking", "pruning", "schedule", "plan",
-    "sweep", "experiment",
+    "data", "augmentation", "models", "graph", "evaluation", "checkpoints", "recipes", "training", "activations",
+    "ranking", "pruning", "schedule", "plan", "oracle", "sweep", "experiment",
 )  # fmt: skip
 
 
@@ -58,54 +71,133 @@ def kept_statistics(
     yield from _save(store, identity, _arrays_of_statistics(result))
 
 
+def kept_look(experiment: Experiment, checkpoint: Checkpoint, store: Store | None = None) -> Iterator[Note | Found]:
+    """What the ranking looks at images for, see `experiment.look_stream`, from the store or from the images."""
+    criterion, limit = criterion_named(experiment.criterion), experiment.limit
+    store = store or Store()
+    if isinstance(criterion, Oracle):
+        yield from _kept_search(experiment, checkpoint, store)
+    elif criterion.needs_data:
+        yield from kept_statistics(checkpoint, experiment.layer, experiment.ranked_on, criterion.point, limit, store)
+
+
 def kept_sweep(
     experiment: Experiment,
     checkpoint: Checkpoint,
-    statistics: ChannelStatistics | None = None,
+    found: Found | None = None,
     device: str | torch.device | None = None,
     store: Store | None = None,
     coarse_first: bool = False,
-) -> Iterator[Note | ChannelStatistics | Sweep]:
-    """Rank, then sweep: statistics while it looks at the images that rank, unless they are given, then curves.
+) -> Iterator[Note | Found | Sweep]:
+    """Rank, then sweep: what the ranking looks at images for, unless it is given as `found`, then curves.
 
     Each comes from the store where it is there, and is saved once it is whole. `coarse_first` as for
     `sweep.sweep_stream`. Raises ValueError as `check`.
     """
     check(experiment, checkpoint)
     store = store or Store()
-    layer, criterion = experiment.layer, criterion_info(experiment.criterion)
-    if statistics is None and criterion.needs_data:
-        split, limit = experiment.ranked_on, experiment.limit
-        for step in kept_statistics(checkpoint, layer, split, criterion.point, limit, store):
+    if found is None:
+        for step in kept_look(experiment, checkpoint, store):
             yield step
-            statistics = step if isinstance(step, ChannelStatistics) else statistics
-    ranking, gone = steps = steps_of(experiment, checkpoint, statistics)
+            found = found if isinstance(step, str) else step
+    steps = steps_of(experiment, checkpoint, found)
+    kept = yield from _kept_one(experiment, checkpoint, steps, device, store)
+    if kept is not None:
+        yield kept
+        return
+    result = None
+    for result in sweep_of(experiment, checkpoint, found, device, steps, coarse_first):
+        yield result
+    assert result is not None
+    yield from _save(store, _sweep_identity(experiment, checkpoint, steps, device), _arrays_of_sweep(result))
+
+
+def kept_band(
+    experiment: Experiment,
+    checkpoint: Checkpoint,
+    orders: int,
+    device: str | torch.device | None = None,
+    store: Store | None = None,
+    coarse_first: bool = False,
+) -> Iterator[Note | Band]:
+    """A band of so many random orders, see `experiment.band_of`: each of its sweeps is kept as one of its own."""
+    store = store or Store()
+    seeds = [(each, steps_of(each, checkpoint)) for each in seeds_of(experiment, checkpoint, orders)]
+    kept: list[Sweep] = []
+    for each, steps in seeds:
+        one = yield from _kept_one(each, checkpoint, steps, device, store)
+        if one is None:
+            break
+        kept.append(one)
+    if len(kept) == orders:
+        yield Band(tuple(kept))
+        return
+    band = None
+    for band in band_of(experiment, checkpoint, orders, device, coarse_first):
+        yield band
+    assert band is not None
+    for (each, steps), result in zip(seeds, band.sweeps, strict=True):
+        yield from _save(store, _sweep_identity(each, checkpoint, steps, device), _arrays_of_sweep(result))
+
+
+def _kept_one(
+    experiment: Experiment, checkpoint: Checkpoint, steps: Steps, device: str | torch.device | None, store: Store
+) -> Generator[Note, None, Sweep | None]:
+    """The sweep of an experiment whose order is known, if it is in the store."""
+    (ranking, gone), classes = steps, checkpoint.card.classes
+    ks = check_ks(experiment.ks, len(ranking.order))
+    batches = batches_of(checkpoint, experiment.split, experiment.limit)
+    identity = _sweep_identity(experiment, checkpoint, steps, device)
+    arrays = yield from _find(store, identity, partial(_check_sweep, shape=(len(ks), batches.n), classes=len(classes)))
+    if arrays is None:
+        return None
+    return Sweep(
+        predictions=arrays["predictions"],
+        labels=batches.labels.numpy(),
+        ks=ks,
+        order=ranking.order,
+        importance=ranking.importance,
+        classes=classes,
+        run=run_of(experiment, checkpoint),
+        total=batches.n,
+        slow=bool(arrays["slow"][0]),
+        gone=gone,
+        agreement=Agreement(arrays["agreement"], int(arrays["compared"][0])) if "agreement" in arrays else None,
+    )
+
+
+def _sweep_identity(
+    experiment: Experiment, checkpoint: Checkpoint, steps: Steps, device: str | torch.device | None
+) -> Identity:
+    ranking, gone = steps
     ks = check_ks(experiment.ks, len(ranking.order))
     batches = batches_of(checkpoint, experiment.split, experiment.limit)
     asked = {"experiment": asdict(replace(experiment, ks=ks)), "order": ranking.order.tolist(), "gone": gone}
-    identity = _identity("sweep", checkpoint, batches, asked | {"device": resolve_device(device).type})
-    classes = checkpoint.card.classes
-    arrays = yield from _find(store, identity, partial(_check_sweep, shape=(len(ks), batches.n), classes=len(classes)))
+    return _identity("sweep", checkpoint, batches, asked | {"device": resolve_device(device).type})
+
+
+def _kept_search(experiment: Experiment, checkpoint: Checkpoint, store: Store) -> Iterator[Note | Found]:
+    """An oracle's search, from the store or from the images."""
+    batches = batches_of(checkpoint, experiment.ranked_on, experiment.limit)
+    channels = conv_layer(checkpoint.model, experiment.layer).out_channels
+    asked = {"layer": experiment.layer, "mode": experiment.mode, "oracle": experiment.criterion}
+    identity = _identity("search", checkpoint, batches, asked)
+    arrays = yield from _find(store, identity, partial(_check_search, channels=channels))
     if arrays is not None:
-        yield Sweep(
-            predictions=arrays["predictions"],
-            labels=batches.labels.numpy(),
-            ks=ks,
-            order=ranking.order,
-            importance=ranking.importance,
-            classes=classes,
-            run=run_of(experiment, checkpoint),
-            total=batches.n,
-            slow=bool(arrays["slow"][0]),
-            gone=gone,
-            agreement=Agreement(arrays["agreement"], int(arrays["compared"][0])) if "agreement" in arrays else None,
-        )
+        networks, images, linear = arrays["cost"].tolist()
+        cost = Cost(networks, images, bool(linear))
+        yield Search(tuple(arrays["order"].tolist()), channels, cost, networks, networks)
         return
     result = None
-    for result in sweep_of(experiment, checkpoint, statistics, device, steps, coarse_first):
+    for result in look_stream(experiment, checkpoint):
         yield result
-    assert result is not None
-    yield from _save(store, identity, _arrays_of_sweep(result))
+    assert isinstance(result, Search)
+    cost = result.cost
+    yield from _save(
+        store,
+        identity,
+        {"order": np.array(result.order), "cost": np.array([cost.networks, cost.images, cost.linear])},
+    )
 
 
 # Identity
@@ -182,6 +274,14 @@ def _check_statistics(arrays: Arrays, channels: int) -> None:
     slack = 1e-6 * np.abs([arrays["minimum"], arrays["maximum"]]).max(0)  # a mean of float32 sums is rounded
     _in_order(arrays["minimum"] - slack, arrays["mean"], arrays["maximum"] + slack)
     _in_order(np.zeros(1), arrays["positive"], np.ones(1))
+
+
+def _check_search(arrays: Arrays, channels: int) -> None:
+    """ValueError unless these can be the order and the cost of a search among so many channels."""
+    _require(arrays, "order", (channels,), np.dtype(np.int64))
+    _require(arrays, "cost", (3,), np.dtype(np.int64))
+    if sorted(arrays["order"].tolist()) != list(range(channels)):
+        raise ValueError(f"does not name each of {channels} channels once")
 
 
 def _require(arrays: Arrays, name: str, shape: tuple[int, ...], dtype: np.dtype) -> None:

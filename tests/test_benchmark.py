@@ -18,7 +18,14 @@ def test_benchmark_on_a_few_images():
     assert result.sweep_over_pass == result.sweep_seconds / result.pass_seconds
     assert result.speedup == result.lab_loop_seconds / result.sweep_seconds
     assert result.k_over_pass == pytest.approx(result.sweep_over_pass / 4)
-    assert seen[-1] == (8, 8)
+    assert result.oracle_over_pass == result.oracle_seconds / result.pass_seconds
+    assert seen[-1] == (10, 10)
+
+
+def test_the_oracle_is_timed_only_where_it_looks_at_every_image():
+    checkpoint = checkpoints.load("simple-cnn_fashion-mnist")
+    result = benchmark.bench(checkpoint, Experiment(checkpoint.name, "conv1", limit=20, ks=(0, 16)), repeats=1)
+    assert result.oracle_seconds is None and result.oracle_over_pass is None
 
 
 def test_the_benchmark_never_looks_at_saved_results(monkeypatch, results):

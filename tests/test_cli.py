@@ -269,7 +269,7 @@ def test_a_sweep_is_kept_and_a_damaged_one_is_said_and_computed_anew(capsys, mon
     first = capsys.readouterr().out
     kept = list(results.glob("sweep-*.safetensors"))
     with monkeypatch.context() as patch:
-        patch.setattr("explorer.experiment.sweep_stream", None)  # nothing is computed
+        patch.setattr("explorer.experiment.sweep_orders_stream", None)  # nothing is computed
         assert cli.main(command) == 0
     assert capsys.readouterr().out == first
     kept[0].write_bytes(kept[0].read_bytes()[:-1])
@@ -290,6 +290,24 @@ def test_sweep_in_bfloat16_says_how_far_it_agrees_at_each_k(capsys):
     assert "bfloat16 agrees with float32 on " in err and "of the predictions for the first 40 images; least at K" in err
     assert cli.main([*command, "--csv", "-"]) == 0
     assert capsys.readouterr().out.splitlines()[1].endswith(",bfloat16")
+
+
+def test_several_random_orders_give_a_row_for_each_k_and_seed(capsys):
+    command = ["sweep", FASHION, "--limit", "50", "--k", "0:33:16", "--criterion", "random", "--orders", "20"]
+    assert cli.main([*command, "--seed", "3", "--csv", "-"]) == 0
+    rows = [line.split(",") for line in capsys.readouterr().out.splitlines()[1:]]
+    assert [row[8] for row in rows] == [str(seed) for seed in range(3, 23) for _ in range(3)]
+    assert [row[9] for row in rows[:3]] == ["0", "16", "32"] and {row[5] for row in rows} == {"random"}
+    assert cli.main(command) == 0
+    assert capsys.readouterr().out.split()[:4] == ["k", "accuracy", "low", "high"]
+
+
+def test_an_oracle_says_how_many_images_it_looked_at(capsys):
+    words = f"sweep {FASHION} --limit 60 --k 0:33:16 --criterion oracle-loss --rank-on held-out --csv -"
+    assert cli.main(words.split()) == 0
+    printed = capsys.readouterr()
+    assert "the oracle looked at 60 held-out images" in printed.err
+    assert [line.split(",")[5:7] for line in printed.out.splitlines()[1:]] == [["oracle-loss", "held-out"]] * 3
 
 
 def test_stats_prints_a_row_a_channel_and_writes_csv(capsys, tmp_path):
@@ -347,6 +365,10 @@ def test_bench_prints_the_promised_json(capsys):
         (f"sweep {FASHION} --criterion best", "unknown criterion 'best'; choose one of: mean, "),
         (f"sweep {FASHION} --criterion block-mean", "'conv2' does not end in a residual addition"),
         (f"sweep {FASHION} --schedule daily", "unknown schedule 'daily'; choose one of: once, rerank"),
+        (f"sweep {FASHION} --criterion bn-scale", "layer 'conv2' has no batch norm with a scale right behind it"),
+        (f"sweep {FASHION} --criterion best-reversed", "unknown criterion 'best-reversed'; choose one of: mean, "),
+        (f"sweep {FASHION} --criterion random --orders 3", "3 orders are outside 20…500"),
+        (f"sweep {FASHION} --orders 20", "several orders need the criterion random, not 'mean'"),
         (f"sweep {FASHION} --mode best", "unknown mode 'best'; choose one of: filter, weights"),
         (f"sweep {FASHION} --rank-on val", "unknown split 'val'; choose one of: test, train"),
         (f"sweep {FASHION} --k 0:34", "K = 33 is outside 0…32"),

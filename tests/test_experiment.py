@@ -4,17 +4,24 @@ import numpy as np
 import pytest
 
 from explorer import checkpoints
+from explorer.data import load_split
 from explorer.evaluation import logits, predict
 from explorer.experiment import (
     Experiment,
+    band_of,
     batches_of,
     check,
+    criteria_for,
+    criterion_named,
     default_layer,
     examples_of,
+    oracle_cost,
     ranking_of,
+    splits_to_rank_on,
     statistics_of,
     sweep_of,
 )
+from explorer.oracle import Cost, greedy
 from explorer.pruning import prune
 from explorer.report import ACCURACY_COLUMNS, accuracy_table
 
@@ -77,11 +84,19 @@ def test_ranking_by_hand_from_the_statistics_of_the_split():
     [
         ({"layer": "conv3"}, "unknown layer 'conv3'"),
         ({"layer": "fc1"}, "not a Conv2d"),
-        ({"criterion": "best"}, "unknown criterion 'best'"),
+        (
+            {"criterion": "best"},
+            "unknown criterion 'best'; choose one of: mean, .*, oracle-loss; a criterion may end in",
+        ),
+        ({"criterion": "oracle-loss-reversed"}, "unknown criterion 'oracle-loss-reversed'"),
+        ({"criterion": "bn-scale"}, "'conv2' has no batch norm with a scale right behind it"),
+        ({"criterion": "bn-scale-reversed"}, "'conv2' has no batch norm with a scale right behind it"),
+        ({"criterion": "oracle-loss", "schedule": "rerank"}, "schedule 'rerank' must be once"),
         ({"criterion": "block-mean"}, "'conv2' does not end in a residual addition"),
         ({"schedule": "daily"}, "unknown schedule 'daily'"),
         ({"mode": "best"}, "unknown mode 'best'"),
-        ({"ranked_on": "validation"}, "unknown split 'validation'; choose one of: test, train"),
+        ({"ranked_on": "validation"}, "unknown split 'validation'; choose one of: test, train, held-out"),
+        ({"split": "held-out"}, "unknown split 'held-out'; choose one of: test, train"),
         ({"split": "all"}, "unknown split 'all'"),
         ({"ks": (0, 33)}, r"K = 33 is outside 0…32"),
     ],
@@ -103,3 +118,76 @@ def test_examples_are_one_of_each_class_with_the_layers_output():
     assert shown.labels == list(checkpoint.card.classes[:3])
     assert [part.shape for part in shown.images] == [(3, 1, 28, 28)]
     assert [part.shape for part in shown.outputs] == [(3, 32, 14, 14)]
+
+
+def test_held_out_images_are_those_that_the_card_was_validated_on(monkeypatch, tmp_path):
+    checkpoint = checkpoints.load(FASHION)
+    assert splits_to_rank_on(checkpoint) == ["test", "train", "held-out"]
+    held_out = batches_of(checkpoint, "held-out")
+    right = predict(logits(checkpoint.model, held_out)) == held_out.labels
+    score = checkpoint.card.accuracy["validation"]
+    assert (int(right.sum()), held_out.n) == (score.correct, score.n)
+    full = tmp_path / "FashionMNIST" / "raw"
+    full.mkdir(parents=True)
+    (full / "train-images-idx3-ubyte").touch()
+    monkeypatch.setenv("EXPLORER_DATA", str(tmp_path))
+    assert splits_to_rank_on(checkpoint) == ["test", "train"]
+    with pytest.raises(ValueError, match="trained on the bundled fashion-mnist, but the one here is full"):
+        check(Experiment(FASHION, "conv2", ranked_on="held-out"), checkpoint)
+
+
+def test_held_out_images_of_real_cifar10(real_cifar10):
+    checkpoint = checkpoints.load("simple-cnn_cifar10")
+    held_out, train = batches_of(checkpoint, "held-out"), load_split("cifar10", "train")
+    assert (held_out.n, len(train)) == (checkpoint.card.validation_images, 50_000)
+    right = predict(logits(checkpoint.model, held_out)) == held_out.labels
+    assert int(right.sum()) == checkpoint.card.accuracy["validation"].correct
+
+
+def test_ranking_on_held_out_images_looks_at_those_alone():
+    checkpoint = checkpoints.load(FASHION)
+    experiment = Experiment(FASHION, "conv2", ranked_on="held-out", ks=(0, 16), limit=300)
+    result = last(sweep_of(experiment, checkpoint))
+    assert np.array_equal(result.importance, statistics_of(checkpoint, "conv2", "held-out", 300).mean)
+    assert (result.run.ranked_on, result.run.split, result.done) == ("held-out", "test", 300)
+
+
+@pytest.mark.parametrize("criterion", ["taylor", "mean-reversed", "oracle-accuracy", "oracle-loss"])
+@pytest.mark.parametrize("layer", ["conv1", "conv2"])
+def test_every_order_gives_the_curve_of_pruned_copies(layer, criterion):
+    experiment = Experiment(FASHION, layer, criterion, limit=150)
+    _, result = assert_equals_plain_evaluation(experiment, [0, 1, 5, 16])
+    assert (result.run.criterion, result.run.ranked_on) == (criterion, "test")
+
+
+def test_the_oracle_as_an_experiment():
+    checkpoint = checkpoints.load(FASHION)
+    experiment = Experiment(FASHION, "conv2", "oracle-accuracy", limit=400)
+    assert oracle_cost(experiment, checkpoint) == Cost(networks=528, images=400, linear=True)
+    found = ranking_of(experiment, checkpoint)
+    expected = greedy(checkpoint.model, "conv2", batches_of(checkpoint, "test", 400))
+    assert found.order.tolist() == expected.order.tolist()
+    best, mean = (last(sweep_of(Experiment(FASHION, "conv2", name, limit=400), checkpoint)) for name in (
+        "oracle-accuracy", "mean",
+    ))  # fmt: skip
+    assert best.area > mean.area and (best.correct[1:] >= mean.correct[1:]).mean() > 0.8
+
+
+def test_a_band_is_the_sweeps_of_its_seeds():
+    checkpoint = checkpoints.load(FASHION)
+    experiment = Experiment(FASHION, "conv2", "random", seed=5, limit=100, ks=(0, 8, 20))
+    band = last(band_of(experiment, checkpoint, 20))
+    assert [each.run.seed for each in band.sweeps] == list(range(5, 25))
+    alone = last(sweep_of(Experiment(FASHION, "conv2", "random", seed=7, limit=100, ks=(0, 8, 20)), checkpoint))
+    assert np.array_equal(band.sweeps[2].predictions, alone.predictions) and band.sweeps[2].run == alone.run
+    with pytest.raises(ValueError, match="19 orders are outside 20…500"):
+        next(band_of(experiment, checkpoint, 19))
+    with pytest.raises(ValueError, match="several orders need the criterion random, not 'mean'"):
+        next(band_of(Experiment(FASHION, "conv2"), checkpoint, 20))
+
+
+def test_names_of_what_fits_a_layer():
+    names = criteria_for(checkpoints.load(FASHION), "conv2")
+    assert {"mean", "mean-reversed", "taylor", "oracle-loss"} <= set(names) and "bn-scale-reversed" not in names
+    for name in names:
+        assert criterion_named(name).name == name and criterion_named(name).title

@@ -489,13 +489,13 @@ def test_a_network_that_cannot_be_traced_is_on_every_page(page, fickle):
 
 
 def test_k_that_are_not_there_yet_show_the_nearest_that_is(truth, monkeypatch):
-    def stops(*args, coarse_first, real=experiment.sweep_stream, **options):
+    def stops(*args, coarse_first, real=experiment.sweep_orders_stream, **options):
         assert coarse_first
         layer_order_ks = (*args[:4], (0, 10, 32), *args[5:])
         yield from real(*layer_order_ks, **options)
         raise ValueError("stopped")
 
-    monkeypatch.setattr(experiment, "sweep_stream", stops)
+    monkeypatch.setattr(experiment, "sweep_orders_stream", stops)
     restart()
     at = visit(k="14")
     assert "stopped" in at.error[0].value and metrics(at)["Accuracy at K = 10"] == percent(truth["accuracy"][10])
@@ -512,7 +512,7 @@ def test_a_restarted_server_finds_the_curve(truth, monkeypatch):
     restart()
     visit()
     restart()
-    monkeypatch.setattr("explorer.experiment.sweep_stream", None)  # nothing is computed
+    monkeypatch.setattr("explorer.experiment.sweep_orders_stream", None)  # nothing is computed
     monkeypatch.setattr("explorer.results.collect_stream", None)
     at = visit()
     assert not at.warning and metrics(at)["Accuracy at K = 16"] == percent(truth["accuracy"][16])

@@ -10,6 +10,7 @@ import pytest
 from explorer import checkpoints, experiment, results
 from explorer.activations import ChannelStatistics
 from explorer.experiment import Experiment
+from explorer.oracle import Search
 from explorer.store import Store
 from explorer.sweep import Sweep
 
@@ -31,7 +32,8 @@ def refuse(*args, **options):
 
 
 def without_computing(monkeypatch):
-    monkeypatch.setattr(results, "sweep_of", refuse)
+    for name in ("sweep_of", "band_of", "look_stream"):
+        monkeypatch.setattr(results, name, refuse)
     monkeypatch.setattr(results, "collect_stream", refuse)
 
 
@@ -53,6 +55,8 @@ def assert_same(one, other):
         {"criterion": "l1"},
         {"mode": "weights", "schedule": "rerank"},
         {"dtype": "bfloat16", "limit": 50},
+        {"criterion": "taylor-reversed", "ranked_on": "held-out"},
+        {"criterion": "oracle-loss", "limit": 60},
         {"ranked_on": "train", "split": "train", "ks": None},
     ],
 )
@@ -63,7 +67,47 @@ def test_a_sweep_is_found_again_as_it_was_computed(point, monkeypatch, change):
     again = list(results.kept_sweep(asked, point))
     assert_same(again[-1], steps[-1])
     assert_same(again[-1], last(experiment.sweep_of(asked, point)))
-    assert [type(step) for step in again] == [ChannelStatistics, Sweep][asked.criterion == "l1" :]
+    looked = Search if asked.criterion.startswith("oracle") else ChannelStatistics
+    assert [type(step) for step in again] == [looked, Sweep][asked.criterion == "l1" :]
+
+
+def test_an_oracles_search_is_found_again_and_is_that_of_its_images_and_mode(point, monkeypatch):
+    asked = replace(EXPERIMENT, criterion="oracle-accuracy", limit=60)
+    computed = last(results.kept_look(asked, point))
+    without_computing(monkeypatch)
+    again = last(results.kept_look(asked, point))
+    assert (again.order, again.cost) == (computed.order, computed.cost) and again.done == again.total
+    assert np.array_equal(again.ranking.importance, computed.ranking.importance)
+    for change in ({"limit": 59}, {"mode": "weights"}, {"criterion": "oracle-loss"}, {"ranked_on": "train"}):
+        with pytest.raises(AssertionError, match="should have been found"):
+            last(results.kept_look(replace(asked, **change), point))
+
+
+def test_a_band_is_kept_as_the_sweeps_of_its_seeds(point, monkeypatch):
+    asked = replace(EXPERIMENT, criterion="random", limit=50)
+    last(results.kept_sweep(replace(asked, seed=3), point))
+    computed = last(results.kept_band(asked, point, 20))
+    without_computing(monkeypatch)
+    again = last(results.kept_band(asked, point, 20))
+    assert len(again.sweeps) == 20
+    for one, other in zip(again.sweeps, computed.sweeps, strict=True):
+        assert_same(one, other)
+    assert_same(last(results.kept_sweep(replace(asked, seed=7), point)), computed.sweeps[7])
+    with pytest.raises(AssertionError, match="should have been found"):
+        last(results.kept_band(asked, point, 21))
+
+
+def test_a_search_of_other_channels_is_set_aside(point, monkeypatch):
+    asked = replace(EXPERIMENT, criterion="oracle-accuracy", limit=20)
+
+    def save(self, identity, arrays, right=Store.save):
+        right(self, identity, {**arrays, "order": np.zeros(32, np.int64)})
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "save", save)
+        computed = last(results.kept_look(asked, point))
+    note, *_, again = results.kept_look(asked, point)
+    assert "does not name each of 32 channels once" in note and again.order == computed.order
 
 
 def test_a_network_that_cannot_be_traced_is_found_again_as_slow(fickle, monkeypatch):
@@ -86,7 +130,7 @@ def test_statistics_are_found_again_and_are_those_of_one_point_and_split(point, 
 
 def test_statistics_that_are_given_are_not_looked_for(point, results):
     averages = experiment.statistics_of(point, "conv2", "test", 300)
-    found = last(kept(point, statistics=averages))
+    found = last(kept(point, found=averages))
     assert [path.name.split("-")[0] for path in results.iterdir()] == ["sweep"]
     assert_same(found, last(experiment.sweep_of(EXPERIMENT, point)))
 

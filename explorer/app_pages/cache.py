@@ -18,11 +18,11 @@ from explorer import activations, charts, checkpoints, data, figures, pruning, r
 from explorer.activations import ChannelStatistics
 from explorer.checkpoints import Checkpoint
 from explorer.evaluation import resolve_device
-from explorer.experiment import Experiment, examples_of
+from explorer.experiment import Experiment, Found, criterion_named, examples_of
 from explorer.jobs import Board, Job, reports
 from explorer.models import conv_layers
-from explorer.ranking import CRITERIA, Ranking
-from explorer.results import kept_statistics, kept_sweep
+from explorer.ranking import Criterion, Ranking
+from explorer.results import kept_look, kept_statistics, kept_sweep
 from explorer.scan import Scan, choose_layers, scan_of
 from explorer.sweep import Sweep
 
@@ -185,6 +185,18 @@ def statistics(point: Checkpoint, layer: str, split: str, where: str = "raw", ag
     return _job(key, lambda: kept_statistics(point, layer, split, where), again)
 
 
+def look(point: Checkpoint, experiment: Experiment, again: bool = False) -> Job:
+    """The job that looks at the images an experiment is ranked on: statistics, or an oracle's search."""
+    return _job(_look_key(point, experiment), lambda: kept_look(experiment, point), again)
+
+
+def _look_key(point: Checkpoint, experiment: Experiment) -> tuple[Any, ...]:
+    criterion = criterion_named(experiment.criterion)
+    if isinstance(criterion, Criterion):
+        return ("statistics", point.sha256, experiment.layer, experiment.ranked_on, criterion.point)
+    return ("search", point.sha256, experiment.layer, experiment.ranked_on, criterion.name, experiment.mode)
+
+
 def sweep(point: Checkpoint, experiment: Experiment, again: bool = False) -> Job:
     """The job that ranks the channels and prunes at every K of the experiment.
 
@@ -197,19 +209,19 @@ def sweep(point: Checkpoint, experiment: Experiment, again: bool = False) -> Job
     return _job(("sweep", point.sha256, experiment), lambda: _rank_and_sweep(point, experiment), again)
 
 
-def _rank_and_sweep(point: Checkpoint, experiment: Experiment) -> Iterator[str | ChannelStatistics | Sweep]:
-    """A kept sweep whose statistics are looked for among the jobs first, and become one."""
-    averages, criterion = None, CRITERIA[experiment.criterion]
+def _rank_and_sweep(point: Checkpoint, experiment: Experiment) -> Iterator[str | Found | Sweep]:
+    """A kept sweep; what its ranking looks at images for is looked for among the jobs first, and becomes one."""
+    found, criterion = None, criterion_named(experiment.criterion)
     if criterion.needs_data:
-        key = ("statistics", point.sha256, experiment.layer, experiment.ranked_on, criterion.point)
+        key = _look_key(point, experiment)
         known = board().get(key)
-        averages = known.result if known else None
-        if averages is None:
-            for step in kept_statistics(point, experiment.layer, experiment.ranked_on, criterion.point):
+        found = known.result if known else None
+        if found is None:
+            for step in kept_look(experiment, point):
                 yield step
-                averages = averages if isinstance(step, str) else step
-            board().keep(key, averages)
-    yield from kept_sweep(experiment, point, averages, coarse_first=True)
+                found = found if isinstance(step, str) else step
+            board().keep(key, found)
+    yield from kept_sweep(experiment, point, found, coarse_first=True)
 
 
 def curve(job: Job) -> Sweep | None:
