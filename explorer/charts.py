@@ -18,8 +18,17 @@ import numpy as np
 import pandas as pd
 
 KEPT, PRUNED = "kept", "pruned"
-DASHES = ([1, 0], [7, 3], [2, 3], [9, 3, 2, 3], [4, 2], [12, 4], [2, 6])
-SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right")
+STAR = "M0,-1L.235,-.324L.951,-.309L.38,.124L.588,.809L0,.4L-.588,.809L-.38,.124L-.951,-.309L-.235,-.324Z"
+SALTIRE = "M-.7,-1L0,-.3L.7,-1L1,-.7L.3,0L1,.7L.7,1L0,.3L-.7,1L-1,.7L-.3,0L-1,-.7Z"
+# As many as the theme has colours, so that no two of nine curves look alike in anything; the tenth has its own shape
+DASHES = ([1, 0], [7, 3], [2, 3], [9, 3, 2, 3], [4, 2], [12, 4], [2, 6], [16, 3, 4, 3], [6, 8])
+SHAPES = (
+    "circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right", "triangle-left", STAR,
+    SALTIRE,
+)  # fmt: skip
+OVERVIEW_HEIGHT = 90
+AXIS_WIDTH = 62  # of the accuracies, so that both charts begin at the same place
+LEGEND_WIDTH = 960  # pixels; a letter takes about 9, and what stands beside a name 40
 MANY = 64  # above this many channels, points and labels would run together
 READABLE = 20  # classes of a confusion matrix whose counts can be read in their cells
 MANY_ROWS = 24  # above this many bars, a row gets fewer pixels
@@ -37,10 +46,11 @@ class Chart:
     data: dict[str, pd.DataFrame]
     words: str
 
-    def altair(self) -> alt.LayerChart:
+    def altair(self) -> alt.LayerChart | alt.VConcatChart:
         """The same chart as an Altair object with its data inside, for a notebook or a file."""
         datasets = {name: rows.to_dict("records") for name, rows in self.data.items()}
-        return alt.LayerChart.from_dict({**self.spec, "datasets": datasets})
+        kind = alt.VConcatChart if "vconcat" in self.spec else alt.LayerChart
+        return kind.from_dict({**self.spec, "datasets": datasets})
 
 
 # Accuracy against K
@@ -135,16 +145,10 @@ def compare_curves(table: pd.DataFrame, x: str = "k", height: int = 460, close: 
     Accuracy runs from 0 to 100 %, or, where `close`, over the bands alone.
     """
     check_axis(x)
-    rows = with_ratio(table)[["criterion", "k", "ratio", "accuracy", "low", "high"]]
-    names = tuple(dict.fromkeys(rows["criterion"]))
-    parts = []
-    for name, curve in rows.groupby("criterion", sort=False):
-        middle = curve.iloc[len(curve) // 2]
-        parts.append(f"{name} {percent(middle['accuracy'])} at K = {middle['k']:.0f}")
-    points = rows.groupby("criterion").size().max() <= MANY + 1
+    rows, names, points, words = _curve_rows(table)
     span = close_range(rows) if close else (0.0, 1.0)
-    spec = _comparison_spec(names, x, float(rows[x].min()), float(rows[x].max()), span, bool(points), height)
-    return Chart(spec, {"curves": rows}, "Accuracy against channels pruned: " + ", ".join(parts))
+    spec = _comparison_spec(names, x, float(rows[x].min()), float(rows[x].max()), span, points, height)
+    return Chart(spec, {"curves": rows}, words)
 
 
 @lru_cache(maxsize=64)
@@ -162,18 +166,7 @@ def _comparison_spec(
     scale = alt.Scale(domain=span, nice=False)
     percents = PERCENT if span == (0, 1) else alt.Axis(format=".1%", tickCount=6)
     y = alt.Y("accuracy:Q", title="Accuracy", axis=percents, scale=scale)
-    legend = alt.Legend(title="Ranked by", orient="top", symbolSize=200, symbolStrokeWidth=0, symbolOpacity=1)
-    domain = list(names)
-    colour = alt.Color("criterion:N", scale=alt.Scale(domain=domain), legend=legend)
-    dash = alt.StrokeDash("criterion:N", scale=alt.Scale(domain=domain, range=_in_turn(DASHES, names)), legend=None)
-    shape = alt.Shape("criterion:N", scale=alt.Scale(domain=domain, range=_in_turn(SHAPES, names)), legend=legend)
-    tips = [
-        alt.Tooltip("criterion:N", title="Ranked by"),
-        alt.Tooltip("k:Q", title="Channels pruned"),
-        alt.Tooltip("ratio:Q", title="Share pruned", format=".1%"),
-        alt.Tooltip("accuracy:Q", title="Accuracy", format=".2%"),
-        *INTERVAL_TIPS,
-    ]
+    colour, dash, shape = _looks(names)
     lines = alt.Chart(alt.NamedData("curves"))
     zoom = alt.selection_interval(name="zoom", bind="scales", encodings=["x"])
     band = alt.Y("low:Q", title="Accuracy", axis=percents, scale=scale)
@@ -181,8 +174,105 @@ def _comparison_spec(
         lines.mark_area(opacity=0.15).encode(x=at, y=band, y2="high:Q", color=colour),
         lines.mark_line(strokeWidth=3).encode(x=at, y=y, color=colour, strokeDash=dash),
         lines.mark_point(filled=True, size=90 if points else 0, opacity=1).encode(x=at, y=y, color=colour, shape=shape),
-        lines.mark_point(size=500, opacity=0).encode(x=at, y=y, tooltip=tips).add_params(zoom),
+        lines.mark_point(size=500, opacity=0).encode(x=at, y=y, tooltip=list(CURVE_TIPS)).add_params(zoom),
         height=height,
+    )
+
+
+def zoomable_curves(table: pd.DataFrame, x: str = "k", height: int = 440) -> Chart:
+    """Several accuracy curves, told apart by colour, dash and point shape, each with its interval as a band.
+
+    Below stands an overview: dragging there zooms the curves, on both axes. A click on a point picks it: the selection
+    `pick` gives criterion and k. `table` has the columns criterion (the curve's name), k, channels, accuracy, low and
+    high; `x` is "k" or "ratio" (K of all channels).
+    """
+    check_axis(x)
+    rows, names, points, words = _curve_rows(table)
+    spec = _zoomable_spec(names, x, float(rows[x].min()), float(rows[x].max()), points, height)
+    return Chart(spec, {"curves": rows}, words)
+
+
+def _curve_rows(table: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...], bool, str]:
+    """The rows of several curves with their ratio, the curves' names, whether points have room, and all in words."""
+    rows = with_ratio(table)[["criterion", "k", "ratio", "accuracy", "low", "high"]]
+    parts = []
+    for name, curve in rows.groupby("criterion", sort=False):
+        middle = curve.iloc[len(curve) // 2]
+        parts.append(f"{name} {percent(middle['accuracy'])} at K = {middle['k']:.0f}")
+    points = bool(rows.groupby("criterion").size().max() <= MANY + 1)
+    return (
+        rows,
+        tuple(dict.fromkeys(rows["criterion"])),
+        points,
+        "Accuracy against channels pruned: " + ", ".join(parts),
+    )
+
+
+@lru_cache(maxsize=64)
+def _zoomable_spec(
+    names: tuple[str, ...], x: str, low: float, high: float, points: bool, height: int
+) -> dict[str, Any]:
+    brush = alt.selection_interval(name="zoom", encodings=["x"])
+    curves = _curves_of(names, x, points, brush).properties(height=height)
+    overview = _overview_of(names, x, low, high).properties(height=OVERVIEW_HEIGHT).add_params(brush)
+    return _configured(alt.vconcat(curves, overview, spacing=16))
+
+
+def _curves_of(names: tuple[str, ...], x: str, points: bool, brush: alt.Parameter) -> Any:
+    """The curves that the brush leaves, on axes that fit them."""
+    pick = alt.selection_point(name="pick", fields=["criterion", "k"], on="click", toggle=False, clear=False)
+    scale = alt.Scale(domain={"param": brush.name}, nice=False, padding=12)
+    axis = alt.Axis(format="d" if x == "k" else ".0%", tickMinStep=1 if x == "k" else 0.01, grid=False)
+    at = alt.X(f"{x}:Q", title=AXES[x], axis=axis, scale=scale)
+    percents = alt.Axis(format="~%", tickCount=6, minExtent=AXIS_WIDTH, maxExtent=AXIS_WIDTH)
+    y = alt.Y("accuracy:Q", title="Accuracy", axis=percents, scale=alt.Scale(zero=False, nice=False, padding=4))
+    colour, dash, shape = _looks(names)
+    rows = alt.Chart(alt.NamedData("curves")).transform_filter(brush)
+    return alt.layer(
+        rows.mark_area(opacity=0.15).encode(x=at, y=alt.Y("low:Q", title="Accuracy"), y2="high:Q", color=colour),
+        rows.mark_line(strokeWidth=3).encode(x=at, y=y, color=colour, strokeDash=dash),
+        rows.mark_point(filled=True, size=90 if points else 0, opacity=1).encode(x=at, y=y, color=colour, shape=shape),
+        rows.mark_point(filled=True, size=300, opacity=0, cursor="pointer")
+        .encode(x=at, y=y, tooltip=list(CURVE_TIPS))
+        .add_params(pick),
+    )
+
+
+def _overview_of(names: tuple[str, ...], x: str, low: float, high: float) -> alt.Chart:
+    """All of the curves, small."""
+    colour, dash, _ = _looks(names)
+    axis = _whole(int(high - low)) if x == "k" else alt.Axis(format=".0%", grid=False)
+    percents = alt.Axis(format=".0%", tickCount=2, minExtent=AXIS_WIDTH, maxExtent=AXIS_WIDTH)
+    return (
+        alt.Chart(alt.NamedData("curves"))
+        .mark_line(strokeWidth=1.5)
+        .encode(
+            x=alt.X(f"{x}:Q", title="Drag here to zoom, click to see it all", axis=axis, scale=_extent(low, high)),
+            y=alt.Y("accuracy:Q", title=None, axis=percents, scale=UNIT),
+            color=colour,
+            strokeDash=dash,
+        )
+    )
+
+
+def _looks(names: tuple[str, ...]) -> tuple[alt.Color, alt.StrokeDash, alt.Shape]:
+    """Colour, dash and point shape of each curve by its name, with one legend."""
+    columns = max(1, LEGEND_WIDTH // (9 * max(map(len, names)) + 40))
+    legend = alt.Legend(
+        title="Ranked by",
+        orient="top",
+        columns=min(columns, len(names)),
+        symbolSize=200,
+        symbolStrokeWidth=0,
+        symbolOpacity=1,
+        labelLimit=260,
+    )
+    domain = list(names)
+    dashes, shapes = _in_turn(DASHES, names), _in_turn(SHAPES, names)
+    return (
+        alt.Color("criterion:N", scale=alt.Scale(domain=domain), legend=legend),
+        alt.StrokeDash("criterion:N", scale=alt.Scale(domain=domain, range=dashes), legend=legend),
+        alt.Shape("criterion:N", scale=alt.Scale(domain=domain, range=shapes), legend=legend),
     )
 
 
@@ -490,6 +580,13 @@ INTERVAL_TIPS = (
     alt.Tooltip("low:Q", title="95 % from", format=".2%"),
     alt.Tooltip("high:Q", title="95 % to", format=".2%"),
 )
+CURVE_TIPS = (
+    alt.Tooltip("criterion:N", title="Ranked by"),
+    alt.Tooltip("k:Q", title="Channels pruned"),
+    alt.Tooltip("ratio:Q", title="Share pruned", format=".1%"),
+    alt.Tooltip("accuracy:Q", title="Accuracy", format=".2%"),
+    *INTERVAL_TIPS,
+)
 
 
 def percent(share: float) -> str:
@@ -498,10 +595,15 @@ def percent(share: float) -> str:
 
 
 def _spec(*layers: Any, height: int) -> dict[str, Any]:
-    """The layers as one Vega-Lite specification with text large enough for a projector."""
+    """The layers as one Vega-Lite specification."""
     chart = alt.layer(*layers).properties(height=height)
     if any(isinstance(layer, alt.LayerChart) for layer in layers):  # curves by name have colours of their own
         chart = chart.resolve_scale(color="independent", shape="independent", strokeDash="independent")
+    return _configured(chart)
+
+
+def _configured(chart: Any) -> dict[str, Any]:
+    """A chart's Vega-Lite specification, with text large enough for a projector."""
     return (
         chart.configure_axis(labelFontSize=15, titleFontSize=16, titlePadding=10)
         .configure_legend(labelFontSize=16, titleFontSize=16)

@@ -30,9 +30,19 @@ GRID_WIDTH, GRID_HEIGHT = 11.0, 30.0  # inches, the most that a grid of maps tak
 CURVE_SIZE = (7.2, 4.6)  # inches: the width of a page's text
 MARKS_A_CURVE = 48  # at most; more would run together
 INK, MARK, FRAME = "#14202B", "#D55E00", "#7F8B96"
-PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#4D5966")
-DASHES = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)), (0, (3, 1.5)), (0, (9, 3)), (0, (1, 4)))
-MARKERS = "os^DXvp"
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#4D5966", "#7B4FA3", "#8A6D1B")
+DASHES = (
+    "-",
+    (0, (5, 2)),
+    (0, (1, 1.5)),
+    (0, (6, 2, 1, 2)),
+    (0, (3, 1.5)),
+    (0, (9, 3)),
+    (0, (1, 4)),
+    (0, (12, 2, 3, 2)),
+    (0, (5, 6)),
+)
+MARKERS = "os^DXvp<*"
 
 
 # Grids of maps

@@ -63,7 +63,7 @@ def rows_of(curve: Sweep | Band) -> pd.DataFrame:
 
 
 def curve_table(curves: Mapping[str, Sweep | Band]) -> pd.DataFrame:
-    """What a chart of several curves draws, by their names: curve, k, ratio (0…1), accuracy, low and high.
+    """What a chart of several curves draws: criterion (the curve's name), k, channels, accuracy, low and high.
 
     Of a sweep the interval is that of its accuracy; of a band the accuracy is the mean, and the interval where a
     further order falls.
@@ -75,13 +75,12 @@ def _points(name: str, curve: Sweep | Band) -> pd.DataFrame:
     first = curve.sweeps[0] if isinstance(curve, Band) else curve
     low, high = curve.interval if isinstance(curve, Band) else curve.intervals
     accuracy = curve.mean if isinstance(curve, Band) else curve.accuracy
-    ks = np.array(curve.ks)
-    columns = {"k": ks, "ratio": ks / first.channels, "accuracy": accuracy, "low": low, "high": high}
-    return pd.DataFrame({"curve": name, **columns})
+    columns = {"k": curve.ks, "channels": first.channels, "accuracy": accuracy, "low": low, "high": high}
+    return pd.DataFrame({"criterion": name, **columns})
 
 
 def summary_table(curves: Mapping[str, Sweep | Band], ks: Sequence[int]) -> pd.DataFrame:
-    """One row a curve: its accuracy at each of the `ks` (columns "K = 8", …), area and within (see Sweep).
+    """One row a curve: criterion (its name), accuracy at each of the `ks` ("K = 8", …), area and within (see Sweep).
 
     Of a band these are means over its orders, and for `within` the median. What a curve does not have is NaN.
     """
@@ -90,7 +89,9 @@ def summary_table(curves: Mapping[str, Sweep | Band], ks: Sequence[int]) -> pd.D
         sweeps = curve.sweeps if isinstance(curve, Band) else (curve,)
         at = {f"K = {k}": np.mean([_accuracy_at(each, k) for each in sweeps]) for k in ks}
         within = np.array([each.within() for each in sweeps], dtype=float)  # None becomes NaN
-        rows.append({"curve": name, **at, "area": np.mean([each.area for each in sweeps]), "within": np.median(within)})
+        rows.append(
+            {"criterion": name, **at, "area": np.mean([each.area for each in sweeps]), "within": np.median(within)}
+        )
     return pd.DataFrame(rows)
 
 

@@ -122,9 +122,9 @@ def test_a_table_says_which_run_and_k_it_is_of():
 def test_curves_and_bands_become_points_and_rows():
     band = Band(tuple(of_counts(counts, n=10) for counts in ([9, 4], [9, 6])))
     points = report.curve_table({"mean": of_counts([9, 5], n=10), "random": band})
-    assert list(points.columns) == ["curve", "k", "ratio", "accuracy", "low", "high"]
-    assert points["curve"].tolist() == ["mean", "mean", "random", "random"]
-    assert points["ratio"].tolist() == [0, 1, 0, 1] and points["accuracy"].tolist() == [0.9, 0.5, 0.9, 0.5]
+    assert list(points.columns) == ["criterion", "k", "channels", "accuracy", "low", "high"]
+    assert points["criterion"].tolist() == ["mean", "mean", "random", "random"]
+    assert points["k"].tolist() == [0, 1, 0, 1] and points["accuracy"].tolist() == [0.9, 0.5, 0.9, 0.5]
     assert points["low"].tolist()[2:] == band.interval[0].tolist()
     rows = report.rows_of(band)
     assert list(rows.columns) == list(report.ACCURACY_COLUMNS) and rows["correct"].tolist() == [9, 4, 9, 6]
@@ -134,7 +134,7 @@ def test_curves_and_bands_become_points_and_rows():
 def test_summary_by_hand():
     curves = {"one": of_counts([900, 898, 100]), "band": Band((of_counts([900, 898, 896]), of_counts([900, 100, 100])))}
     table = report.summary_table({**curves, "part": of_counts([900, 898, 100]).at([0, 1])}, [1, 2])
-    assert list(table.columns) == ["curve", "K = 1", "K = 2", "area", "within"]
+    assert list(table.columns) == ["criterion", "K = 1", "K = 2", "area", "within"]
     assert table["K = 1"].tolist() == pytest.approx([0.898, 0.499, 0.898])
     assert table["K = 2"].tolist()[:2] == pytest.approx([0.1, 0.498]) and np.isnan(table["K = 2"][2])
     assert table["area"].tolist()[:2] == pytest.approx([0.699, (0.898 + 0.3) / 2]) and np.isnan(table["area"][2])

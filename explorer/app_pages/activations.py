@@ -10,7 +10,8 @@ from explorer import charts, figures
 from explorer.activations import POINTS
 from explorer.app_pages import cache, controls
 from explorer.app_pages.controls import View
-from explorer.ranking import CRITERIA, Ranking
+from explorer.experiment import criterion_named
+from explorer.ranking import Ranking
 
 EXAMPLES = 8  # of as many classes as there are
 SCREEN_DPI = 120
@@ -23,7 +24,7 @@ def explore(view: View, ranking: Ranking, gone: dict[int, int]) -> None:
     """The bars, the maps and one channel, at K; `gone` says how many channels are then pruned."""
     k = controls.pick_k(view.ks)
     pruned = gone[k]
-    criterion = CRITERIA[view.experiment.criterion]
+    criterion = criterion_named(view.experiment.criterion)
     table = cache.channel_table(ranking, pruned)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.subheader(
@@ -113,7 +114,7 @@ def numbers_of(view: View, table: pd.DataFrame, where: str) -> None:
         controls.csv_button(table, controls.file_name(view, where, "channels"))
     columns: dict[str, Any] = {
         "channel": "Channel",
-        "importance": CRITERIA[view.experiment.criterion].title,
+        "importance": criterion_named(view.experiment.criterion).title,
         "state": "State",
         "mean": "Mean",
         "std": "Standard deviation",

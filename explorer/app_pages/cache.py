@@ -6,7 +6,7 @@ import gc
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,23 +14,36 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from explorer import activations, charts, checkpoints, data, figures, pruning, ranking, remainder, report, schedule
+from explorer import (
+    activations,
+    charts,
+    checkpoints,
+    data,
+    experiment,
+    figures,
+    pruning,
+    ranking,
+    remainder,
+    report,
+    schedule,
+)
 from explorer.activations import ChannelStatistics
 from explorer.checkpoints import Checkpoint
 from explorer.evaluation import resolve_device
 from explorer.experiment import Experiment, Found, criterion_named, examples_of
 from explorer.jobs import Board, Job, reports
 from explorer.models import conv_layers
+from explorer.oracle import Cost
 from explorer.ranking import Criterion, Ranking
-from explorer.results import kept_look, kept_statistics, kept_sweep
+from explorer.results import kept_band, kept_look, kept_statistics, kept_sweep
 from explorer.scan import Scan, choose_layers, scan_of
-from explorer.sweep import Sweep
+from explorer.sweep import Band, Sweep
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 TEST = "test"  # accuracies are always measured on this split
-TABS = 16  # finished results kept: a few views of a few tabs
+TABS = 40  # finished results kept: a few views of a few tabs, each with the curves of a whole comparison
 GPU = resolve_device(None).type == "cuda"  # where bfloat16 is faster than float32; on a CPU it is often slower
 
 
@@ -81,6 +94,24 @@ def scan_modes(point: Checkpoint, which: str) -> tuple[str, ...]:
 def fitting_criteria(point: Checkpoint, layer: str) -> tuple[str, ...]:
     """The criteria that fit the layer."""
     return tuple(ranking.fitting_criteria(point.model, layer))
+
+
+@lru_cache(maxsize=64)
+def criteria_for(point: Checkpoint, layer: str) -> tuple[str, ...]:
+    """Whatever can order the layer's channels: the criteria that fit it, the same reversed, and the oracles."""
+    return tuple(experiment.criteria_for(point, layer))
+
+
+@lru_cache(maxsize=64)
+def splits_to_rank_on(point: Checkpoint) -> tuple[str, ...]:
+    """The splits whose images the channels can be ranked on."""
+    return tuple(experiment.splits_to_rank_on(point))
+
+
+@lru_cache(maxsize=64)
+def oracle_cost(point: Checkpoint, asked: Experiment) -> Cost:
+    """What an oracle's search takes, on the layer, in the mode and over the images of an experiment."""
+    return experiment.oracle_cost(asked, point)
 
 
 @lru_cache(maxsize=64)
@@ -185,43 +216,60 @@ def statistics(point: Checkpoint, layer: str, split: str, where: str = "raw", ag
     return _job(key, lambda: kept_statistics(point, layer, split, where), again)
 
 
-def look(point: Checkpoint, experiment: Experiment, again: bool = False) -> Job:
+def look(point: Checkpoint, asked: Experiment, again: bool = False) -> Job:
     """The job that looks at the images an experiment is ranked on: statistics, or an oracle's search."""
-    return _job(_look_key(point, experiment), lambda: kept_look(experiment, point), again)
+    return _job(_look_key(point, asked), lambda: kept_look(asked, point), again)
 
 
-def _look_key(point: Checkpoint, experiment: Experiment) -> tuple[Any, ...]:
-    criterion = criterion_named(experiment.criterion)
+def _look_key(point: Checkpoint, asked: Experiment) -> tuple[Any, ...]:
+    criterion = criterion_named(asked.criterion)
     if isinstance(criterion, Criterion):
-        return ("statistics", point.sha256, experiment.layer, experiment.ranked_on, criterion.point)
-    return ("search", point.sha256, experiment.layer, experiment.ranked_on, criterion.name, experiment.mode)
+        return ("statistics", point.sha256, asked.layer, asked.ranked_on, criterion.point)
+    return ("search", point.sha256, asked.layer, asked.ranked_on, criterion.name, asked.mode)
 
 
-def sweep(point: Checkpoint, experiment: Experiment, again: bool = False) -> Job:
+def sweep(point: Checkpoint, asked: Experiment, again: bool = False) -> Job:
     """The job that ranks the channels and prunes at every K of the experiment.
 
-    Its partial results are statistics while it looks at the images that rank, then curves. A part of a curve that is
-    already there in full is not computed anew.
+    Its partial results are statistics (or an oracle's search) while it looks at the images that rank, then curves. A
+    part of a curve that is already there in full is not computed anew.
     """
-    whole = board().get(("sweep", point.sha256, replace(experiment, ks=None)))
-    if whole is not None and whole.result is not None and experiment.schedule == "once":
-        return whole
-    return _job(("sweep", point.sha256, experiment), lambda: _rank_and_sweep(point, experiment), again)
+    key = ("sweep", point.sha256, asked)
+    return _whole(point, asked, "sweep") or _job(key, lambda: _rank_and_sweep(point, asked), again)
 
 
-def _rank_and_sweep(point: Checkpoint, experiment: Experiment) -> Iterator[str | Found | Sweep]:
+def band(point: Checkpoint, asked: Experiment, orders: int, again: bool = False) -> Job:
+    """The job that prunes at every K along so many random orders; its results are bands."""
+    kind = f"band of {orders}"
+    work = partial(kept_band, asked, point, orders, coarse_first=True)
+    return _whole(point, asked, kind) or _job((kind, point.sha256, asked), work, again)
+
+
+def is_known(point: Checkpoint, asked: Experiment, orders: int = 1) -> bool:
+    """Whether a sweep, or a band of several orders, has been asked for already."""
+    kind = "sweep" if orders == 1 else f"band of {orders}"
+    return bool(_whole(point, asked, kind) or board().get((kind, point.sha256, asked)))
+
+
+def _whole(point: Checkpoint, asked: Experiment, kind: str) -> Job | None:
+    """The finished job over all K, which has those of the experiment, too."""
+    whole = board().get((kind, point.sha256, replace(asked, ks=None)))
+    return whole if whole is not None and whole.result is not None and asked.schedule == "once" else None
+
+
+def _rank_and_sweep(point: Checkpoint, asked: Experiment) -> Iterator[str | Found | Sweep]:
     """A kept sweep; what its ranking looks at images for is looked for among the jobs first, and becomes one."""
-    found, criterion = None, criterion_named(experiment.criterion)
-    if criterion.needs_data:
-        key = _look_key(point, experiment)
+    found = None
+    if criterion_named(asked.criterion).needs_data:
+        key = _look_key(point, asked)
         known = board().get(key)
         found = known.result if known else None
         if found is None:
-            for step in kept_look(experiment, point):
+            for step in kept_look(asked, point):
                 yield step
                 found = found if isinstance(step, str) else step
             board().keep(key, found)
-    yield from kept_sweep(experiment, point, found, coarse_first=True)
+    yield from kept_sweep(asked, point, found, coarse_first=True)
 
 
 def curve(job: Job) -> Sweep | None:
@@ -229,10 +277,15 @@ def curve(job: Job) -> Sweep | None:
     return job.latest if isinstance(job.latest, Sweep) else None
 
 
+def curve_or_band(job: Job) -> Sweep | Band | None:
+    """The curve or the band so far; None while it still ranks."""
+    return job.latest if isinstance(job.latest, Sweep | Band) else None
+
+
 def unpruned(point: Checkpoint, again: bool = False) -> Job:
     """The job that tests the network as it is: a sweep of K = 0 alone, so that the order does not matter."""
-    experiment = Experiment(point.name, next(iter(conv_layers(point.model))), criterion="l1", ks=(0,))
-    return _job(("sweep", point.sha256, experiment), lambda: kept_sweep(experiment, point), again)
+    asked = Experiment(point.name, next(iter(conv_layers(point.model))), criterion="l1", ks=(0,))
+    return _job(("sweep", point.sha256, asked), lambda: kept_sweep(asked, point), again)
 
 
 def scan(point: Checkpoint, which: str, mode: str, limit: int | None, again: bool = False) -> Job:

@@ -15,12 +15,13 @@ from explorer.activations import ChannelStatistics
 from explorer.app_pages import cache
 from explorer.checkpoints import Checkpoint, list_checkpoints
 from explorer.evaluation import DTYPES
-from explorer.experiment import SPLITS, Experiment, default_layer, steps_of
+from explorer.experiment import Experiment, criterion_named, default_layer, steps_of
 from explorer.jobs import CANCELLED, DONE, FAILED, QUEUED, Job
 from explorer.labs import LABS, Lab, Variant
 from explorer.models import conv_layers
+from explorer.oracle import ORACLES
 from explorer.pruning import MODES
-from explorer.ranking import CRITERIA, MAX_SEED, Ranking
+from explorer.ranking import MAX_SEED, REVERSED, Ranking
 from explorer.recipes import Option
 from explorer.schedule import SCHEDULES
 from explorer.sweep import Sweep
@@ -215,13 +216,17 @@ def pick_view(criterion: str | None = None) -> View:
     convs = conv_layers(point.model)
     with st.sidebar:
         layer = pick_named("Layer to prune", "layer", list(convs), default_layer(point), f"no layer of {point.name}")
-        chosen = criterion or pick_criterion(cache.fitting_criteria(point, layer))
+        chosen = criterion or pick_criterion(cache.criteria_for(point, layer))
         ranked_on, seed = "test", 0
-        if CRITERIA[chosen].needs_data:
+        if criterion_named(chosen).needs_data:
+            held_out = "; held-out are those that the network was validated on as it was trained"
             ranked_on = pick_option(
-                "Rank on", "ranked_on", SPLITS, help=f"The {examples_of(point)} that the ranking looks at."
+                "Rank on",
+                "ranked_on",
+                cache.splits_to_rank_on(point),
+                help=f"The {examples_of(point)} that the ranking looks at{held_out}.",
             )
-        if chosen == "random" or criterion:
+        if chosen.removesuffix(REVERSED) == "random" or criterion:
             seed = pick_seed()
         mode = pick_named(
             "What pruning zeroes", "mode", cache.fitting_modes(point, layer), "filter", f"no mode that fits {layer}"
@@ -238,7 +243,7 @@ def pick_view(criterion: str | None = None) -> View:
 def pick_criterion(fitting: Sequence[str]) -> str:
     """How the channels are ranked, with the criterion in one sentence."""
     criterion = pick_named("Rank the channels by", "criterion", fitting, "mean", "no ranking that fits")
-    st.caption(CRITERIA[criterion].sentence)
+    st.caption(criterion_named(criterion).sentence)
     return criterion
 
 
@@ -310,15 +315,33 @@ def pick_count(label: str, key: str, low: int, high: int, empty: str, **look: An
     return _number(label, low, high, None, key, placeholder=empty, **look)
 
 
+def pick_among(label: str, key: str, options: Sequence[str], usual: Sequence[str] = ()) -> list[str]:
+    """Any number of many options, in a list that opens; in the order of `options`."""
+    note_link(key, lambda raw: set(raw) <= set(options), f"is not known: choose among {', '.join(options)}")
+    if key in st.session_state:
+        st.session_state[key] = [option for option in st.session_state[key] if option in options]
+    chosen = st.multiselect(label, options, usual, **_linked(key), placeholder="none", select_all=False)
+    return [option for option in options if option in chosen]
+
+
+def pick_orders(fewest: int, most: int) -> int:
+    """How many random orders make a band."""
+    note_whole("orders", fewest, most, fewest, "no number of random orders")
+    return _number("Random orders", fewest, most, fewest, "orders", width=160)
+
+
 def pick_ks(view: View) -> tuple[int, ...]:
     """The K of a curve: first, last and step."""
     channels = view.channels
     _start_afresh(view)
     fix = f"are no first and last K: give two whole numbers from 0 to {channels}; showing all"
     note_link("ks", lambda raw: _is_range(raw, channels), fix, "K")
-    note_whole("step", 1, channels, 1, "no step")
-    _forget_unless("step", lambda kept: kept <= channels)
+    if not view.experiment.ks:
+        note_whole("step", 1, channels, 1, "no step")
+        _forget_unless("step", lambda kept: kept <= channels)
     first, last = st.slider("From K to K", 0, channels, (0, channels), **_linked("ks"))
+    if view.experiment.ks:  # where channels are ranked again at each K, the sidebar has the step
+        return tuple(k for k in view.experiment.ks if first <= k <= last)
     step = _number("Step", 1, channels, 1, "step", width=140)
     return tuple(range(first, last + 1, int(step)))
 
@@ -364,6 +387,15 @@ def pick_k(ks: Sequence[int], cliff: int | None = None) -> int:
     if st.session_state.pop(SETTLED, False):
         st.rerun()
     return k
+
+
+def link_to(asked: Experiment, k: int) -> dict[str, str]:
+    """The query of a link that shows an experiment at K = k."""
+    link = {"checkpoint": asked.checkpoint, "layer": asked.layer, "criterion": asked.criterion, "mode": asked.mode}
+    link |= {"ranked_on": asked.ranked_on, "seed": str(asked.seed), "schedule": asked.schedule, "k": str(k)}
+    if asked.schedule != "once" and asked.ks:
+        link["step"] = str(asked.ks[1] - asked.ks[0])
+    return link
 
 
 def set_k(k: int) -> None:
@@ -539,10 +571,21 @@ def show_trouble() -> None:
 def steps(view: View) -> tuple[Ranking, dict[int, int]]:
     """The view's channels in the order they go, and how many are gone at each K; stops the page while it looks."""
     with st.container():
-        criterion = CRITERIA[view.experiment.criterion]
-        statistics = layer_statistics(view, criterion.point) if criterion.needs_data else None
-        ranking, gone = steps_of(view.experiment, view.checkpoint, statistics)
+        found = None
+        if criterion_named(view.experiment.criterion).needs_data:
+            what = f"Ranking the channels of {view.layer} on the {view.experiment.ranked_on} {view.examples}"
+            found = finished(what, partial(cache.look, view.checkpoint, view.experiment))
+        ranking, gone = steps_of(view.experiment, view.checkpoint, found)
         return ranking, dict(zip(view.ks, gone or view.ks, strict=True))
+
+
+def ranked_over(view: View) -> str:
+    """The images that the view's ranking looks at, in words."""
+    asked = view.experiment
+    if asked.criterion in ORACLES:
+        cost = cache.oracle_cost(view.checkpoint, asked)
+        return f"{cost.images:,} {asked.ranked_on} {view.examples}"
+    return f"the {asked.ranked_on} {view.examples}"
 
 
 def layer_statistics(view: View, where: str = "raw") -> ChannelStatistics:

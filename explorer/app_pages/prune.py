@@ -9,9 +9,9 @@ import streamlit as st
 from explorer import charts, data, figures, report
 from explorer.app_pages import cache, controls
 from explorer.app_pages.controls import View
+from explorer.experiment import criterion_named
 from explorer.jobs import Job
 from explorer.pruning import MODES
-from explorer.ranking import CRITERIA
 from explorer.schedule import SCHEDULES
 from explorer.sweep import Sweep
 
@@ -165,8 +165,8 @@ def provenance(view: View, job: Job, others: dict[str, Job]) -> None:
     sweep = cache.curve(job)
     assert sweep is not None
     run = view.experiment
-    criterion = CRITERIA[run.criterion]
-    on = f" over the {run.ranked_on} {view.examples}" if criterion.needs_data else ""
+    criterion = criterion_named(run.criterion)
+    on = f" over {controls.ranked_over(view)}" if criterion.needs_data else ""
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(
             f"Channels of {run.layer} ranked by {criterion.title.lower()}{on}. {SCHEDULES[run.schedule]} "

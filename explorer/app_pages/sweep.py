@@ -1,117 +1,367 @@
-"""Whole curves: accuracy at every K, for one or several rankings."""
+"""Whole curves: accuracy at every K, for several ways to order the channels, and what they are worth."""
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import pandas as pd
 import streamlit as st
 
-from explorer import charts, figures
+from explorer import charts, figures, report
 from explorer.app_pages import cache, controls
 from explorer.app_pages.controls import View
-from explorer.experiment import Experiment
+from explorer.experiment import ORDERS, RANKED_ON, Experiment, criterion_named
 from explorer.jobs import Job
-from explorer.ranking import CRITERIA
+from explorer.oracle import ORACLES
+from explorer.ranking import REVERSED
+from explorer.sweep import Band, Sweep, difference
 
 USUAL = ["mean", "l1", "random"]
-MEAN = "mean"
+MEAN, RANDOM = "mean", "random"
+MOST = 12  # curves
+SHOWN = 3  # progress bars
+PRUNE = "explorer/app_pages/prune.py"
+NAMED = 5  # curves in a file's name
+AXIS_ROOM = 88  # pixels that the axis of two charts in one takes beyond its width
+STARTED = "curves that were started"
 ZOOMS = {"none": 0.0, "0.1": 0.1, "0.25": 0.25, "0.5": 0.5}  # shares of the channels
 
 
-def compare(view: View, jobs: dict[str, Job], ks: tuple[int, ...], axis: str, live: bool) -> None:
+@dataclass(frozen=True)
+class Line:
+    """One curve of the page, or the band of several random orders."""
+
+    name: str
+    experiment: Experiment
+    orders: int = 1
+
+    @property
+    def title(self) -> str:
+        """What it is, in words."""
+        title = criterion_named(self.experiment.criterion).title
+        if self.orders > 1:
+            return f"{title}, {self.orders} orders"
+        return f"{title}, ranked on {self.experiment.ranked_on}" if " on " in self.name else title
+
+
+# Which curves
+
+
+def pick_lines(view: View) -> list[Line]:
+    """The curves to draw, as chosen: criteria, the same reversed, ranked on other images, oracles, random orders."""
+    fitting = list(cache.fitting_criteria(view.checkpoint, view.layer))
+    criteria = controls.pick_several("Rank the channels by", "criteria", fitting, USUAL)
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        turned = controls.pick_among("Most important first", "reversed", [each for each in fitting if each != RANDOM])
+        oracles = controls.pick_several("Greedy oracle", "oracle", [name.removeprefix(ORACLE) for name in ORACLES], [])
+        others = controls.pick_several("Rank also on", "also", cache.splits_to_rank_on(view.checkpoint), [])
+        orders = controls.pick_orders(*ORDERS)
+    names = [name for name in criteria if name != RANDOM] + [f"{name}{REVERSED}" for name in turned]
+    lines = [line for name in [*names, *(f"{ORACLE}{name}" for name in oracles)] for line in ranked(view, name, others)]
+    if RANDOM in criteria:
+        lines.append(Line(RANDOM, asked(view, RANDOM, seed=view.experiment.seed), orders))
+    return lines
+
+
+ORACLE = "oracle-"
+
+
+def ranked(view: View, name: str, others: Sequence[str]) -> list[Line]:
+    """A criterion's curve, and where it looks at images one for each of the other splits."""
+    first = view.experiment.ranked_on
+    splits = [split for split in RANKED_ON if split in (first, *others)]
+    if len(splits) == 1 or not criterion_named(name).needs_data:
+        return [Line(name, asked(view, name))]
+    return [Line(f"{name} on {split}", asked(view, name, ranked_on=split)) for split in splits]
+
+
+def asked(view: View, criterion: str, **changes: Any) -> Experiment:
+    """The view's experiment with another criterion; it is ranked once where ranking again does not fit it."""
+    schedules = cache.fitting_schedules(view.checkpoint, view.layer, criterion, view.experiment.mode)
+    once: dict[str, Any] = {} if view.experiment.schedule in schedules else {"schedule": "once", "ks": None}
+    return replace(view.experiment, **{"criterion": criterion, "seed": 0, **once, **changes})
+
+
+# The work behind them
+
+
+def job_of(view: View, line: Line, ks: tuple[int, ...] | None, again: bool = False) -> Job:
+    """The job of a curve at the K asked for; None means all."""
+    experiment = line.experiment if line.experiment.ks else replace(line.experiment, ks=ks)
+    if line.orders > 1:
+        return cache.band(view.checkpoint, experiment, line.orders, again)
+    return cache.sweep(view.checkpoint, experiment, again)
+
+
+def dear(view: View, line: Line, ks: tuple[int, ...]) -> str | None:
+    """What a curve costs, in words, where it takes so long that it waits for a click; else None."""
+    if line.orders == 1 and not is_oracle(line):
+        return None
+    cost = cache.oracle_cost(view.checkpoint, replace(line.experiment, criterion=next(iter(ORACLES)), ks=None, seed=0))
+    if cost.linear:
+        return None
+    if line.orders > 1:
+        return f"{line.orders * len(ks):,} pruned networks on all test {view.examples}"
+    return f"{cost.networks:,} pruned networks on {cost.images:,} {line.experiment.ranked_on} {view.examples}"
+
+
+def start(view: View, lines: list[Line], ks: tuple[int, ...]) -> dict[str, Job]:
+    """The jobs of the curves, by name; one that takes long starts on a click, under what it costs."""
+    some = None if len(ks) == view.channels + 1 else ks
+    jobs = {}
+    with st.container():
+        for line in lines:
+            cost, key = dear(view, line, ks), (view.checkpoint.sha256, line, some)
+            if cost is None or key in st.session_state.get(STARTED, ()):
+                jobs[line.name] = job_of(view, line, some)
+                continue
+            with st.container(horizontal=True, vertical_alignment="center"):
+                st.markdown(f":material/hourglass: **{line.title}**: {cost}, which takes a while.", width="content")
+                st.button("Start", key=f"start {line}", icon=":material/play_arrow:", on_click=remember, args=(key,))
+    return jobs
+
+
+def remember(key: tuple[object, ...]) -> None:
+    """Start a curve that takes long; for callbacks."""
+    st.session_state.setdefault(STARTED, set()).add(key)
+
+
+def drawn(jobs: dict[str, Job], ks: tuple[int, ...]) -> dict[str, Sweep | Band]:
+    """The curves so far at the K asked for, by name."""
+    found = {name: cache.curve_or_band(job) for name, job in jobs.items()}
+    return {name: curve.at(ks) for name, curve in found.items() if curve is not None and set(curve.ks) & set(ks)}
+
+
+# What is shown
+
+
+def compare(view: View, lines: list[Line], jobs: dict[str, Job], ks: tuple[int, ...], axis: str, live: bool) -> None:
     """The curves so far, under the progress of those that still run."""
     if live and all(job.finished for job in jobs.values()):
         st.rerun()
     with st.container():
-        for criterion, job in jobs.items():
-            controls.notes(job)
-            controls.progress(job, f"{CRITERIA[criterion].title}: {controls.sweeping(job, view.layer).lower()}")
-    table = curves(jobs, ks)
-    if table.empty:
-        st.skeleton(height=460)
+        progress(view, lines, jobs)
+    found = drawn(jobs, ks)
+    if not found:
+        st.skeleton(height=560)
         return
-    controls.draw(charts.compare_curves(table, axis), key="curves")
-    found = [whole for job in jobs.values() if (whole := cache.curve(job)) is not None]
-    done = [whole.done for whole in found]
+    chart = charts.zoomable_curves(report.curve_table(found), axis)
+    with st.container(horizontal=True, gap=None):
+        controls.draw(chart, key="curves", on_select=choose_clicked, selection_mode="pick")
+        st.space(AXIS_ROOM)
     if live:
-        there = min(len(set(whole.ks) & set(ks)) for whole in found)
-        st.caption(
-            f":material/autorenew: So far over {min(done):,} {view.examples}, at {there} of {len(ks)} K; "
-            "the bands narrow as more come in."
-        )
+        so_far(view, found, ks)
     else:
-        words = f"{view.layer} of {view.checkpoint.name}, {max(done):,} test {view.examples}, with 95 % intervals."
-        words += f" Drag to pan, scroll to zoom, double-click to see it all.{controls.remarks(found[0])}"
-        about(view, words, table, axis)
+        about(view, words_of(view, found), report.curve_table(found), titles(lines), axis)
+        open_on_prune(lines, found, ks)
 
 
-def curves(jobs: dict[str, Job], ks: tuple[int, ...]) -> pd.DataFrame:
-    """The rows of all curves at the K asked for, in the columns of the CSV file."""
-    found = [whole for job in jobs.values() if (whole := cache.curve(job)) is not None]
-    table = pd.concat(map(cache.accuracy_table, found), ignore_index=True) if found else pd.DataFrame({"k": []})
-    return table[table["k"].isin(ks)].reset_index(drop=True)
+def progress(view: View, lines: list[Line], jobs: dict[str, Job]) -> None:
+    """The jobs that run or wait, the first few with a bar each."""
+    for job in jobs.values():
+        controls.notes(job)
+    unfinished = [line for line in lines if line.name in jobs and not jobs[line.name].finished]
+    for line in unfinished[:SHOWN]:
+        job = jobs[line.name]
+        controls.progress(job, f"{line.title}: {controls.sweeping(job, view.layer).lower()}")
+    if len(unfinished) > SHOWN:
+        st.caption(f"{len(unfinished) - SHOWN} more wait their turn.")
 
 
-def zoomed(view: View, table: pd.DataFrame, axis: str, share: float) -> None:
-    """The curves once more, up to a share of the channels."""
-    st.subheader(f"The first {100 * share:.0f} % of the channels")
-    first = charts.up_to(table, share)
-    controls.draw(charts.compare_curves(first, axis, height=340, close=True), key="zoomed")
-    about(view, "The accuracy axis does not begin at zero.", first, axis, close=True)
+def so_far(view: View, found: dict[str, Sweep | Band], ks: tuple[int, ...]) -> None:
+    """How much of the curves is there."""
+    done = min(curve.done for curve in found.values())
+    there = min(len(set(curve.ks) & set(ks)) for curve in found.values())
+    st.caption(
+        f":material/autorenew: So far over {done:,} {view.examples}, at {there} of {len(ks)} K; "
+        "the bands narrow as more come in."
+    )
 
 
-def about(view: View, words: str, table: pd.DataFrame, axis: str, close: bool = False) -> None:
-    """What stands under a chart: words, and the chart as a figure for print."""
+def words_of(view: View, found: dict[str, Sweep | Band]) -> str:
+    """What the curves are, and what can be done with them."""
+    done = max(curve.done for curve in found.values())
+    bands = [curve for curve in found.values() if isinstance(curve, Band)]
+    sweeps = [curve for curve in found.values() if isinstance(curve, Sweep)]
+    random = f" Of {len(bands[0].sweeps)} random orders the mean, and where 95 % of further ones fall." if bands else ""
+    return (
+        f"{view.layer} of {view.checkpoint.name}, {done:,} test {view.examples}, with 95 % intervals.{random} "
+        f"Click a point to choose it for Prune.{controls.remarks(sweeps[0]) if sweeps else ''}"
+    )
+
+
+def about(view: View, words: str, table: pd.DataFrame, named: dict[str, str], axis: str, close: bool = False) -> None:
+    """What stands under a chart: words, and the chart as a figure for print; `named` has the curves' titles."""
     kind = "zoom" if close else "curves"
-    name = controls.file_name(view, *dict.fromkeys(table["criterion"]), view.experiment.mode, axis, kind)
-    curves = {CRITERIA[name].title: rows for name, rows in table.groupby("criterion", sort=False)}
+    name = file_name(view, list(dict.fromkeys(table["criterion"])), axis, kind)
+    curves = {named[name]: rows for name, rows in table.groupby("criterion", sort=False)}
     draw = partial(figures.accuracy_figure, curves, axis, close)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(words)
         controls.figure_button(partial(cache.figure_file, draw), name, kind)
 
 
-def table_of(view: View, jobs: dict[str, Job], ks: tuple[int, ...]) -> None:
-    """Accuracy at each K, a column a ranking, and the file with every number."""
-    table = curves(jobs, ks)
+def zoomed(view: View, table: pd.DataFrame, named: dict[str, str], axis: str, share: float) -> None:
+    """The curves once more, up to a share of the channels, as lab D shows them."""
+    st.subheader(f"The first {100 * share:.0f} % of the channels")
+    first = charts.up_to(table, share)
+    controls.draw(charts.compare_curves(first, axis, height=340, close=True), key="zoomed")
+    about(view, "The accuracy axis does not begin at zero.", first, named, axis, close=True)
+
+
+def titles(lines: list[Line]) -> dict[str, str]:
+    """The curves' titles by their names."""
+    return {line.name: line.title for line in lines}
+
+
+def file_name(view: View, names: Sequence[str], *more: str) -> str:
+    """A file name that says which curves are in it, as long as they are few."""
+    few = names if len(names) <= NAMED else [f"{len(names)}-curves"]
+    return controls.file_name(view, "-".join(few), view.experiment.mode, *more)
+
+
+def choose_clicked() -> None:
+    """Choose the curve and the K of the point that was clicked."""
+    picked = st.session_state["curves"].selection.pick
+    if picked:
+        st.session_state.update({"open curve": picked[0]["criterion"], "open k": int(picked[0]["k"])})
+
+
+def open_on_prune(lines: list[Line], found: dict[str, Sweep | Band], ks: tuple[int, ...]) -> None:
+    """A curve and a K, and a link to them on Prune."""
+    there = {line.name: line for line in lines if line.name in found}
+    if st.session_state.get("open k") not in ks:
+        st.session_state["open k"] = ks[len(ks) // 2]
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        name = st.selectbox("Curve", list(there), key="open curve", width=280)
+        k = st.selectbox("K", ks, key="open k", width=120)
+        label = f"Open {name} at K = {k} on Prune"
+        link = controls.link_to(there[name].experiment, k)
+        st.page_link(PRUNE, label=label, icon=":material/content_cut:", query_params=link)
+
+
+def summary(view: View, lines: list[Line], found: dict[str, Sweep | Band], ks: tuple[int, ...]) -> None:
+    """What each curve is worth, in a few numbers."""
+    st.subheader("What each is worth")
+    quarters = [ks[(len(ks) - 1) * share // 4] for share in (1, 2, 3)]
+    options, usual = [str(k) for k in ks], [str(k) for k in dict.fromkeys(quarters)]
+    chosen = [int(k) for k in controls.pick_among("Accuracy at K", "at", options, usual)]
+    table = report.summary_table(found, chosen)
+    table.insert(1, "title", [line.title for line in lines if line.name in found])
+    share = st.column_config.NumberColumn(format="percent")
+    st.dataframe(
+        table,
+        column_config={
+            "criterion": st.column_config.TextColumn("Ranked by", pinned=True),
+            "title": st.column_config.TextColumn("In words"),
+            **dict.fromkeys([f"K = {k}" for k in chosen], share),
+            "area": st.column_config.NumberColumn("Area", format="percent", help=AREA),
+            "within": st.column_config.NumberColumn("Within 1 point up to K", format="%g", help=WITHIN),
+        },
+        hide_index=True,
+        height="content",
+        alt="Accuracy at a few K, area under the curve and the largest K that costs at most a point",
+    )
+    said = flattery(view, lines, found) + [
+        looked_at(view, line) for line in lines if line.name in found and is_oracle(line)
+    ]
+    st.markdown("\n".join(f"- {sentence}" for sentence in said))
+
+
+AREA = (
+    "The area under accuracy against the share of channels pruned, 0 to 1, by trapezoids: the mean accuracy over all "
+    "K. Only for curves from K = 0 to all channels."
+)
+WITHIN = (
+    "The largest K whose accuracy is surely at most one point below that of K = 0: the 95 % interval of the change, "
+    "paired image by image (McNemar's counts; Agresti and Min 2005), lies above −1 point. Of random orders the median."
+)
+
+
+def flattery(view: View, lines: list[Line], found: dict[str, Sweep | Band]) -> list[str]:
+    """What choosing on the test images flatters: a sentence for each criterion that was ranked on others, too."""
+    there = [line for line in lines if isinstance(found.get(line.name), Sweep)]
+    on_test = {line.experiment.criterion: line for line in there if line.experiment.ranked_on == cache.TEST}
+    pairs = [(on_test.get(line.experiment.criterion, line), line) for line in there]
+    return [compared(view, first, other, found) for first, other in pairs if first is not other]
+
+
+def compared(view: View, first: Line, other: Line, found: dict[str, Sweep | Band]) -> str:
+    """One sentence of numbers: a criterion ranked on the test images against the same ranked on others."""
+    one, two = found[first.name], found[other.name]
+    assert isinstance(one, Sweep) and isinstance(two, Sweep)
+    by = difference(one, two)
+    title, split = criterion_named(first.experiment.criterion).title, other.experiment.ranked_on
+    flatters = "flatters it by" if by.mean > 0 else "does not flatter it: it comes out lower by"
+    largest = f"{by.largest:+.2f}".replace("-", "−")
+    return (
+        f"**{title}**: choosing on the very test {view.examples} that it is measured on, instead of the {split} "
+        f"{view.examples}, {flatters} {abs(by.mean):.2f} points on average; the largest difference is {largest} points, "
+        f"at K = {by.k}."
+    )
+
+
+def is_oracle(line: Line) -> bool:
+    """Whether a greedy search made the curve's order."""
+    return line.experiment.criterion in ORACLES
+
+
+def looked_at(view: View, line: Line) -> str:
+    """What an oracle looked at."""
+    cost = cache.oracle_cost(view.checkpoint, replace(line.experiment, ks=None))
+    return (
+        f"**{line.title}** tried {cost.networks:,} pruned networks on {cost.images:,} {line.experiment.ranked_on} "
+        f"{view.examples} and picked by what it saw there: on those its curve is better than on any others."
+    )
+
+
+def table_of(view: View, lines: list[Line], jobs: dict[str, Job], ks: tuple[int, ...]) -> None:
+    """Accuracy at each K, a column a curve, and the file with every number: of a band, those of each order."""
+    found = drawn(jobs, ks)
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.subheader("Every number", width="content")
-        controls.csv_button(table, controls.file_name(view, "-".join(jobs), view.experiment.mode))
-    wide = table.pivot(index="k", columns="criterion", values="accuracy")[list(dict.fromkeys(table["criterion"]))]
-    percent = {name: st.column_config.NumberColumn(CRITERIA[name].title, format="percent") for name in jobs}
+        rows = pd.concat([report.rows_of(curve) for curve in found.values()], ignore_index=True)
+        controls.csv_button(rows, file_name(view, list(found)))
+    table = report.curve_table(found)
+    wide = table.pivot(index="k", columns="criterion", values="accuracy")[list(found)]
+    named = titles(lines)
+    percent = {name: st.column_config.NumberColumn(named[name], format="percent") for name in found}
     st.dataframe(
         wide, column_config={"k": st.column_config.NumberColumn("K"), **percent}, alt="Accuracy at each K", height=420
     )
 
 
-def one(view: View, criterion: str, ks: tuple[int, ...] | None) -> Experiment:
-    """The view's experiment with another ranking."""
-    random = criterion == "random"
-    return replace(view.experiment, criterion=criterion, seed=view.experiment.seed if random else 0, ks=ks)
-
-
 with controls.page():
     view = controls.pick_view(criterion=MEAN)
-    criteria = controls.pick_several("Rank the channels by", "criteria", list(CRITERIA), USUAL)
+    lines = pick_lines(view)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         ks = controls.pick_ks(view)
         axis = controls.pick_option("Axis", "axis", list(charts.AXES), help="K, or K as a share of the channels.")
         zoom = controls.pick_option(
             "Zoom", "zoom", list(ZOOMS), help="A second chart, up to this share of the channels."
         )
-    if not criteria:
+    if not lines:
         st.info("Choose at least one ranking to see its curve.", icon=":material/touch_app:")
         st.stop()
-    some = None if len(ks) == view.channels + 1 else ks
-    ask = {name: partial(cache.sweep, view.checkpoint, one(view, name, some)) for name in criteria}
-    jobs = {name: start() for name, start in ask.items()}
+    if len(lines) > MOST:
+        st.info(f"These are the first {MOST} of {len(lines)} curves: more could not be told apart.")
+        lines = lines[:MOST]
+    jobs = start(view, lines, ks)
+    if not jobs:
+        st.stop()
     controls.first_look(list(jobs.values())[-1])
     live = not all(job.finished for job in jobs.values())
-    st.fragment(compare, run_every=controls.POLL if live else None)(view, jobs, ks, axis, live)
-    for name, job in jobs.items():
-        if job.finished and job.result is None:
-            controls.show_end(job, f"{CRITERIA[name].title}: {controls.sweeping(job, view.layer).lower()}", ask[name])
-    if not curves(jobs, ks).empty and not live:
+    st.fragment(compare, run_every=controls.POLL if live else None)(view, lines, jobs, ks, axis, live)
+    some = None if len(ks) == view.channels + 1 else ks
+    for line in lines:
+        job = jobs.get(line.name)
+        if job is not None and job.finished and job.result is None:
+            what = f"{line.title}: {controls.sweeping(job, view.layer).lower()}"
+            controls.show_end(job, what, partial(job_of, view, line, some))
+    found = drawn(jobs, ks)
+    if found and not live:
         if ZOOMS[zoom]:
-            zoomed(view, curves(jobs, ks), axis, ZOOMS[zoom])
-        table_of(view, jobs, ks)
+            zoomed(view, report.curve_table(found), titles(lines), axis, ZOOMS[zoom])
+        summary(view, lines, found, ks)
+        table_of(view, lines, jobs, ks)
