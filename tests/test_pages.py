@@ -128,6 +128,16 @@ def test_a_link_to_a_lab_opens_it_as_assigned_with_both_curves(real_cifar10):
     assert "As scripted" in at.get("vega_lite_chart")[0].proto.spec
 
 
+def test_the_sweep_of_a_lab_is_on_its_own_k_with_a_curve_for_each_way(real_cifar10):
+    at = visit("sweep", lab="A")
+    assert at.slider(key="ks").value == (0, 30) and at.number_input(key="step").value == 2
+    spec = at.get("vega_lite_chart")[0].proto.spec
+    assert "As assigned" in spec and "As scripted" in spec
+    at.sidebar.button_group(key="lab").select("E")
+    at = settle(at)
+    assert at.slider(key="ks").value == (0, 64) and "By L2 norm" in at.get("vega_lite_chart")[0].proto.spec
+
+
 def test_a_labs_other_way_is_one_click_away(real_cifar10):
     at = visit(lab="A")
     at.main.button_group(key="variant").select("As scripted")

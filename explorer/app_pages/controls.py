@@ -138,7 +138,7 @@ def open_variant(lab: Lab, variant: Variant, keep: Collection[str] = ()) -> None
     st.session_state.update({key: value for key, value in values.items() if key not in keep})
 
 
-def lab_box(view: View, maps: bool = False) -> None:
+def lab_box(view: View, ways: bool = True, maps: bool = False) -> None:
     """What the view's lab did and what its ways change, with a switch between them, and one to its layout of `maps`."""
     with st.container(border=view.lab is not None):
         if view.lab is None:
@@ -146,6 +146,8 @@ def lab_box(view: View, maps: bool = False) -> None:
         lab, current = view.lab, view.variant
         st.markdown(f":material/school: **Lab {lab.name}, {lab.title}.** {lab.did}")
         st.markdown(lab.differs)
+        if not ways:
+            return
         st.session_state["variant"] = current.title if current else None
         with st.container(horizontal=True, vertical_alignment="center"):
             st.segmented_control(
@@ -333,7 +335,6 @@ def pick_orders(fewest: int, most: int) -> int:
 def pick_ks(view: View) -> tuple[int, ...]:
     """The K of a curve: first, last and step."""
     channels = view.channels
-    _start_afresh(view)
     fix = f"are no first and last K: give two whole numbers from 0 to {channels}; showing all"
     note_link("ks", lambda raw: _is_range(raw, channels), fix, "K")
     if not view.experiment.ks:
@@ -346,8 +347,11 @@ def pick_ks(view: View) -> tuple[int, ...]:
     return tuple(range(first, last + 1, int(step)))
 
 
-def _start_afresh(view: View) -> None:
-    """The K and axis of the view's lab, or else every K, where the layer or the lab is another than before."""
+def start_afresh(view: View) -> None:
+    """The K and axis of the view's lab, or else every K, where the layer or the lab is another than before.
+
+    Comes before the pickers of the Sweep page.
+    """
     lab = view.lab if view.lab and view.lab.layer == view.layer else None
     whose, before = (view.checkpoint.sha256, view.layer, lab and lab.name), st.session_state.get("ks of")
     if whose == before:
@@ -358,7 +362,7 @@ def _start_afresh(view: View) -> None:
     first, last, step = lab.ks if lab else (0, view.channels, 1)
     values: dict[str, Any] = {"ks": (first, last), "step": step}
     if lab:
-        values |= {"axis": lab.axis, "zoom": lab.zoom}
+        values |= {"axis": lab.axis, "zoom": lab.zoom, "criteria": []}
     keep = set() if before else set(st.query_params)  # what a link says stands
     st.session_state.update({key: value for key, value in values.items() if key not in keep})
 

@@ -35,11 +35,14 @@ class Line:
     name: str
     experiment: Experiment
     orders: int = 1
+    label: str = ""  # of a lab's own way of doing it
 
     @property
     def title(self) -> str:
         """What it is, in words."""
         title = criterion_named(self.experiment.criterion).title
+        if self.label:
+            return self.label
         if self.orders > 1:
             return f"{title}, {self.orders} orders"
         return f"{title}, ranked on {self.experiment.ranked_on}" if " on " in self.name else title
@@ -59,9 +62,21 @@ def pick_lines(view: View) -> list[Line]:
         orders = controls.pick_orders(*ORDERS)
     names = [name for name in criteria if name != RANDOM] + [f"{name}{REVERSED}" for name in turned]
     lines = [line for name in [*names, *(f"{ORACLE}{name}" for name in oracles)] for line in ranked(view, name, others)]
+    lines = lab_lines(view) + lines
     if RANDOM in criteria:
         lines.append(Line(RANDOM, asked(view, RANDOM, seed=view.experiment.seed), orders))
     return lines
+
+
+def lab_lines(view: View) -> list[Line]:
+    """The curves of the view's lab, one for each way of doing it."""
+    lab = view.lab
+    if lab is None or lab.layer != view.layer:
+        return []
+    return [
+        Line(way.title, lab.experiment(way, view.channels), label=f"Lab {lab.name}, {way.title.lower()}")
+        for way in lab.variants
+    ]
 
 
 ORACLE = "oracle-"
@@ -334,6 +349,8 @@ def table_of(view: View, lines: list[Line], jobs: dict[str, Job], ks: tuple[int,
 
 with controls.page():
     view = controls.pick_view(criterion=MEAN)
+    controls.lab_box(view, ways=False)
+    controls.start_afresh(view)
     lines = pick_lines(view)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         ks = controls.pick_ks(view)
