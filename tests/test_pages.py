@@ -814,7 +814,7 @@ def test_what_stopped_says_why_and_can_be_resumed_or_removed(own_folder):
     (own_folder / "lost.resume.pt").write_bytes(b"x" * 2_000_000)
     at = look()
     assert [error.value for error in at.error] == [
-        "the \\*loss\\* is no longer finite",
+        "The \\*loss\\* is no longer finite.",
         "Its files are corrupt, or this app did not write them.",
     ]
     assert [warning.value for warning in at.warning] == ["Its process was killed, or the machine stopped."]

@@ -26,8 +26,8 @@ pytestmark = pytest.mark.skipif(processes.fcntl is None, reason="the queue needs
 
 TESTS = Path(__file__).parent
 TINY = (sys.executable, str(TESTS / "tiny.py"))
-PATIENCE = 120  # seconds, for a busy machine
-RECIPE = Recipe(epochs=40, batch_size=8, lr=1e-3, seed=3, flip=0.5, noise=0.1)
+PATIENCE = 300  # seconds, for a busy machine
+RECIPE = Recipe(epochs=30, batch_size=8, lr=1e-3, seed=3, flip=0.5, noise=0.1)
 NAME = "simple-cnn_tiny"
 ABOUT = {"model": "simple-cnn", "dataset": "tiny", "recipe": asdict(RECIPE), "description": "mine"}
 
@@ -80,7 +80,7 @@ def pretend(out: Path, name: str, about: object = ABOUT, **run) -> None:
 
 
 def pretend_epochs(out: Path, name: str, seconds: tuple[float, ...]) -> None:
-    records = [training.Epoch(i, 40, 0.5, 0.8, 0.6, 0.7, each) for i, each in enumerate(seconds, start=1)]
+    records = [training.Epoch(i, 30, 0.5, 0.8, 0.6, 0.7, each) for i, each in enumerate(seconds, start=1)]
     pd.DataFrame(records).to_csv(training.history_path(name, out), index=False)
 
 
@@ -129,7 +129,7 @@ def test_killed_at_random_moments_it_ends_with_the_same_weights(out, whole):
     assert server.stdout.readline() == b"submitted\n"
     log = out / "trainings" / NAME / "log.txt"
     for all_of_them in (False, True):
-        target = epochs_done(out) + random.randint(1, 8)
+        target = epochs_done(out) + random.randint(1, 6)
         until(lambda target=target: epochs_done(out) >= target)
         time.sleep(random.random() / 20)
         job, said, before = known(out).job, log.read_text(), epochs_done(out)
@@ -257,8 +257,9 @@ def test_as_many_threads_and_the_same_data_whoever_resumes(out, monkeypatch):
 def test_the_list_has_the_running_one_first_then_the_queue_then_the_latest(out):
     for name, run in (("old", {"code": 0}), ("new", {"code": 2}), ("gone", {"cancelled": True})):
         pretend(out, name, **run)
-    submit(out, name="first")
-    submit(out, replace(RECIPE, epochs=1), name="second")
+    waiting = Queue(trainings.queue(out).folder, (sys.executable, "-c"))
+    for name in ("first", "second"):
+        waiting.submit(name, processes.Request(["import time; time.sleep(600)"], ABOUT, "x"))
     wait_for(out, RUNNING, "first")
     assert [(each.name, each.state) for each in trainings.list_trainings(out)] == [
         ("first", RUNNING),
@@ -267,8 +268,7 @@ def test_the_list_has_the_running_one_first_then_the_queue_then_the_latest(out):
         ("new", FAILED),
         ("old", DONE),
     ]
-    trainings.queue(out).cancel("first")
-    wait_for(out, DONE, "second")
+    trainings.queue(out).cancel("second")
 
 
 @pytest.mark.parametrize(

@@ -263,9 +263,9 @@ def pick_schedule(fitting: Sequence[str], channels: int) -> tuple[str, tuple[int
 
 def pick_setting(name: str, option: Option, default: Any) -> Any:
     """One field of a recipe, as `option` describes it; `default` is the network's own value."""
-    key, label, title = f"train_{name}", option.title.capitalize(), option.title
+    key, label, title = f"train_{name}", sentence(option.title), option.title
     if option.choices:
-        return pick_named(label, key, option.choices, default, f"no {title}", help=option.help.capitalize())
+        return pick_named(label, key, option.choices, default, f"no {title}", help=sentence(option.help))
     number = option.kind
     low, high, value, step = number(option.low), number(option.high), number(default), number(option.step)
     kind = "whole number" if number is int else "number"
@@ -274,7 +274,7 @@ def pick_setting(name: str, option: Option, default: Any) -> Any:
     note_link(key, lambda raw: len(raw) == 1 and fits(raw[0]), fix, title)
     shown = None if number is int else "%g"
     try:
-        look = {"step": step, "format": shown, "help": option.help.capitalize()}
+        look = {"step": step, "format": shown, "help": sentence(option.help)}
         return number(st.number_input(label, low, high, value, **look, **_linked(key)))
     except OverflowError:  # Streamlit stumbles over a link to infinity, which the note names
         return value
@@ -781,6 +781,11 @@ def file_name(view: View, *more: str) -> str:
 def plain_name(*parts: str) -> str:
     """A file name of parts that may hold anything."""
     return "_".join(re.sub(r"[^A-Za-z0-9.-]+", "-", part) for part in parts)
+
+
+def sentence(text: str) -> str:
+    """With a capital letter at the beginning; the others stay as they are."""
+    return text[:1].upper() + text[1:]
 
 
 def plain(text: str) -> str:

@@ -53,10 +53,8 @@ def new_training(found: list[Training]) -> None:
         usual = USUAL_DATA if USUAL_DATA in fitting else fitting[0]
         dataset = controls.pick_named("Images", "data", fitting, usual, f"no data set that fits {model}")
     with st.container():
-        bundled = (
-            " Of the images, the 10,000 that come with the app." if data.availability(dataset) == "bundled" else ""
-        )
-        st.caption(model_info(model).description + bundled)
+        few = "It learns from the 10,000 images that come with the app."
+        st.caption(f"{model_info(model).description} {few if data.availability(dataset) == 'bundled' else ''}")
         there = controls.has_data(dataset, why="This training needs")
     free = trainings.free_name(model, dataset)
     with fields():
@@ -192,9 +190,9 @@ def done(each: Training) -> None:
 
 def stopped(each: Training) -> None:
     """Why it stopped, with the ways on: resume or remove."""
-    said = each.job.last_words()
     if each.state == FAILED:
-        st.error(controls.plain(said.removeprefix("error: ")) or "It said nothing.", icon=":material/error:")
+        said = controls.sentence(each.job.last_words().removeprefix("error: ")) or "It said nothing"
+        st.error(f"{controls.plain(said)}.", icon=":material/error:")
     elif each.state == INTERRUPTED:
         st.warning("Its process was killed, or the machine stopped.", icon=":material/power_off:")
     finished, recipe = len(trainings.history(each.name)), each.recipe
