@@ -30,7 +30,8 @@ from explorer.training import check_held_out, held_out_of
 SPLITS = ("test", "train")
 HELD_OUT = "held-out"  # the images that the network was validated on as it was trained
 RANKED_ON = (*SPLITS, HELD_OUT)
-ORDERS = (20, 500)  # how many random orders a band may have
+ORDERS = (20, 200)  # how many random orders a band may have
+BAND_BYTES = 2**28  # of its predictions
 BATCH_SIZE = 250  # the fastest of 50 … 1000 on two cores, and little memory
 
 
@@ -253,6 +254,13 @@ def seeds_of(experiment: Experiment, checkpoint: Checkpoint, orders: int) -> lis
         raise ValueError(f"{orders} orders are outside {fewest}…{most}")
     if experiment.criterion != "random":
         raise ValueError(f"several orders need the criterion random, not {experiment.criterion!r}")
+    ks = check_ks(experiment.ks, conv_layer(checkpoint.model, experiment.layer).out_channels)
+    images = batches_of(checkpoint, experiment.split, experiment.limit).n
+    if orders * len(ks) * images > BAND_BYTES:
+        raise ValueError(
+            f"{orders} orders of {len(ks)} K on {images:,} images are too much to keep; "
+            f"choose at most {BAND_BYTES // (len(ks) * images)} orders, or fewer K"
+        )
     return [replace(experiment, seed=experiment.seed + order) for order in range(orders)]
 
 

@@ -367,7 +367,7 @@ def test_bench_prints_the_promised_json(capsys):
         (f"sweep {FASHION} --schedule daily", "unknown schedule 'daily'; choose one of: once, rerank"),
         (f"sweep {FASHION} --criterion bn-scale", "layer 'conv2' has no batch norm with a scale right behind it"),
         (f"sweep {FASHION} --criterion best-reversed", "unknown criterion 'best-reversed'; choose one of: mean, "),
-        (f"sweep {FASHION} --criterion random --orders 3", "3 orders are outside 20…500"),
+        (f"sweep {FASHION} --criterion random --orders 3", "3 orders are outside 20…200"),
         (f"sweep {FASHION} --orders 20", "several orders need the criterion random, not 'mean'"),
         (f"sweep {FASHION} --mode best", "unknown mode 'best'; choose one of: filter, weights"),
         (f"sweep {FASHION} --rank-on val", "unknown split 'val'; choose one of: test, train"),

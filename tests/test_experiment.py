@@ -173,15 +173,20 @@ def test_the_oracle_as_an_experiment():
     assert best.area > mean.area and (best.correct[1:] >= mean.correct[1:]).mean() > 0.8
 
 
-def test_a_band_is_the_sweeps_of_its_seeds():
+def test_a_band_is_the_sweeps_of_its_seeds(monkeypatch):
     checkpoint = checkpoints.load(FASHION)
     experiment = Experiment(FASHION, "conv2", "random", seed=5, limit=100, ks=(0, 8, 20))
     band = last(band_of(experiment, checkpoint, 20))
     assert [each.run.seed for each in band.sweeps] == list(range(5, 25))
     alone = last(sweep_of(Experiment(FASHION, "conv2", "random", seed=7, limit=100, ks=(0, 8, 20)), checkpoint))
     assert np.array_equal(band.sweeps[2].predictions, alone.predictions) and band.sweeps[2].run == alone.run
-    with pytest.raises(ValueError, match="19 orders are outside 20…500"):
+    with pytest.raises(ValueError, match="19 orders are outside 20…200"):
         next(band_of(experiment, checkpoint, 19))
+    monkeypatch.setattr("explorer.experiment.BAND_BYTES", 3 * 100 * 25)
+    with pytest.raises(
+        ValueError, match="26 orders of 3 K on 100 images are too much to keep; choose at most 25 orders"
+    ):
+        next(band_of(experiment, checkpoint, 26))
     with pytest.raises(ValueError, match="several orders need the criterion random, not 'mean'"):
         next(band_of(Experiment(FASHION, "conv2"), checkpoint, 20))
 

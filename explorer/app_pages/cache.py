@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 TEST = "test"  # accuracies are always measured on this split
-TABS = 40  # finished results kept: a few views of a few tabs, each with the curves of a whole comparison
+TABS = 32  # finished results kept: a few views of a few tabs, each with the curves of a whole comparison
 GPU = resolve_device(None).type == "cuda"  # where bfloat16 is faster than float32; on a CPU it is often slower
 
 

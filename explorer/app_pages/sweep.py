@@ -24,7 +24,6 @@ SHOWN = 3  # progress bars
 PRUNE = "explorer/app_pages/prune.py"
 NAMED = 5  # curves in a file's name
 AXIS_ROOM = 88  # pixels that the axis of two charts in one takes beyond its width
-STARTED = "curves that were started"
 ZOOMS = {"none": 0.0, "0.1": 0.1, "0.25": 0.25, "0.5": 0.5}  # shares of the channels
 
 
@@ -98,15 +97,19 @@ def asked(view: View, criterion: str, **changes: Any) -> Experiment:
     return replace(view.experiment, **{"criterion": criterion, "seed": 0, **once, **changes})
 
 
+def at_ks(experiment: Experiment, ks: tuple[int, ...] | None) -> Experiment:
+    """The experiment at the K asked for, None meaning all; where channels are ranked again at each, they stay."""
+    return experiment if experiment.ks else replace(experiment, ks=ks)
+
+
 # The work behind them
 
 
-def job_of(view: View, line: Line, ks: tuple[int, ...] | None, again: bool = False) -> Job:
-    """The job of a curve at the K asked for; None means all."""
-    experiment = line.experiment if line.experiment.ks else replace(line.experiment, ks=ks)
+def job_of(view: View, line: Line, again: bool = False) -> Job:
+    """The job of a curve."""
     if line.orders > 1:
-        return cache.band(view.checkpoint, experiment, line.orders, again)
-    return cache.sweep(view.checkpoint, experiment, again)
+        return cache.band(view.checkpoint, line.experiment, line.orders, again)
+    return cache.sweep(view.checkpoint, line.experiment, again)
 
 
 def dear(view: View, line: Line, ks: tuple[int, ...]) -> str | None:
@@ -114,7 +117,7 @@ def dear(view: View, line: Line, ks: tuple[int, ...]) -> str | None:
     if line.orders == 1 and not is_oracle(line):
         return None
     cost = cache.oracle_cost(view.checkpoint, replace(line.experiment, criterion=next(iter(ORACLES)), ks=None, seed=0))
-    if cost.linear:
+    if cost.linear or cache.is_known(view.checkpoint, line.experiment, line.orders):
         return None
     if line.orders > 1:
         return f"{line.orders * len(ks):,} pruned networks on all test {view.examples}"
@@ -122,24 +125,19 @@ def dear(view: View, line: Line, ks: tuple[int, ...]) -> str | None:
 
 
 def start(view: View, lines: list[Line], ks: tuple[int, ...]) -> dict[str, Job]:
-    """The jobs of the curves, by name; one that takes long starts on a click, under what it costs."""
-    some = None if len(ks) == view.channels + 1 else ks
+    """The jobs of the curves, by name; one that takes long starts on a click, beside what it costs."""
     jobs = {}
     with st.container():
         for line in lines:
-            cost, key = dear(view, line, ks), (view.checkpoint.sha256, line, some)
-            if cost is None or key in st.session_state.get(STARTED, ()):
-                jobs[line.name] = job_of(view, line, some)
+            cost = dear(view, line, ks)
+            if cost is None:
+                jobs[line.name] = job_of(view, line)
                 continue
             with st.container(horizontal=True, vertical_alignment="center"):
                 st.markdown(f":material/hourglass: **{line.title}**: {cost}, which takes a while.", width="content")
-                st.button("Start", key=f"start {line}", icon=":material/play_arrow:", on_click=remember, args=(key,))
+                key, icon = f"start {line}", ":material/play_arrow:"
+                st.button("Start", key=key, icon=icon, on_click=job_of, args=(view, line))
     return jobs
-
-
-def remember(key: tuple[object, ...]) -> None:
-    """Start a curve that takes long; for callbacks."""
-    st.session_state.setdefault(STARTED, set()).add(key)
 
 
 def drawn(jobs: dict[str, Job], ks: tuple[int, ...]) -> dict[str, Sweep | Band]:
@@ -312,8 +310,8 @@ def compared(view: View, first: Line, other: Line, found: dict[str, Sweep | Band
     largest = f"{by.largest:+.2f}".replace("-", "−")
     return (
         f"**{title}**: choosing on the very test {view.examples} that it is measured on, instead of the {split} "
-        f"{view.examples}, {flatters} {abs(by.mean):.2f} points on average; the largest difference is {largest} points, "
-        f"at K = {by.k}."
+        f"{view.examples}, {flatters} {abs(by.mean):.2f} points on average; the largest difference is {largest} "
+        f"points, at K = {by.k}."
     )
 
 
@@ -364,18 +362,19 @@ with controls.page():
     if len(lines) > MOST:
         st.info(f"These are the first {MOST} of {len(lines)} curves: more could not be told apart.")
         lines = lines[:MOST]
+    some = None if len(ks) == view.channels + 1 else ks
+    lines = [replace(line, experiment=at_ks(line.experiment, some)) for line in lines]
     jobs = start(view, lines, ks)
     if not jobs:
         st.stop()
     controls.first_look(list(jobs.values())[-1])
     live = not all(job.finished for job in jobs.values())
     st.fragment(compare, run_every=controls.POLL if live else None)(view, lines, jobs, ks, axis, live)
-    some = None if len(ks) == view.channels + 1 else ks
     for line in lines:
         job = jobs.get(line.name)
         if job is not None and job.finished and job.result is None:
             what = f"{line.title}: {controls.sweeping(job, view.layer).lower()}"
-            controls.show_end(job, what, partial(job_of, view, line, some))
+            controls.show_end(job, what, partial(job_of, view, line))
     found = drawn(jobs, ks)
     if found and not live:
         if ZOOMS[zoom]:
