@@ -15,6 +15,14 @@ from explorer.data import DATASETS
 from explorer.models import MODELS
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_results_of_the_users(tmp_path_factory):
+    """No test, and no server that a test starts, reads or writes the project's own results."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EXPLORER_RESULTS", str(tmp_path_factory.mktemp("session-results")))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def results(tmp_path_factory, monkeypatch):
     """The folder of saved results: an empty one for each test."""

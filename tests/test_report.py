@@ -113,7 +113,7 @@ def test_a_table_says_which_run_and_k_it_is_of():
     table = report.identified(report.class_table(result, 1), result, 1)
     header = report.csv_bytes(table).decode().splitlines()
     assert header[0] == (
-        "checkpoint,checkpoint_sha256,dataset,split,layer,criterion,ranked_on,mode,seed,schedule,k,gone,channels,"
+        "checkpoint,checkpoint_sha256,dataset,split,layer,criterion,ranked_on,mode,seed,schedule,dtype,k,gone,channels,"
         "class,n,correct,accuracy,low,high,before,change"
     )
     assert header[1].startswith("net,,,,conv,mean,,filter,0,once,1,1,2,a,2,1,0.5,") and len(header) == 4

@@ -24,6 +24,8 @@ def explore(view: View, job: Job, others: dict[str, Job], live: bool) -> None:
     """Everything that answers to K: look-ups in the sweep. `live` while it, or one of the lab's `others`, streams."""
     top = st.container()
     with top:
+        for other in others.values():
+            controls.notes(other)
         if live:
             controls.progress(job, controls.sweeping(job, view.layer))
             for title, other in others.items():
