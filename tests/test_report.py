@@ -116,7 +116,7 @@ def test_a_table_says_which_run_and_k_it_is_of():
         "checkpoint,checkpoint_sha256,dataset,split,layer,criterion,ranked_on,mode,seed,schedule,dtype,k,gone,channels,"
         "class,n,correct,accuracy,low,high,before,change"
     )
-    assert header[1].startswith("net,,,,conv,mean,,filter,0,once,1,1,2,a,2,1,0.5,") and len(header) == 4
+    assert header[1].startswith("net,,,,conv,mean,,filter,0,once,float32,1,1,2,a,2,1,0.5,") and len(header) == 4
 
 
 def test_curves_and_bands_become_points_and_rows():
