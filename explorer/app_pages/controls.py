@@ -24,7 +24,7 @@ from explorer.pruning import MODES
 from explorer.ranking import MAX_SEED, REVERSED, Ranking
 from explorer.recipes import Option
 from explorer.schedule import SCHEDULES
-from explorer.sweep import Sweep
+from explorer.sweep import Band, Sweep
 
 DEFAULT_CHECKPOINT = "simple-cnn_fashion-mnist"
 POLL = 0.3  # seconds between looks at a running job
@@ -724,6 +724,13 @@ def duration(seconds: float) -> str:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def so_far(curves: Sequence[Sweep | Band], ks: Sequence[int], examples: str) -> str:
+    """How many images and K the curves that still stream have at least; `examples` is what the images are called."""
+    images, there = min(curve.done for curve in curves), min(len(set(curve.ks) & set(ks)) for curve in curves)
+    words = f"So far over {images:,} {examples}, at {there} of {len(ks)} K; the bands narrow as more come in."
+    return f":material/autorenew: {words}"
 
 
 def remarks(sweep: Sweep) -> str:

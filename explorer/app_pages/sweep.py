@@ -136,8 +136,13 @@ def start(view: View, lines: list[Line], ks: tuple[int, ...]) -> dict[str, Job]:
             with st.container(horizontal=True, vertical_alignment="center"):
                 st.markdown(f":material/hourglass: **{line.title}**: {cost}, which takes a while.", width="content")
                 key, icon = f"start {line}", ":material/play_arrow:"
-                st.button("Start", key=key, icon=icon, on_click=job_of, args=(view, line))
+                st.button("Start", key=key, icon=icon, on_click=begin, args=(view, line))
     return jobs
+
+
+def begin(view: View, line: Line) -> None:
+    """Start a curve that takes a while; for callbacks."""
+    job_of(view, line)
 
 
 def drawn(jobs: dict[str, Job], ks: tuple[int, ...]) -> dict[str, Sweep | Band]:
@@ -164,7 +169,7 @@ def compare(view: View, lines: list[Line], jobs: dict[str, Job], ks: tuple[int, 
         controls.draw(chart, key="curves", on_select=choose_clicked, selection_mode="pick")
         st.space(AXIS_ROOM)
     if live:
-        so_far(view, found, ks)
+        st.caption(controls.so_far(list(found.values()), ks, view.examples))
     else:
         about(view, words_of(view, found), report.curve_table(found), titles(lines), axis)
         open_on_prune(lines, found, ks)
@@ -180,16 +185,6 @@ def progress(view: View, lines: list[Line], jobs: dict[str, Job]) -> None:
         controls.progress(job, f"{line.title}: {controls.sweeping(job, view.layer).lower()}")
     if len(unfinished) > SHOWN:
         st.caption(f"{len(unfinished) - SHOWN} more wait their turn.")
-
-
-def so_far(view: View, found: dict[str, Sweep | Band], ks: tuple[int, ...]) -> None:
-    """How much of the curves is there."""
-    done = min(curve.done for curve in found.values())
-    there = min(len(set(curve.ks) & set(ks)) for curve in found.values())
-    st.caption(
-        f":material/autorenew: So far over {done:,} {view.examples}, at {there} of {len(ks)} K; "
-        "the bands narrow as more come in."
-    )
 
 
 def words_of(view: View, found: dict[str, Sweep | Band]) -> str:
