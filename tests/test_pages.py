@@ -145,7 +145,7 @@ def test_a_labs_other_way_is_one_click_away(real_cifar10):
     picked = prune_link(at)
     assert (picked["mode"], picked["schedule"], picked["lab"]) == ("weights", "rerank", "A")
     label, value = next(iter((each.label, each) for each in at.metric if each.label == "Channels left"))
-    assert value.value == "0 of 32" and "32 are gone at K = 16" in value.delta, label
+    assert value.value == "0 of 32" and "32 gone at K = 16" in value.delta, label
     at.sidebar.selectbox(key="mode").select("filter")
     at = settle(at)
     assert at.main.button_group(key="variant").value is None

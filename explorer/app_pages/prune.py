@@ -78,7 +78,7 @@ def headline(sweep: Sweep, k: int) -> None:
     gone = sweep.gone_at(k)
     last = f"last to go: channel {sweep.order[gone - 1]}" if gone else "none pruned"
     if gone > k:
-        last = f"{gone} are gone at K = {k}, as channels were ranked again"
+        last = f"{gone} gone at K = {k}: ranked again"
     with st.grid(3, min_column_width=220, gap="small"):
         st.metric(
             f"Accuracy at K = {k}",
