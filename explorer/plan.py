@@ -68,6 +68,7 @@ def make_plan(
     agree with it only as far as a measurement says.
     """
     conv, chosen = conv_layer(model, layer), mode_info(mode)
+    torch.backends.cudnn.allow_tf32 = False  # which would round a GPU's float32 convolutions to 10 bits
     try:
         traced = trace(model).to(device)
     except UntraceableError:

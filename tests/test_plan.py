@@ -203,6 +203,12 @@ def test_a_network_that_mixes_the_images_of_a_batch_is_not_stacked():
     assert plan.linears and not plan.stacks
 
 
+def test_float32_on_a_gpu_is_not_rounded_to_tf32(monkeypatch):
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    make_plan(build("simple-cnn"), "conv2", "filter", torch.randn(2, 3, 32, 32))
+    assert not torch.backends.cudnn.allow_tf32
+
+
 @pytest.mark.parametrize("head", ["linear", "conv", "both"])
 def test_bfloat16_is_close_and_gives_float32_logits(head):
     torch.manual_seed(0)
