@@ -334,17 +334,28 @@ def pick_orders(fewest: int, most: int) -> int:
 
 def pick_ks(view: View) -> tuple[int, ...]:
     """The K of a curve: first, last and step."""
-    channels = view.channels
+    channels, (start, end, usual) = view.channels, _grid(view)
     fix = f"are no first and last K: give two whole numbers from 0 to {channels}; showing all"
     note_link("ks", lambda raw: _is_range(raw, channels), fix, "K")
     if not view.experiment.ks:
-        note_whole("step", 1, channels, 1, "no step")
+        note_whole("step", 1, channels, usual, "no step")
         _forget_unless("step", lambda kept: kept <= channels)
-    first, last = st.slider("From K to K", 0, channels, (0, channels), **_linked("ks"))
+    first, last = st.slider("From K to K", 0, channels, (start, end), **_linked("ks"))
     if view.experiment.ks:  # where channels are ranked again at each K, the sidebar has the step
         return tuple(k for k in view.experiment.ks if first <= k <= last)
-    step = _number("Step", 1, channels, 1, "step", width=140)
+    step = _number("Step", 1, channels, usual, "step", width=140)
     return tuple(range(first, last + 1, int(step)))
+
+
+def _lab_of(view: View) -> Lab | None:
+    """The view's lab, where it stands at the lab's own layer."""
+    return view.lab if view.lab and view.lab.layer == view.layer else None
+
+
+def _grid(view: View) -> tuple[int, int, int]:
+    """First K, last K and step to begin with: the lab's, or else every K."""
+    lab = _lab_of(view)
+    return lab.ks if lab else (0, view.channels, 1)
 
 
 def start_afresh(view: View) -> None:
@@ -352,14 +363,14 @@ def start_afresh(view: View) -> None:
 
     Comes before the pickers of the Sweep page.
     """
-    lab = view.lab if view.lab and view.lab.layer == view.layer else None
+    lab = _lab_of(view)
     whose, before = (view.checkpoint.sha256, view.layer, lab and lab.name), st.session_state.get("ks of")
     if whose == before:
         return
     st.session_state["ks of"] = whose
     if lab is None and before is None:
         return
-    first, last, step = lab.ks if lab else (0, view.channels, 1)
+    first, last, step = _grid(view)
     values: dict[str, Any] = {"ks": (first, last), "step": step}
     if lab:
         values |= {"axis": lab.axis, "zoom": lab.zoom, "criteria": []}
