@@ -141,7 +141,7 @@ def test_killed_at_random_moments_it_ends_with_the_same_weights(out, whole):
         assert kept >= before, "no finished epoch is lost"
         trainings.queue(out).resume(NAME)
         past = len(epochs_in(said))
-        until(lambda past=past: len(epochs_in(log.read_text())) > past)
+        until(lambda past=past: trainings.queue(out).wake() or len(epochs_in(log.read_text())) > past)
         assert epochs_in(log.read_text())[past] == kept + 1, "only the running epoch is repeated"
     server.communicate()
     os.kill(worker_of(log), signal.SIGKILL)
