@@ -1,12 +1,16 @@
 """Charts and figures from plain tables: what they draw, say and write."""
 
 import json
+import tomllib
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from explorer import charts
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
 def curve(ks=range(5), accuracy=(0.9, 0.88, 0.7, 0.4, 0.1), **columns) -> pd.DataFrame:
@@ -224,3 +228,62 @@ def test_a_pair_of_images_stands_side_by_side():
     pair = charts.side_by_side([left, right])
     assert pair.shape == (2, 1, 3, 8) and not pair[..., :4].any() and pair[..., 4:].all()
     assert np.array_equal(charts.side_by_side([left]), left)
+
+
+# Curves that zoom
+
+
+NINE = [f"criterion {i}" for i in range(9)]
+
+
+def parts_of(chart: charts.Chart) -> tuple[list[dict], dict]:
+    """The layers of the curves, and the overview."""
+    above, below = chart.spec["vconcat"]
+    return above["layer"], below
+
+
+@pytest.mark.parametrize(("axis", "highest"), [("k", 4), ("ratio", 1)])
+def test_dragging_in_the_overview_zooms_the_curves_and_a_click_picks_one(axis, highest):
+    chart = charts.zoomable_curves(pd.concat([curve(criterion="mean"), curve(criterion="random")]), axis)
+    above, below = parts_of(chart)
+    brush, pick = (next(each for each in chart.spec["params"] if each["name"] == name) for name in ("zoom", "pick"))
+    assert brush["select"] == {"type": "interval", "encodings": ["x"]} and brush["views"] == [below["name"]]
+    assert pick["select"]["fields"] == ["criterion", "k"] and brush["views"] != pick["views"]
+    for layer in above:
+        assert layer["encoding"]["x"]["scale"]["domain"] == {"param": "zoom"}
+        assert layer["transform"] == [{"filter": {"param": "zoom"}}], "so that the accuracy axis fits what is left"
+    assert below["encoding"]["x"]["field"] == axis and below["encoding"]["x"]["scale"]["domain"] == [0, highest]
+    assert chart.words.startswith("Accuracy against channels pruned: mean 70.00 % at K = 2, random")
+    whole = chart.altair().to_dict()  # validates against the schema
+    assert set(whole["datasets"]) == set(chart.data) == {"curves"}
+
+
+def test_nine_curves_differ_in_colour_dash_and_shape_each():
+    table = pd.concat([curve(criterion=name) for name in NINE])
+    above, _ = parts_of(charts.zoomable_curves(table))
+    for channel in ("strokeDash", "shape"):
+        (looks,) = {
+            json.dumps(each["encoding"][channel]["scale"]["range"]) for each in above if channel in each["encoding"]
+        }
+        assert len({json.dumps(look) for look in json.loads(looks)}) == 9
+    theme = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text())["theme"]
+    assert [len(set(theme[each]["chartCategoricalColors"])) for each in ("light", "dark")] == [9, 9]
+
+
+def test_the_legend_breaks_where_names_are_long():
+    def columns(names):
+        above, _ = parts_of(charts.zoomable_curves(pd.concat([curve(criterion=name) for name in names])))
+        return above[0]["encoding"]["color"]["legend"]["columns"]
+
+    assert columns(["mean", "l1"]) == 2 and columns([f"oracle-accuracy on held-out {i}" for i in range(9)]) == 3
+
+
+def test_the_band_of_random_orders_is_drawn_as_given():
+    table = curve(criterion="random").assign(low=0.1, high=0.95)
+    rows = charts.zoomable_curves(table).data["curves"]
+    assert rows["low"].tolist() == [0.1] * 5 and rows["high"].tolist() == [0.95] * 5
+
+
+def test_an_unknown_axis_of_zoomable_curves_is_refused_by_name():
+    with pytest.raises(ValueError, match="unknown axis 'percent'; choose one of: k, ratio"):
+        charts.zoomable_curves(curve(criterion="mean"), "percent")

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
+from urllib import parse
 
 import pandas as pd
 import pytest
@@ -19,7 +20,6 @@ from explorer.experiment import Experiment, sweep_of
 from explorer.jobs import CANCELLED
 from explorer.models import MODELS, build
 from explorer.processes import Queue, Request
-from explorer.ranking import CRITERIA
 from explorer.recipes import Recipe, recipe_for
 from explorer.report import accuracy_table, scan_table
 from explorer.scan import scan_of
@@ -215,7 +215,7 @@ def test_a_k_too_large_for_the_new_layer_is_cut_to_all_its_channels():
             {"criterion": "best"},
             "The link's criterion “best” is no ranking that fits: choose one of mean, l1, random,",
         ),
-        ({"ranked_on": "all"}, "The link's ranked on “all” is not known: choose one of test, train; showing test."),
+        ({"ranked_on": "all"}, "The link's ranked on “all” is not known: choose one of test, train, held-out; showing"),
         (
             {"mode": "🙂"},
             "The link's mode “🙂” is no mode that fits conv2: choose one of filter, weights; showing filter.",
@@ -260,7 +260,21 @@ def test_a_nonsense_link_gets_one_sentence_and_a_good_default(link, sentence, tr
         ("activations", {"numbers": "roman"}, "choose one of from 0, from 1, none; showing from 0."),
         ("sweep", {"zoom": "7"}, "“7” is not known: choose one of none, 0.1, 0.25, 0.5; showing none."),
         ("prune", {"details": "all"}, "choose one of flips, class table, confusion matrix; showing flips."),
-        ("sweep", {"criteria": ["mean", "best"]}, f"“mean, best” is not known: choose among {', '.join(CRITERIA)}"),
+        (
+            "sweep",
+            {"criteria": ["mean", "best"]},
+            "“mean, best” is not known: choose among mean, l1, random, l2, mean-abs",
+        ),
+        ("sweep", {"criteria": "bn-scale"}, "“bn-scale” is not known: choose among mean, l1, random, l2, mean-abs"),
+        ("sweep", {"reversed": "random"}, "“random” is not known: choose among mean, l1, l2, mean-abs"),
+        ("sweep", {"oracle": "speed"}, "“speed” is not known: choose among accuracy, loss."),
+        ("sweep", {"also": "val"}, "“val” is not known: choose among test, train, held-out."),
+        (
+            "sweep",
+            {"orders": "3"},
+            "“3” is no number of random orders: give a whole number from 20 to 200; showing 20.",
+        ),
+        ("sweep", {"at": ["3", "99"]}, "“3, 99” is not known: choose among 0, 1, 2,"),
         (
             "sweep",
             {"ks": ["3", "99"]},
@@ -307,16 +321,92 @@ def test_flips_can_be_turned_to_the_repaired_ones():
 
 def test_the_sweep_page_shows_the_numbers_of_each_ranking(truth):
     at = visit("sweep")
-    table = at.dataframe[0].value
+    worth, table = at.dataframe[0].value, at.dataframe[1].value
     assert list(table.columns) == ["mean", "l1", "random"]
     assert table["mean"].tolist() == truth["accuracy"].tolist()
-    assert (table.loc[0] == truth["accuracy"][0]).all(), "K = 0 is the same network for all"
+    assert table.loc[0].tolist() == pytest.approx([truth["accuracy"][0]] * 3), "K = 0 is the same network for all"
+    assert worth["criterion"].tolist() == ["mean", "l1", "random"]
+    assert worth["title"].tolist() == ["Mean activation", "L1 norm", "Random, 20 orders"]
+    assert worth.loc[0, ["K = 8", "K = 16", "K = 24"]].tolist() == truth["accuracy"][[8, 16, 24]].tolist()
+    mean = truth["accuracy"].to_numpy()
+    assert worth["area"][0] == pytest.approx((mean[0] / 2 + mean[1:-1].sum() + mean[-1] / 2) / 32)
+
+
+def test_the_random_orders_are_those_of_the_core():
+    at = visit("sweep", criteria="random", seed="3", ks=["0", "32"], step="8")
+    point = checkpoints.load(BUNDLED)
+    *_, band = experiment.band_of(Experiment(BUNDLED, "conv2", "random", seed=3, ks=(0, 8, 16, 24, 32)), point, 20)
+    assert at.dataframe[1].value["random"].tolist() == pytest.approx(band.mean.tolist())
+    assert any("Of 20 random orders the mean, and where 95 % of further ones fall" in each.value for each in at.caption)
+
+
+def test_curves_of_every_kind_are_named_for_what_they_are():
+    at = visit("sweep", criteria=["mean", "l1"], reversed="mean", oracle="loss", also="held-out", step="8")
+    worth = at.dataframe[0].value
+    assert worth["criterion"].tolist() == [
+        "mean on test", "mean on held-out", "l1", "mean-reversed on test", "mean-reversed on held-out",
+        "oracle-loss on test", "oracle-loss on held-out",
+    ]  # fmt: skip
+    areas = dict(zip(worth["criterion"], worth["area"], strict=True))
+    assert areas["oracle-loss on test"] > areas["mean on test"] > areas["mean-reversed on test"]
+    (said,) = [text.value for text in at.markdown if "flatter" in text.value]
+    assert said.count("choosing on the very test images that it is measured on, instead of the held-out images") == 3
+    assert "tried 528 pruned networks on 10,000 test images" in said and "on 1,000 held-out images" in said
+
+
+def test_a_curve_opens_on_prune_with_all_that_makes_it():
+    at = visit("sweep", criteria="mean", reversed="l1", mode="weights", ks=["0", "32"], step="8")
+    at.selectbox(key="open curve").select("l1-reversed")
+    settle(at)
+    at.selectbox(key="open k").select(24)
+    settle(at)
+    (link,) = at.get("page_link")
+    asked = dict(parse.parse_qsl(link.proto.query_string))
+    assert link.proto.label == "Open l1-reversed at K = 24 on Prune"
+    wanted = {"checkpoint": BUNDLED, "layer": "conv2", "criterion": "l1-reversed", "mode": "weights", "k": "24"}
+    assert wanted.items() <= asked.items()
+    there = visit(**asked)
+    accuracy = at.dataframe[1].value["l1-reversed"][24]
+    assert not there.warning and metrics(there)["Accuracy at K = 24"] == percent(accuracy)
+
+
+def test_what_takes_a_while_starts_on_a_click():
+    at = visit("sweep", layer="conv1", criteria="l1", oracle="accuracy", ks=["0", "16"], step="8")
+    assert at.dataframe[0].value["criterion"].tolist() == ["l1"]
+    (start,) = [button for button in at.button if button.label == "Start"]
+    costs = "**Greedy oracle (accuracy)**: 136 pruned networks on 1,000 test images, which takes a while."
+    assert any(costs in text.value for text in at.markdown)
+    assert not cache.is_known(checkpoints.load(BUNDLED), Experiment(BUNDLED, "conv1", "oracle-accuracy", ks=(0, 8, 16)))
+    assert start.key.startswith("start ")
+
+
+def test_more_curves_than_can_be_told_apart_are_cut_with_a_word():
+    every = ["mean", "l1", "l2", "fpgm", "mean-abs", "relu", "apoz", "variance", "taylor"]
+    at = visit("sweep", criteria=every, reversed=["mean", "l1", "l2", "fpgm"], ks=["0", "32"], step="32")
+    assert "the first 12 of 13 curves" in at.info[0].value and len(at.dataframe[0].value) == 12
+
+
+@pytest.mark.parametrize("criterion", ["mean-reversed", "taylor", "oracle-accuracy"])
+def test_every_way_to_order_the_channels_is_on_every_page(criterion):
+    at = visit(criterion=criterion, ranked_on="held-out", k="8")
+    point = checkpoints.load(BUNDLED)
+    *_, whole = sweep_of(Experiment(BUNDLED, "conv2", criterion, ranked_on="held-out", ks=(0, 8)), point)
+    assert not at.warning and metrics(at)["Accuracy at K = 8"] == percent(whole.accuracy[1])
+    assert any("held-out images" in caption.value for caption in at.caption)
+    assert not visit("activations", criterion=criterion, ranked_on="held-out").warning
 
 
 def test_the_sweep_page_keeps_to_the_k_asked_for():
     at = visit("sweep", ks=["4", "20"], step="8", criteria="l1")
-    assert at.dataframe[0].value.index.tolist() == [4, 12, 20]
-    assert list(at.dataframe[0].value.columns) == ["l1"]
+    assert at.dataframe[1].value.index.tolist() == [4, 12, 20]
+    assert list(at.dataframe[1].value.columns) == ["l1"]
+    assert at.dataframe[0].value["area"].isna().all(), "an area needs the whole curve"
+
+
+def test_ranking_again_keeps_to_its_own_k():
+    at = visit("sweep", criteria=["mean", "taylor"], schedule="rerank", step="16")
+    table = at.dataframe[1].value
+    assert table.index.tolist() == [0, 16, 32] and not at.error, "taylor, which cannot be ranked again, is ranked once"
 
 
 def test_no_ranking_chosen_is_an_invitation_not_an_error():
