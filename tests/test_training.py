@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from explorer import checkpoints, training
-from explorer.data import DATASETS, Batches, Split
+from explorer.data import DATASETS, Batches, Split, normalise
 from explorer.evaluation import logits, predict
 from explorer.models import MODELS, build
 from explorer.recipes import Recipe, recipe_for
@@ -346,14 +346,17 @@ def test_accumulated_gradients_are_those_of_one_large_batch(tiny, tmp_path):
         torch.testing.assert_close(small[key], value, rtol=1e-4, atol=1e-6)
 
 
-def test_the_first_epochs_go_over_small_images():
-    images = torch.zeros(2, 1, 8, 8, dtype=torch.uint8)
-    images[:, :, :, 4:] = 255
+def test_the_first_epochs_go_over_cut_outs():
+    images = torch.arange(2 * 64, dtype=torch.uint8).view(2, 1, 8, 8)
     recipe = replace(RECIPE, epochs=4, small=0.5)
-    sizes = [training._prepare(images, recipe, epoch, torch.Generator()).shape[-2:] for epoch in (1, 2, 3, 4)]
-    assert sizes == [(4, 4), (4, 4), (8, 8), (8, 8)]
-    small = training._prepare(images, recipe, 1, torch.Generator())
-    assert small[..., :2].eq(-1).all() and small[..., 2:].eq(1).all()
+    generator = torch.Generator().manual_seed(0)
+    sizes = [training._prepare(images, recipe, epoch, generator).shape[-2:] for epoch in (1, 2, 3, 4)]
+    assert sizes == [(6, 6), (6, 6), (8, 8), (8, 8)]
+    whole = normalise(images, recipe.mean, recipe.std)
+    windows = [whole[..., top : top + 6, left : left + 6] for top in range(3) for left in range(3)]
+    cut = [training._prepare(images, recipe, 1, generator) for _ in range(100)]
+    assert {place for part in cut for place in range(9) if torch.equal(part, windows[place])} == set(range(9))
+    assert all(any(torch.equal(part, window) for window in windows) for part in cut)
 
 
 def test_a_network_of_one_image_size_cannot_start_with_small_images(tiny, tmp_path):
