@@ -141,7 +141,7 @@ def greedy_stream(
     channels = conv_layer(model, layer).out_channels
     plan = make_plan(model, layer, mode, to_device(first[0], target), target)
     cost = _cost(plan, channels, images)
-    trials = _Sums(plan, channels, cost.images) if isinstance(plan, CutNetwork) and cost.linear else _Runs(plan)
+    trials = _Sums(plan, channels) if isinstance(plan, CutNetwork) and cost.linear else _Runs(plan)
     order: list[int] = []
     for seen in trials.look(_first(batches, cost.images), target):
         yield Search((), channels, cost, seen, cost.images)
@@ -214,59 +214,57 @@ class _Runs:
         """Nothing to keep: each trial starts from the whole layer."""
 
 
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """One batch as linear layers see it: their outputs without the channels gone so far, and what else is read."""
+
+    sums: dict[fx.Node, Tensor]  # (N, out)
+    changes: dict[fx.Node, Tensor]  # (P, N, out), what the removal of each channel adds
+    kept: dict[fx.Node, Any]
+    labels: Tensor  # (N,)
+
+
 class _Sums:
     """Tries channels by adding what their removal changes to the outputs of the linear layers behind.
 
-    Kept for all images: these outputs z with the channels that are gone so far, and the change of each channel.
+    The changes of the channels left stay in the first rows, so that a slice of them is a few channels to try.
     """
 
-    def __init__(self, plan: CutNetwork, channels: int, images: int) -> None:
+    def __init__(self, plan: CutNetwork, channels: int) -> None:
         self.plan = plan
-        self.sums: dict[fx.Node, Tensor] = {}  # (N, out)
-        self.changes = {
-            node: weights.new_empty((channels, images, weights.shape[2])) for node, weights in plan.weights.items()
-        }
-        self.batches: list[tuple[slice, dict[fx.Node, Any], Tensor]] = []  # which images; what else is read; labels
+        self.rows = list(range(channels))  # the channel whose change is in each row
+        self.parts: list[_Part] = []
 
     @torch.inference_mode()
     def look(self, batches: Iterable[Batch], device: torch.device) -> Iterator[int]:
         """Run the batches up to the linear layers; yields the images so far."""
-        sums: dict[fx.Node, list[Tensor]] = {node: [] for node in self.changes}
         seen = 0
         for inputs, labels in batches:
             prepared = self.plan.prepare(to_device(inputs, device))
-            part = slice(seen, seen + len(labels))
-            for node, change in self.changes.items():
-                sums[node].append(prepared.sums[node])
-                torch.bmm(prepared.changes[node], self.plan.weights[node], out=change[:, part])
-            self.batches.append((part, prepared.kept, labels.to(device)))
+            changes = {node: torch.bmm(prepared.changes[node], weights) for node, weights in self.plan.weights.items()}
+            self.parts.append(_Part(prepared.sums, changes, prepared.kept, labels.to(device)))
             seen += len(labels)
             yield seen
-        self.sums = {node: torch.cat(parts) for node, parts in sums.items()}
 
     @torch.inference_mode()
     def scores(self, gone: list[int], left: list[int], score: Callable[[Tensor, Tensor], Tensor]) -> Iterator[Tensor]:
         """The scores of all channels left (len(left),), at once."""
         total = torch.zeros(len(left), dtype=torch.float64)
-        for part, kept, labels in self.batches:
-            floats = len(labels) * sum(value.shape[1] for value in self.sums.values())
-            at_once = max(1, RUNNING_SUM_FLOATS // floats)
+        for part in self.parts:
+            at_once = max(1, RUNNING_SUM_FLOATS // sum(value.numel() for value in part.sums.values()))
             for start in range(0, len(left), at_once):
-                some = left[start : start + at_once]
-                values = {node: self._without(node, some, part) for node in self.sums}
-                total[start : start + len(some)] += score(self.plan.finish(kept, values), labels)
-        yield total
-
-    def _without(self, node: fx.Node, channels: list[int], part: slice) -> Tensor:
-        """A linear layer's output without each of the channels: (len(channels), N, out)."""
-        change, before = self.changes[node], self.sums[node][part]
-        after = before.new_empty((len(channels), *before.shape))
-        for place, channel in enumerate(channels):
-            torch.add(before, change[channel, part], out=after[place])
-        return after
+                rows = slice(start, min(start + at_once, len(left)))
+                values = {node: before + part.changes[node][rows] for node, before in part.sums.items()}
+                total[rows] += score(self.plan.finish(part.kept, values), part.labels)
+        yield total[[self.rows.index(channel) for channel in left]]
 
     @torch.inference_mode()
     def remove(self, channel: int) -> None:
-        """Let a channel go for good."""
-        for node, change in self.changes.items():
-            self.sums[node] += change[channel]
+        """Let a channel go for good: the last row that is left takes its place."""
+        row, last = self.rows.index(channel), len(self.rows) - 1
+        for part in self.parts:
+            for node, change in part.changes.items():
+                part.sums[node].add_(change[row])
+                change[row] = change[last]
+        self.rows[row] = self.rows[last]
+        self.rows.pop()
