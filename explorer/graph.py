@@ -76,6 +76,8 @@ PLAIN_TWINS: dict[Any, Any] = {
 }  # fmt: skip
 
 
+STOCHASTIC_DEPTH = "stochastic_depth"  # torchvision's function that drops branches in training, and else does nothing
+
 # What may return the very tensor it was given, or a view of it, and what never does.
 PASSING_MODULES = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.AlphaDropout, nn.Flatten, nn.Unflatten)
 COMPUTING_FUNCTIONS = (
@@ -107,6 +109,10 @@ def trace(model: nn.Module) -> fx.GraphModule:
             traced = fx.symbolic_trace(twin)
         except Exception as error:  # whatever the forward pass raises when it is handed a proxy
             raise UntraceableError(f"{type(model).__name__} cannot be traced: {error}") from error
+    for node in list(traced.graph.nodes):
+        if getattr(node.target, "__name__", None) == STOCHASTIC_DEPTH:
+            node.replace_all_uses_with(node.args[0])
+            traced.graph.erase_node(node)
     position = {node: index for index, node in enumerate(traced.graph.nodes)}
     for node in position:
         if _make_plain(node) or (node.op == "call_module" and node.target in in_place):

@@ -9,6 +9,7 @@ from torch import nn
 from torchvision import models
 
 from explorer.evaluation import forward, predict
+from explorer.graph import addition_node, module_of, trace
 from explorer.models import conv_layer
 from explorer.plan import CutNetwork, make_plan
 from explorer.pruning import MODES, prune
@@ -119,3 +120,11 @@ def test_every_mode_gives_the_logits_and_predictions_of_pruned_copies(name, laye
         assert predict(got).tolist() == predict(want).tolist(), mode
         assert (got - want).abs().max() <= 1e-4 * want.abs().max(), mode
         assert (want[0] - want[2]).abs().max() > 1e-3 * want.abs().max(), "pruning must change something"
+
+
+@pytest.mark.parametrize(("name", "blocks"), [("efficientnet_b0", 9), ("convnext_tiny", 0), ("mobilenet_v2", 10)])
+def test_branches_that_training_drops_at_random_are_branches_of_residual_blocks(name, blocks):
+    traced = trace(network(name))
+    assert all("stochastic_depth" not in str(node.target) for node in traced.graph.nodes)
+    convs = [node for node in traced.graph.nodes if isinstance(module_of(node), nn.Conv2d)]
+    assert sum(addition_node(conv) is not None for conv in convs) == blocks
