@@ -41,6 +41,11 @@ def resolve_device(device: str | torch.device | None) -> torch.device:
     return torch.device(device)
 
 
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether the device computes in bfloat16, rather than slowly making do without."""
+    return device.type == "cuda" or (device.type == "cpu" and torch.cpu._is_avx512_bf16_supported())
+
+
 def resolve_dtype(dtype: str | torch.dtype | None) -> torch.dtype:
     """The type to compute in: a key or a value of DTYPES; None is float32, which is exact."""
     name = str(dtype or "float32").removeprefix("torch.")

@@ -26,7 +26,7 @@ from explorer import checkpoints
 from explorer.augmentation import augment
 from explorer.checkpoints import Card, Score
 from explorer.data import DATASETS, Batches, Split, availability, dataset_info, load_split, normalise
-from explorer.evaluation import logits, predict, resolve_device
+from explorer.evaluation import has_bfloat16, logits, predict, resolve_device
 from explorer.models import build, model_info
 from explorer.recipes import MAX_EPOCHS, Recipe
 
@@ -267,13 +267,8 @@ def _memory_format(recipe: Recipe) -> torch.memory_format:
 
 def _precision(recipe: Recipe, device: torch.device) -> torch.autocast:
     """The context in which a forward pass computes in the recipe's precision."""
-    half = recipe.precision == "bfloat16" or (recipe.precision == "auto" and _has_bfloat16(device))
+    half = recipe.precision == "bfloat16" or (recipe.precision == "auto" and has_bfloat16(device))
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=half)
-
-
-def _has_bfloat16(device: torch.device) -> bool:
-    """Whether the device computes in bfloat16, rather than slowly making do without."""
-    return device.type == "cuda" or (device.type == "cpu" and torch.cpu._is_avx512_bf16_supported())
 
 
 def _evaluate(model: nn.Module, split: Split, recipe: Recipe, device: torch.device) -> tuple[float, Score]:

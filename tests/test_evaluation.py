@@ -83,3 +83,10 @@ def test_change_interval_covers_as_often_as_it_says():
 @pytest.mark.parametrize(("freedom", "expected"), [(5, 2.5706), (9, 2.2622), (19, 2.0930), (99, 1.9842)])
 def test_students_t_equals_the_table(freedom, expected):
     assert evaluation.student_t(freedom) == pytest.approx(expected, abs=1e-3)
+
+
+def test_bfloat16_is_asked_of_the_device(monkeypatch):
+    for answer in (True, False):
+        monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda answer=answer: answer)
+        assert evaluation.has_bfloat16(torch.device("cpu")) is answer
+    assert evaluation.has_bfloat16(torch.device("cuda")) and not evaluation.has_bfloat16(torch.device("mps"))

@@ -633,9 +633,10 @@ def test_a_damaged_result_is_a_warning_and_computed_anew(page, kind, truth, resu
 
 
 @pytest.mark.parametrize(("page", "key"), [("prune", "bfloat16"), ("sweep", "float32")])
-def test_bfloat16_is_offered_on_a_gpu_with_how_far_it_agrees(page, key, monkeypatch):
+def test_bfloat16_is_offered_where_the_device_has_it_with_how_far_it_agrees(page, key, monkeypatch):
+    monkeypatch.setattr(cache, "BFLOAT16", False)
     assert "dtype" not in visit(page).session_state
-    monkeypatch.setattr(cache, "GPU", True)
+    monkeypatch.setattr(cache, "BFLOAT16", True)
     at = visit(page, dtype=key, criterion="l1", criteria="l1")
     assert not at.warning and at.session_state["dtype"] == key
     said = any("Computed in bfloat16, which agrees with float32 on" in caption.value for caption in at.caption)

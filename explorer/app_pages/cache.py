@@ -29,7 +29,7 @@ from explorer import (
 )
 from explorer.activations import ChannelStatistics
 from explorer.checkpoints import Checkpoint
-from explorer.evaluation import resolve_device
+from explorer.evaluation import has_bfloat16, resolve_device
 from explorer.experiment import Experiment, Found, criterion_named, examples_of
 from explorer.jobs import Board, Job, reports
 from explorer.models import conv_layers
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 TEST = "test"  # accuracies are always measured on this split
 TABS = 32  # finished results kept: a few views of a few tabs, each with the curves of a whole comparison
-GPU = resolve_device(None).type == "cuda"  # where bfloat16 is faster than float32; on a CPU it is often slower
+BFLOAT16 = has_bfloat16(resolve_device(None))  # whether it is on offer
 
 
 @st.cache_resource

@@ -236,7 +236,7 @@ def pick_view(criterion: str | None = None) -> View:
         st.caption(MODES[mode].sentence)
         channels = convs[layer].out_channels
         schedule, ks = pick_schedule(cache.fitting_schedules(point, layer, chosen, mode), channels)
-        dtype = pick_option("Compute in", "dtype", list(DTYPES), help=IN_DTYPE) if cache.GPU else "float32"
+        dtype = pick_option("Compute in", "dtype", list(DTYPES), help=IN_DTYPE) if cache.BFLOAT16 else "float32"
     require_data(point.card.dataset)
     experiment = Experiment(point.name, layer, chosen, mode, ranked_on, cache.TEST, seed, ks, None, schedule, dtype)
     return View(point, experiment, channels, lab if lab and lab.checkpoint == point.name else None)
