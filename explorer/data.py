@@ -6,6 +6,7 @@ unless `download` is called. A data set of one's own, called NAME, lies in the f
 wrote it: images.json says what it is, and each split is a safetensors file.
 """
 
+import contextlib
 import http.client
 import importlib
 import json
@@ -307,6 +308,15 @@ def dataset_info(name: str, root: Path | None = None) -> DatasetInfo:
 def dataset_names(root: Path | None = None) -> list[str]:
     """The registry's names, then those of one's own data sets."""
     return [*DATASETS, *own_datasets(root)]
+
+
+def readable_datasets(root: Path | None = None) -> list[DatasetInfo]:
+    """The registry's data sets, then those of one's own whose description is whole."""
+    own = []
+    for name in own_datasets(root):
+        with contextlib.suppress(ValueError):
+            own.append(dataset_info(name, root))
+    return [*DATASETS.values(), *own]
 
 
 def own_datasets(root: Path | None = None) -> list[str]:
