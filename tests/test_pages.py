@@ -1028,7 +1028,8 @@ def test_images_and_a_network_of_ones_own_are_on_every_page(own_things):
     for page in ("prune", "activations", "sweep", "scan"):
         at.switch_page(f"explorer/app_pages/{page}.py")
         settle(at)
-        assert not at.error and not at.warning and at.get("vega_lite_chart")
+        assert not [*at.error, *at.warning], [page, *(each.value for each in (*at.error, *at.warning))]
+        assert at.get("vega_lite_chart")
         assert at.selectbox(key="checkpoint").value == "squeezenet1_1_pets"
 
 
