@@ -106,10 +106,10 @@ def network_form() -> None:
 
 
 def choose(label: str, options: list[str], key: str, words: str) -> None:
-    """One of the options, which change: what is no longer among them, or was chosen among none, is forgotten."""
+    """One of the options, which change: the first takes the place of one that is gone, and of none at all."""
     if st.session_state.get(key) not in options:
-        st.session_state.pop(key, None)
-    st.selectbox(label, options, key=key, help=words)
+        st.session_state[key] = next(iter(options), None)
+    st.selectbox(label, options, key=key, help=words, placeholder="none here yet")
 
 
 def colour_sets() -> list[str]:
