@@ -994,6 +994,7 @@ def own_things(own_folder, monkeypatch, tmp_path) -> Path:
     torch.save(build("torchvision/squeezenet1_1", (3, 32, 32), 2).state_dict(), own / "net.pth")
     for variable, folder in (("OWN", own), ("DATA", tmp_path / "data")):
         monkeypatch.setenv(f"EXPLORER_{variable}", str(folder))
+    cache.board.clear()  # whose failed downloads, of other tests, the Model page would show
     return own
 
 
