@@ -11,7 +11,7 @@ import os
 import platform
 import re
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -22,8 +22,8 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from explorer.data import DATASETS, PROJECT
-from explorer.models import MODELS, build
+from explorer.data import PLAIN_NAME, PROJECT, dataset_info
+from explorer.models import build, model_info
 
 SHIPPED = (  # come with the app: its pages and labs count on them
     "simple-cnn_fashion-mnist",
@@ -33,9 +33,10 @@ SHIPPED = (  # come with the app: its pages and labs count on them
     "lab-resnet_cifar10",
     "block-net_cifar10",
 )
-PLAIN_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 BESIDES = (".json", ".csv", ".resume.pt", ".json.part", ".csv.part", ".resume.pt.part")  # what lies with the weights
 PARTS = ("train", "validation", "test")  # what a card gives the accuracy of
+IMPORTED = "imported"  # the origin of a network that was not trained here: all that is known is its test accuracy
+FEW = 3  # names that a complaint lists
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,11 @@ class Score:
 
 @dataclass(frozen=True)
 class Card:
-    """What a checkpoint is: the network, the data and recipe it was trained with, and how good it is."""
+    """What a checkpoint is: the network, the data and recipe it was trained with, and how good it is.
+
+    Of a network that was imported nobody here knows how it was trained: `split` is empty, `recipe`, too, all counts
+    and the seed are 0, and `accuracy` has the part test alone.
+    """
 
     model: str
     dataset: str
@@ -64,16 +69,21 @@ class Card:
     split: str  # the split it was trained on, part of which was held out for validation
     train_images: int
     validation_images: int
-    origin: str  # "full" or "bundled" data
+    origin: str  # "full" or "bundled" data, or IMPORTED
     recipe: dict[str, Any]
     seed: int
     epochs: int  # epochs run
     kept_epoch: int  # the epoch whose weights were kept, best on the validation images
-    accuracy: dict[str, Score]  # by part: train, validation, test
+    accuracy: dict[str, Score]  # by part: train, validation, test; of an imported network test alone
     versions: dict[str, str]
     sha256: str  # of the weights file
     description: str = ""
     figures: dict[str, Any] | None = None  # the lab's own numbers for this network, where there are any
+
+    @property
+    def imported(self) -> bool:
+        """Whether the network was trained elsewhere."""
+        return self.origin == IMPORTED
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +117,7 @@ def load(name: str | Path, root: Path | None = None) -> Checkpoint:
     """
     path = find(name, root)
     content = path.read_bytes()
-    weights = _parse(content, path)
+    weights = parse(content, path)
     sha256 = hashlib.sha256(content).hexdigest()
     card = _card_of(path)
     if card.sha256 != sha256:
@@ -115,8 +125,7 @@ def load(name: str | Path, root: Path | None = None) -> Checkpoint:
             f"{path.name} is not the file its card describes (SHA-256 differs); restore both or train again"
         )
     model = build(card.model, shape=card.shape, classes=len(card.classes))
-    _check_weights(weights, model, card.model, path)
-    model.load_state_dict(weights)
+    fill(model, weights, card.model, path)
     return Checkpoint(path.stem, path, card, model.eval(), sha256)
 
 
@@ -248,7 +257,7 @@ def write_part(path: Path, content: bytes) -> None:
         raise
 
 
-def _parse(content: bytes, path: Path) -> dict[str, Tensor]:
+def parse(content: bytes, path: Path) -> dict[str, Tensor]:
     """The tensors of a safetensors file; ValueError says what the bytes are instead."""
     if content[:1] == b"\x80" or content[:2] == b"PK":
         raise ValueError(f"{path.name} is a pickle, which is never loaded here; save the weights as safetensors")
@@ -260,17 +269,34 @@ def _parse(content: bytes, path: Path) -> dict[str, Tensor]:
         raise ValueError(f"{path.name} {trouble}; copy it again, or train the network again") from error
 
 
-def _check_weights(weights: Mapping[str, Tensor], model: nn.Module, model_name: str, path: Path) -> None:
-    expected = model.state_dict()
-    if weights.keys() != expected.keys():
-        differing = ", ".join(sorted(weights.keys() ^ expected.keys()))
-        raise ValueError(f"{path.name} does not fit {model_name}: these weights are missing or unexpected: {differing}")
+def fill(model: nn.Module, weights: Mapping[str, Tensor], model_name: str, path: Path) -> None:
+    """Put the weights, read from `path`, into the model; ValueError, which says why, where they do not fit it."""
+    state = model.state_dict()  # knows the version of each module's format, as the weights alone do not
+    _check_weights(weights, state, model_name, path)
+    state.update(weights)
+    model.load_state_dict(state)
+
+
+def _check_weights(weights: Mapping[str, Tensor], expected: Mapping[str, Tensor], model_name: str, path: Path) -> None:
+    missing, unexpected = expected.keys() - weights.keys(), weights.keys() - expected.keys()
+    if missing or unexpected:
+        lists = {"missing": missing, "unexpected": unexpected}
+        differing = "; ".join(f"{what}: {_first_few(names)}" for what, names in lists.items() if names)
+        raise ValueError(f"{path.name} does not fit {model_name}: these weights are {differing}")
     for key, value in weights.items():
         if value.shape != expected[key].shape:
             shapes = f"{tuple(value.shape)}, not {tuple(expected[key].shape)}"
             raise ValueError(f"{path.name} does not fit {model_name}: {key} is {shapes}")
-        if not torch.isfinite(value).all():
-            raise ValueError(f"{path.name} holds NaN or infinite weights in {key}; train the network again")
+        if not torch.isfinite(value.to(expected[key].dtype)).all():
+            raise ValueError(
+                f"{path.name} holds NaN or infinite weights in {key}; train the network again, or take other weights"
+            )
+
+
+def _first_few(names: Iterable[str]) -> str:
+    first = sorted(names)
+    more = f" and {len(first) - FEW:,} more" if len(first) > FEW else ""
+    return f"{', '.join(first[:FEW])}{more}"
 
 
 def _card_of(path: Path) -> Card:
@@ -296,13 +322,11 @@ def _read_card(path: Path) -> Card:
         card = _from_json(fields)
     except ValueError as error:
         raise ValueError(f"the card {path.name} {error}") from error
-    if card.model not in MODELS:
-        raise ValueError(f"the card {path.name} names the unknown model {card.model!r}; known: {', '.join(MODELS)}")
-    if card.dataset not in DATASETS:
-        known = ", ".join(DATASETS)
-        raise ValueError(f"the card {path.name} names the unknown data set {card.dataset!r}; known: {known}")
-    info = DATASETS[card.dataset]
-    if (card.shape, card.classes, MODELS[card.model].inputs) != (info.shape, info.classes, info.inputs):
+    try:
+        model, info = model_info(card.model), dataset_info(card.dataset)
+    except ValueError as error:
+        raise ValueError(f"the card {path.name} names something that is not here: {error}") from error
+    if (card.shape, card.classes, model.inputs) != (info.shape, info.classes, info.inputs):
         raise ValueError(
             f"the card {path.name} does not fit its data set {card.dataset}, whose images are {info.shape} in "
             f"{len(info.classes)} classes, {info.inputs} an example; restore it"
@@ -334,7 +358,17 @@ def _from_json(fields: Any) -> Card:
             known[name] = convert(fields[name])
         except (TypeError, ValueError, KeyError, OverflowError):
             raise ValueError(f"has {str(fields[name])[:60]!r} in the field {name!r}, which must be {meaning}") from None
-    return Card(**known)
+    return _consistent(Card(**known))
+
+
+def _consistent(card: Card) -> Card:
+    """The card; ValueError where it tells of a training that was not here, or of none that was."""
+    if set(card.accuracy) != set(PARTS) and not card.imported:
+        raise ValueError(f"has the accuracy of {', '.join(card.accuracy)} alone, but the origin {card.origin!r}")
+    told = (card.split, card.train_images, card.validation_images, card.recipe, card.seed, card.epochs, card.kept_epoch)
+    if card.imported and (any(told) or set(card.accuracy) != {"test"}):
+        raise ValueError(f"has the origin {IMPORTED!r}, but tells of a training")
+    return card
 
 
 def _of_type(kind: type) -> Callable[[Any], Any]:
@@ -378,7 +412,8 @@ def _positive(value: Any) -> tuple[float, ...]:
 
 
 def _scores(value: Any) -> dict[str, Score]:
-    scores = {part: Score(_count(value[part]["correct"]), _count(value[part]["n"])) for part in PARTS}
+    parts = PARTS if set(value) != {"test"} else ("test",)
+    scores = {part: Score(_count(value[part]["correct"]), _count(value[part]["n"])) for part in parts}
     if any(score.correct > score.n or not score.n for score in scores.values()):
         raise ValueError
     return scores
@@ -406,7 +441,7 @@ _FIELDS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "seed": (_count, "a whole number"),
     "epochs": (_count, "a whole number"),
     "kept_epoch": (_count, "a whole number"),
-    "accuracy": (_scores, "correct and n (1 or more) of train, validation and test"),
+    "accuracy": (_scores, "correct and n (1 or more) of train, validation and test, or of test alone"),
     "versions": (_of_type(dict), "an object"),
     "sha256": (_sha256, "64 hexadecimal digits"),
     "description": (_of_type(str), "text"),

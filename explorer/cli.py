@@ -22,6 +22,7 @@ from explorer import (
     checkpoints,
     data,
     experiment,
+    imports,
     processes,
     recipes,
     report,
@@ -133,6 +134,22 @@ def run_data(args: argparse.Namespace) -> None:
     with Bar(f"downloading {info.title}") as bar:
         folder = data.download(args.name, progress=bar)
     print(f"{info.title} is in {folder}")
+
+
+def run_import_images(args: argparse.Namespace) -> None:
+    """Make a folder of images a data set."""
+    with Bar(f"importing {args.folder}") as bar:
+        info = imports.import_images(args.folder, args.name, args.size, args.title, progress=bar)
+    print(f"{info.title} is data set {info.name}: {len(info.classes)} classes, splits {' and '.join(info.files)}")
+
+
+def run_import_network(args: argparse.Namespace) -> None:
+    """Make one of torchvision's networks, with weights from a file, a checkpoint."""
+    given = {key: getattr(args, key) for key in ("name", "description", "device")}
+    given |= {key: imports.numbers(getattr(args, key)) for key in ("mean", "std")}
+    with Bar(f"testing {args.arch}") as bar:
+        name = imports.import_network(args.arch, args.weights, args.data, **given, progress=bar)
+    print(f"saved {checkpoints.find(name)}: {_scores(checkpoints.read_card(name).accuracy)}")
 
 
 def run_train(args: argparse.Namespace) -> None:
@@ -370,9 +387,11 @@ def _parser() -> Parser:
     fetch.add_argument("name", metavar="NAME", help=", ".join(data.DATASETS))
     fetch.set_defaults(run=run_data)
 
+    _add_imports(commands)
+
     train = commands.add_parser("train", help="train a network with its lab's recipe")
     train.add_argument("model", metavar="MODEL", help=", ".join(MODELS))
-    train.add_argument("--data", metavar="NAME", required=True, help=", ".join(data.DATASETS))
+    train.add_argument("--data", metavar="NAME", required=True, help=f"{', '.join(data.DATASETS)}, or one of your own")
     train.add_argument("--name", metavar="NAME", help="of the checkpoint (default: MODEL_DATASET)")
     train.add_argument("--description", default="", metavar="TEXT", help="words of your own for its card")
     train.add_argument("--out", type=Path, metavar="DIR", help="where to save (default: the checkpoints folder)")
@@ -424,6 +443,35 @@ def _parser() -> Parser:
     return parser
 
 
+def _add_imports(commands: Any) -> None:
+    images = commands.add_parser("import-images", help="make a folder of images a data set of your own")
+    layout = "holds CLASS/*.png, *.jpg …: test images; or train/CLASS/… and test/CLASS/… (or val/CLASS/…)"
+    images.add_argument("folder", type=Path, metavar="FOLDER", help=layout)
+    images.add_argument(
+        "--name", metavar="NAME", required=True, help="of the data set: a-z, 0-9, dot, hyphen, underscore"
+    )
+    low, high = imports.SIZES
+    size = f"side in pixels, {low}…{high}: the short side is resized to it, and the middle square cut out"
+    images.add_argument("--size", type=int, metavar="S", required=True, help=size)
+    images.add_argument("--title", default="", metavar="T", help="what pages call it (default: NAME)")
+    images.set_defaults(run=run_import_images)
+
+    network = commands.add_parser("import-network", help="make a torchvision network with your weights a checkpoint")
+    network.add_argument("arch", metavar="ARCH", help="a classification network of torchvision, such as mobilenet_v2")
+    kinds = "a .safetensors file, or a state_dict that torch.save wrote (.pt, .pth); nothing in it is run"
+    network.add_argument("weights", type=Path, metavar="WEIGHTS", help=kinds)
+    text = f"{', '.join(data.DATASETS)}, or one of your own, in its order of classes; colour images only"
+    network.add_argument("--data", metavar="NAME", required=True, help=text)
+    network.add_argument("--name", default="", metavar="NAME", help="of the checkpoint (default: ARCH_DATASET)")
+    usual = {"mean": imports.IMAGENET_MEAN, "std": imports.IMAGENET_STD}
+    for key, values in usual.items():
+        text = f"of the normalisation (default: as a card beside WEIGHTS says, else ImageNet's {values})"
+        network.add_argument(f"--{key}", default="", metavar="A,B,C", help=text)
+    network.add_argument("--description", default="", metavar="TEXT", help="words of your own for its card")
+    _add_device(network)
+    network.set_defaults(run=run_import_network)
+
+
 def _add_name(command: argparse.ArgumentParser) -> None:
     command.add_argument("checkpoint", metavar="CHECKPOINT", help="a name that `models` lists, or a .safetensors file")
 
@@ -471,14 +519,15 @@ def _about(name: str) -> str:
         card = checkpoints.read_card(name)
     except (ValueError, OSError) as error:
         return _sentence(error)
-    return f"{card.model} on {data.DATASETS[card.dataset].title}, {_scores(card.accuracy)}"
+    imported = "imported, " if card.imported else ""
+    return f"{card.model} on {data.dataset_info(card.dataset).title}, {imported}{_scores(card.accuracy)}"
 
 
 def _scores(accuracy: dict[str, Score]) -> str:
     def text(part: str, score: Score) -> str:
         return f"{part} accuracy {100 * score.accuracy:.2f} % ({score.correct:,} of {score.n:,})"
 
-    return ", ".join(text(part, accuracy[part]) for part in ("validation", "test"))
+    return ", ".join(text(part, accuracy[part]) for part in ("validation", "test") if part in accuracy)
 
 
 def _epoch_line(epoch: training.Epoch) -> str:

@@ -2,12 +2,16 @@
 
 The data root is the environment variable `EXPLORER_DATA`, else `data/` in the project. Fashion-MNIST's test split and
 its first 10,000 training images are bundled; a full copy under the data root takes precedence. Nothing is downloaded
-unless `download` is called.
+unless `download` is called. A data set of one's own, called NAME, lies in the folder NAME of the root, as `imports`
+wrote it: images.json says what it is, and each split is a safetensors file.
 """
 
+import contextlib
 import http.client
 import importlib
+import json
 import os
+import re
 import sys
 import tempfile
 import threading
@@ -16,12 +20,14 @@ import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
-from hashlib import sha256
+from hashlib import file_digest, sha256
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import safetensors.torch
 import torch
+from safetensors import SafetensorError
 from torch import Tensor
 
 # torchvision is imported by `_torchvision_datasets`, when data is first read.
@@ -30,6 +36,9 @@ DYNAMO = ("torch._dynamo", "torch._dynamo.utils")
 PROJECT = Path(__file__).resolve().parent.parent
 BUNDLED = Path(__file__).resolve().parent / "bundled"
 CHUNK = 1 << 18  # bytes per step of a download
+SPLITS = ("train", "test")
+PLAIN_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")  # of what one names oneself: a file name on any system
+OWN_INFO = "images.json"  # what a data set of one's own is
 
 Progress = Callable[[int, int], None]
 Inputs = Tensor | tuple[Tensor, ...]
@@ -37,11 +46,15 @@ Inputs = Tensor | tuple[Tensor, ...]
 
 @dataclass(frozen=True)
 class DataFile:
-    """One file of a dataset on disk: its path under the root, its size in bytes and its official MD5."""
+    """One file of a dataset on disk: its path under the root, its size in bytes and its official MD5.
+
+    A file of one's own data set has its SHA-256 instead.
+    """
 
     path: str
     size: int
-    md5: str
+    md5: str = ""
+    sha256: str = ""
 
 
 @dataclass(frozen=True)
@@ -54,13 +67,13 @@ class Pairing:
 
 @dataclass(frozen=True)
 class DatasetInfo:
-    """A dataset of the registry: what its images are, and which files hold it."""
+    """A dataset of the registry, or one's own: what its images are, and which files hold it."""
 
     name: str
     title: str
     classes: tuple[str, ...]
     shape: tuple[int, int, int]  # (C, H, W)
-    reader: str  # the class in torchvision.datasets
+    reader: str  # the class in torchvision.datasets; empty for a data set of one's own
     folder: str  # under the data root
     files: dict[str, tuple[DataFile, ...]]  # by split
     download_bytes: int
@@ -75,6 +88,11 @@ class DatasetInfo:
     def examples(self) -> str:
         """What the dataset holds, in the plural: "images" or "pairs"."""
         return "pairs" if self.pairing else "images"
+
+    @property
+    def own(self) -> bool:
+        """Whether it was imported from a folder of images."""
+        return not self.reader
 
 
 def _idx_files(folder: str, md5s: dict[str, str], train_images: int = 60_000) -> dict[str, tuple[DataFile, ...]]:
@@ -278,17 +296,39 @@ def data_root() -> Path:
     return Path(os.environ.get("EXPLORER_DATA") or PROJECT / "data")
 
 
-def dataset_info(name: str) -> DatasetInfo:
-    """The registry's entry for `name`; ValueError lists the known names."""
-    if name not in DATASETS:
-        raise ValueError(f"unknown data set {name!r}; choose one of: {', '.join(DATASETS)}")
-    return DATASETS[name]
+def dataset_info(name: str, root: Path | None = None) -> DatasetInfo:
+    """The registry's entry for `name`, or what one's own data set says of itself; ValueError lists the known names."""
+    if name in DATASETS:
+        return DATASETS[name]
+    if name not in own_datasets(root):
+        raise ValueError(f"unknown data set {name!r}; choose one of: {', '.join(dataset_names(root))}")
+    return _own_info(name, root or data_root())
+
+
+def dataset_names(root: Path | None = None) -> list[str]:
+    """The registry's names, then those of one's own data sets."""
+    return [*DATASETS, *own_datasets(root)]
+
+
+def readable_datasets(root: Path | None = None) -> list[DatasetInfo]:
+    """The registry's data sets, then those of one's own whose description is whole."""
+    own = []
+    for name in own_datasets(root):
+        with contextlib.suppress(ValueError):
+            own.append(dataset_info(name, root))
+    return [*DATASETS.values(), *own]
+
+
+def own_datasets(root: Path | None = None) -> list[str]:
+    """The names, sorted, of the data sets that were imported from folders of images; reads no file."""
+    names = sorted(path.parent.name for path in (root or data_root()).glob(f"*/{OWN_INFO}"))
+    return [name for name in names if PLAIN_NAME.fullmatch(name) and name not in DATASETS]
 
 
 def availability(name: str, root: Path | None = None) -> str:
-    """ "full" where the root holds a copy (even a damaged one), else "bundled", else "missing"; reads no file."""
-    info, root = dataset_info(name), root or data_root()
-    if any((root / file.path).exists() for split in info.files.values() for file in split):
+    """ "full" where the root holds a copy (even a damaged one), else "bundled", else "missing"; reads no images."""
+    info, root = dataset_info(name, root), root or data_root()
+    if info.own or any((root / file.path).exists() for split in info.files.values() for file in split):
         return "full"
     return "bundled" if name in BUNDLED_FILES else "missing"
 
@@ -296,16 +336,27 @@ def availability(name: str, root: Path | None = None) -> str:
 def load_split(name: str, split: str, root: Path | None = None) -> Split:
     """The split "train" or "test" of a dataset, read and checked once a process, whichever thread asks.
 
-    Raises ValueError where the dataset is missing, or a file of it missing, truncated or corrupt; it names the file.
+    Raises ValueError where the dataset is missing or has no such split, or a file of it is missing, truncated or
+    corrupt; it names the file.
     """
     root = root or data_root()
     origin = availability(name, root)
-    if split not in ("train", "test"):
-        raise ValueError(f"unknown split {split!r}; choose one of: train, test")
+    require_split(name, split, root)
     if origin == "missing":
         raise ValueError(f"{DATASETS[name].title} is not in {root}; {_fix(name)}")
     with _READING:
+        if name not in DATASETS:
+            info = dataset_info(name, root)
+            return _read_own(name, split, root, info.files[split][0], info.shape, info.classes)
         return _read(name, split, root if origin == "full" else BUNDLED, origin)
+
+
+def require_split(name: str, split: str, root: Path | None = None) -> None:
+    """ValueError unless the dataset has such a split; reads no images."""
+    if split not in SPLITS:
+        raise ValueError(f"unknown split {split!r}; choose one of: {', '.join(SPLITS)}")
+    if split not in (info := dataset_info(name, root)).files:
+        raise ValueError(f"{info.title} has no {split} split: choose {' or '.join(info.files)}, or import both splits")
 
 
 def download(name: str, root: Path | None = None, progress: Progress | None = None) -> Path:
@@ -314,7 +365,9 @@ def download(name: str, root: Path | None = None, progress: Progress | None = No
     `progress(bytes done, bytes in all)` is called as data arrives; whatever it raises cancels the download. A download
     that fails leaves the root as it was and raises ValueError with the reason.
     """
-    info, root = dataset_info(name), (root or data_root()).absolute()
+    info, root = dataset_info(name, root), (root or data_root()).absolute()
+    if info.own:
+        raise ValueError(f"{name!r} is a data set of your own, not one to download; it is in {root / name}")
     target, files_folder = root / info.folder, (root / info.files["test"][0].path).parent
     if _is_whole(info, root):
         return target
@@ -378,6 +431,42 @@ def _pairs(split: Split, pairing: Pairing) -> Split:
     return replace(split, inputs=(pixels[images[first]], pixels[images[second]]), labels=labels)
 
 
+def _own_info(name: str, root: Path) -> DatasetInfo:
+    path = root / name / OWN_INFO
+    try:
+        fields = json.loads(path.read_text(encoding="utf-8"))
+        files: dict[str, tuple[DataFile, ...]] = {
+            split: (DataFile(f"{name}/{split}.safetensors", int(file["size"]), sha256=str(file["sha256"])),)
+            for split, file in fields["files"].items()
+            if split in SPLITS
+        }
+        channels, height, width = map(int, fields["shape"])
+        classes = tuple(map(str, fields["classes"]))
+        title = str(fields["title"])
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise ValueError(f"{path} is damaged, so the data set cannot be read; {_fix(name)}") from error
+    if "test" not in files or min(channels, height, width) < 1 or len(classes) < 2:
+        raise ValueError(f"{path} describes no data set: test images, their shape and their classes; {_fix(name)}")
+    return DatasetInfo(name, title, classes, (channels, height, width), "", name, files, 0)
+
+
+@lru_cache(maxsize=2)  # they may be large
+def _read_own(
+    name: str, split: str, root: Path, file: DataFile, shape: tuple[int, ...], classes: tuple[str, ...]
+) -> Split:
+    """The split in `file`, whose digest makes sure that a data set made anew under the same name is read anew."""
+    _check(name, [file], root)
+    try:
+        tensors = safetensors.torch.load_file(root / file.path)
+        images, labels = tensors["images"], tensors["labels"]
+    except (SafetensorError, KeyError) as error:
+        raise ValueError(f"{root / file.path} holds no images and labels; {_fix(name)}") from error
+    alike = (images.dtype, labels.dtype, images.shape) == (torch.uint8, torch.int64, (*labels.shape, *shape))
+    if not alike or not len(labels) or not 0 <= int(labels.min()) <= int(labels.max()) < len(classes):
+        raise ValueError(f"{root / file.path} does not hold what {OWN_INFO} says of it; {_fix(name)}")
+    return Split(name, split, (images,), labels, classes, "full")
+
+
 def _torchvision_class(info: DatasetInfo) -> Any:
     return getattr(import_torchvision("datasets"), info.reader)
 
@@ -404,6 +493,8 @@ def import_torchvision(part: str) -> Any:
 
 
 def _fix(name: str) -> str:
+    if name not in DATASETS:
+        return f"delete the folder {name!r} there and import the images again with `python -m explorer import-images`"
     return f"run `python -m explorer data {name}` to download it"
 
 
@@ -427,6 +518,10 @@ def _trouble(file: DataFile, root: Path) -> str | None:
     size = path.stat().st_size
     if size < file.size:
         return f"is truncated ({size:,} of {file.size:,} bytes)"
+    if file.sha256:
+        with open(path, "rb") as content:
+            same = file_digest(content, "sha256").hexdigest() == file.sha256
+        return None if same else "is corrupt (SHA-256 differs)"
     return None if check_integrity(path, file.md5) else "is corrupt (not the official MD5)"
 
 

@@ -8,9 +8,9 @@ import torch
 
 from explorer.activations import ChannelStatistics, collect, collect_stream, outputs
 from explorer.checkpoints import Checkpoint
-from explorer.data import Batches, Split, load_split
+from explorer.data import Batches, Split, dataset_info, load_split, require_split
 from explorer.evaluation import resolve_dtype
-from explorer.models import conv_layer, model_info
+from explorer.models import Shape, conv_layer, last_conv, model_info
 from explorer.oracle import ORACLES, Cost, Oracle, Search, cost_of, greedy_stream
 from explorer.pruning import check_mode
 from explorer.ranking import (
@@ -33,6 +33,7 @@ RANKED_ON = (*SPLITS, HELD_OUT)
 ORDERS = (20, 200)  # how many random orders a band may have
 BAND_BYTES = 2**28  # of its predictions
 BATCH_SIZE = 250  # the fastest of 50 … 1000 on two cores, and little memory
+BATCH_PIXELS = BATCH_SIZE * 64 * 64  # of larger images fewer at a time, for the same memory
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,8 @@ class Experiment:
 
 
 def default_layer(checkpoint: Checkpoint) -> str:
-    """The layer that the network's lab prunes."""
-    return model_info(checkpoint.card.model).layer
+    """The layer that the network's lab prunes, or else the last convolution before its logits."""
+    return model_info(checkpoint.card.model).layer or last_conv(checkpoint.model)
 
 
 def criterion_named(name: str) -> Criterion | Oracle:
@@ -75,11 +76,12 @@ def criteria_for(checkpoint: Checkpoint, layer: str) -> list[str]:
 
 def splits_to_rank_on(checkpoint: Checkpoint) -> list[str]:
     """The splits whose images the channels can be ranked on; the held-out ones need the data trained on."""
+    splits = [split for split in SPLITS if split in dataset_info(checkpoint.card.dataset).files]
     try:
         check_held_out(checkpoint.card)
     except ValueError:
-        return list(SPLITS)
-    return list(RANKED_ON)
+        return splits
+    return [*splits, HELD_OUT]
 
 
 def check(experiment: Experiment, checkpoint: Checkpoint) -> None:
@@ -96,6 +98,8 @@ def check(experiment: Experiment, checkpoint: Checkpoint) -> None:
     check_split(experiment.split)
     if experiment.ranked_on == HELD_OUT:
         check_held_out(checkpoint.card)
+    for split in {experiment.ranked_on, experiment.split} - {HELD_OUT}:
+        require_split(checkpoint.card.dataset, split)
     check_ks(experiment.ks, channels)
     resolve_dtype(experiment.dtype)
 
@@ -109,7 +113,13 @@ def check_split(split: str, known: Collection[str] = SPLITS) -> None:
 def batches_of(checkpoint: Checkpoint, split: str, limit: int | None = None) -> Batches:
     """The images of the checkpoint's data set, normalised as it was trained with."""
     card = checkpoint.card
-    return Batches(_images(checkpoint, split), card.mean, card.std, BATCH_SIZE, limit)
+    return Batches(_images(checkpoint, split), card.mean, card.std, batch_size_for(card.shape), limit)
+
+
+def batch_size_for(shape: Shape) -> int:
+    """How many images of `shape` (C, H, W) a batch has."""
+    _, height, width = shape
+    return max(1, min(BATCH_SIZE, BATCH_PIXELS // (height * width)))
 
 
 def _images(checkpoint: Checkpoint, split: str) -> Split:

@@ -1,7 +1,9 @@
-"""The textbook networks, in one registry."""
+"""The textbook networks, in one registry; and torchvision's classification networks, by "torchvision/NAME"."""
 
+import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache, partial
 
 import torch
 from torch import Tensor, nn
@@ -9,6 +11,9 @@ from torch import Tensor, nn
 from explorer.data import import_torchvision
 
 Shape = tuple[int, int, int]  # (C, H, W) of one image
+TORCHVISION = "torchvision/"  # before its networks' names: its resnet18 has another stem than lab C's
+WITHOUT_AUXILIARY = {"aux_logits": False, "init_weights": False}  # heads for training alone; weights come from a file
+TORCHVISION_OPTIONS = {"googlenet": WITHOUT_AUXILIARY, "inception_v3": WITHOUT_AUXILIARY}
 
 
 class SimpleCNN(nn.Module):
@@ -159,7 +164,7 @@ class ModelInfo:
     name: str
     title: str
     description: str
-    layer: str
+    layer: str  # empty for the last convolution before the logits
     builder: Callable[[Shape, int], nn.Module]
     inputs: int = 1  # images that it looks at together
     any_size: bool = False  # whether images of another size than the one it was built for fit, too
@@ -239,10 +244,40 @@ MODELS: dict[str, ModelInfo] = {
 
 
 def model_info(name: str) -> ModelInfo:
-    """The registry's entry for `name`; ValueError lists the known names."""
+    """The registry's entry for `name`, or torchvision's network "torchvision/NAME"; ValueError lists known names."""
+    if name.startswith(TORCHVISION):
+        return _torchvision_info(name.removeprefix(TORCHVISION))
     if name not in MODELS:
         raise ValueError(f"unknown model {name!r}; choose one of: {', '.join(sorted(MODELS))}")
     return MODELS[name]
+
+
+@lru_cache(maxsize=1)
+def torchvision_networks() -> tuple[str, ...]:
+    """The names of torchvision's classification networks, as torchvision itself has them; imports torchvision."""
+    models = import_torchvision("models")
+    return tuple(models.list_models(module=models))
+
+
+@lru_cache(maxsize=128)
+def _torchvision_info(arch: str) -> ModelInfo:
+    if arch not in (known := torchvision_networks()):
+        near = ", ".join(difflib.get_close_matches(arch, known, n=5, cutoff=0.4)) or ", ".join(known)
+        raise ValueError(f"torchvision has no classification network {arch!r}; did you mean one of: {near}?")
+    return ModelInfo(
+        name=TORCHVISION + arch,
+        title=f"torchvision's {arch}",
+        description=f"{arch} as torchvision builds it, with weights from a file.",
+        layer="",
+        builder=partial(_torchvision_network, arch),
+    )
+
+
+def _torchvision_network(arch: str, shape: Shape, classes: int) -> nn.Module:
+    if shape[0] != 3:
+        raise ValueError(f"torchvision's {arch} looks at images of 3 channels, not {shape[0]}; use colour images")
+    options = TORCHVISION_OPTIONS.get(arch, {})
+    return import_torchvision("models").get_model(arch, weights=None, num_classes=classes, **options)
 
 
 def build(name: str, shape: tuple[int, int, int] = (3, 32, 32), classes: int = 10) -> nn.Module:
@@ -253,6 +288,15 @@ def build(name: str, shape: tuple[int, int, int] = (3, 32, 32), classes: int = 1
 def conv_layers(model: nn.Module) -> dict[str, nn.Conv2d]:
     """The model's 2-D convolutions by module name, in the order they are declared."""
     return {name: module for name, module in model.named_modules() if isinstance(module, nn.Conv2d)}
+
+
+def last_conv(model: nn.Module) -> str:
+    """The name of the last convolution that does not itself give the logits; ValueError where there is none."""
+    *layers, _ = [name for name, module in model.named_modules() if isinstance(module, nn.Conv2d | nn.Linear)]
+    convs = [name for name in layers if name in conv_layers(model)]
+    if not convs:
+        raise ValueError(f"{type(model).__name__} has no convolution to prune")
+    return convs[-1]
 
 
 def conv_layer(model: nn.Module, name: str) -> nn.Conv2d:

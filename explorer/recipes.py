@@ -170,8 +170,11 @@ RECIPES: dict[str, Recipe] = {
 
 
 def recipe_for(model_name: str) -> Recipe:
-    """The network's own recipe."""
-    return RECIPES[model_info(model_name).name]
+    """The network's own recipe; ValueError for one of torchvision's, which has none."""
+    name = model_info(model_name).name
+    if name not in RECIPES:
+        raise ValueError(f"{name} has no recipe here; train one of: {', '.join(RECIPES)}")
+    return RECIPES[name]
 
 
 def difference(recipe: Recipe, model_name: str) -> str:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from explorer.activations import ChannelStatistics
 from explorer.checkpoints import Checkpoint
-from explorer.data import DATASETS
+from explorer.data import dataset_info
 from explorer.evaluation import forward, wilson
 from explorer.scan import Scan
 from explorer.sweep import Band, Sweep
@@ -209,7 +209,7 @@ def layer_table(checkpoint: Checkpoint) -> pd.DataFrame:
     shapes: dict[str, str] = {}
     for name, module in named.items():
         module.register_forward_hook(partial(_note_shape, shapes, name))
-    images = tuple(torch.zeros(1, *card.shape) for _ in range(DATASETS[card.dataset].inputs))
+    images = tuple(torch.zeros(1, *card.shape) for _ in range(dataset_info(card.dataset).inputs))
     forward(twin, images)
     order = sorted(named, key=lambda name: list(shapes).index(name) if name in shapes else len(shapes))
     rows = [(name, type(named[name]).__name__, shapes.get(name, ""), _own_parameters(named[name])) for name in order]

@@ -177,10 +177,10 @@ def choose_layers(model: nn.Module, which: str) -> tuple[str, ...]:
     return LAYERS[which](model)
 
 
-def samples(model: nn.Module) -> tuple[int, ...]:
-    """How many images to look at before all of them, where the network is so large that all take minutes."""
+def samples(model: nn.Module, images: int) -> tuple[int, ...]:
+    """How many of so many images to look at before all, where the network is so large that all take minutes."""
     weights = sum(conv.weight.numel() for conv in conv_layers(model).values())
-    return SAMPLES if weights > LARGE else ()
+    return tuple(sample for sample in SAMPLES if sample < images and weights > LARGE)
 
 
 # The scan

@@ -165,6 +165,10 @@ def held_out_of(card: Card, root: Path | None = None) -> Split:
 
 def check_held_out(card: Card, root: Path | None = None) -> None:
     """ValueError where the data here cannot give the card's held-out images; reads no images."""
+    if card.imported:
+        raise ValueError(
+            f"{card.model} was imported, so the images it was validated on are not known: rank on test or train instead"
+        )
     here = availability(card.dataset, root)
     if here != card.origin:
         raise ValueError(

@@ -170,7 +170,13 @@ def _forget(name: str, out: Path | None) -> None:
 
 def free_name(model_name: str, dataset_name: str, out: Path | None = None) -> str:
     """MODEL_DATASET, or with the first number from 2 that makes it a name nobody has."""
-    base, number = training.checkpoint_name(model_name, dataset_name), 1
+    return first_free(training.checkpoint_name(model_name, dataset_name), out)
+
+
+def first_free(base: str, out: Path | None = None) -> str:
+    """The plain name `base`, cut to what fits, or with the first number from 2 that makes it a name nobody has."""
+    checkpoints.weights_path(base, out)
+    base, number = base[: LONGEST_NAME - 4], 1
     while True:
         name = base if number == 1 else f"{base}-{number}"
         try:

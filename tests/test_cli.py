@@ -1,4 +1,5 @@
 import io
+import itertools
 import json
 import os
 import subprocess
@@ -7,8 +8,11 @@ from dataclasses import asdict, replace
 
 import pandas as pd
 import pytest
+import torch
+from PIL import Image
 
 from explorer import checkpoints, cli, data, recipes, training
+from explorer.models import build
 from explorer.recipes import Recipe
 
 
@@ -402,3 +406,58 @@ def test_bench_prints_the_promised_json(capsys):
 )
 def test_bad_sweeps_are_one_sentence(capsys, words, sentence):
     assert sentence in complaint(capsys, *words.split())
+
+
+# A network and images of one's own
+
+
+@pytest.fixture
+def own(monkeypatch, tmp_path):
+    """A folder with images of two classes and the weights of a small network for them; nothing is imported yet."""
+    for name, i in itertools.product(("cat", "dog"), range(6)):
+        path = tmp_path / "images" / name / f"{i}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (40, 36), (40 * i, 20, 200 if name == "cat" else 90)).save(path)
+    torch.manual_seed(0)
+    torch.save(build("torchvision/squeezenet1_1", (3, 32, 32), 2).state_dict(), tmp_path / "net.pth")
+    for variable in ("DATA", "CHECKPOINTS"):
+        monkeypatch.setenv(f"EXPLORER_{variable}", str(tmp_path / variable.lower()))
+    return tmp_path
+
+
+def test_own_images_and_networks_go_through_every_command(capsys, own):
+    images = ["import-images", str(own / "images"), "--name", "pets", "--size", "32", "--title", "Our pets"]
+    assert cli.main(images) == 0
+    assert capsys.readouterr().out == "Our pets is data set pets: 2 classes, splits test\n"
+    network = ["import-network", "squeezenet1_1", str(own / "net.pth"), "--data", "pets", "--name", "mine"]
+    assert cli.main([*network, "--mean", "0.5", "--std=0.2,0.3,0.4", "--description", "a try"]) == 0
+    card = checkpoints.read_card("mine")
+    assert (card.mean, card.std, card.description) == ((0.5,), (0.2, 0.3, 0.4), "a try")
+    said = f"({card.accuracy['test'].correct} of 12)"
+    out = capsys.readouterr().out
+    assert out.startswith("saved ") and out.endswith(f"{said}\n") and "validation" not in out
+    assert cli.main(["models"]) == 0
+    assert "torchvision/squeezenet1_1 on Our pets, imported, test accuracy" in capsys.readouterr().out
+    assert cli.main(["sweep", "mine", "--k", "0:2", "--limit", "5", "--csv", "-"]) == 0
+    table = pd.read_csv(io.StringIO(capsys.readouterr().out))
+    assert table["layer"].tolist() == ["features.12.expand3x3"] * 2 and table["n"].tolist() == [5, 5]
+    for command in (["stats", "mine"], ["scan", "mine", "--limit", "5"], ["bench", "mine", "--k", "0:2", "--json"]):
+        assert cli.main(command) == 0
+    capsys.readouterr()
+    assert "unknown model 'squeezenet1_1'" in complaint(capsys, "train", "squeezenet1_1", "--data", "pets")
+    assert "Our pets has no train split" in complaint(capsys, "train", "simple-cnn", "--data", "pets")
+    assert "Our pets has no train split" in complaint(capsys, "sweep", "mine", "--rank-on", "train")
+    assert "was imported" in complaint(capsys, "sweep", "mine", "--rank-on", "held-out")
+    assert "called 'pets' already" in complaint(capsys, *images)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--data", "pets"], "unknown data set 'pets'"),
+        (["--data", "fashion-mnist"], "images of 3 channels, not 1"),
+        (["--data", "fashion-mnist", "--mean", "a"], "'a' is not a list of numbers"),
+    ],
+)
+def test_import_network_says_what_does_not_fit(capsys, own, options, words):
+    assert words in complaint(capsys, "import-network", "squeezenet1_1", str(own / "net.pth"), *options)

@@ -9,6 +9,7 @@ from explorer.evaluation import logits, predict
 from explorer.experiment import (
     Experiment,
     band_of,
+    batch_size_for,
     batches_of,
     check,
     criteria_for,
@@ -196,3 +197,10 @@ def test_names_of_what_fits_a_layer():
     assert {"mean", "mean-reversed", "taylor", "oracle-loss"} <= set(names) and "bn-scale-reversed" not in names
     for name in names:
         assert criterion_named(name).name == name and criterion_named(name).title
+
+
+@pytest.mark.parametrize(
+    ("shape", "images"), [((1, 28, 28), 250), ((3, 64, 64), 250), ((3, 224, 224), 20), ((3, 2048, 2048), 1)]
+)
+def test_batches_of_large_images_are_smaller(shape, images):
+    assert batch_size_for(shape) == images

@@ -1,5 +1,6 @@
 """Every page, run in process on the bundled network, on links full of nonsense, and where things are missing."""
 
+import itertools
 import json
 import shutil
 import sys
@@ -7,14 +8,16 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 from urllib import parse
 
 import pandas as pd
 import pytest
 import torch
+from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from explorer import checkpoints, data, experiment, processes, scan, trainings
+from explorer import checkpoints, data, experiment, imports, processes, scan, trainings
 from explorer.app_pages import cache
 from explorer.experiment import Experiment, sweep_of
 from explorer.jobs import CANCELLED
@@ -975,3 +978,121 @@ def test_a_tab_on_a_network_that_another_tab_deletes_turns_to_one_that_is_there(
     checkpoints.delete("mine")
     settle(at)
     assert at.selectbox(key="checkpoint").value == BUNDLED and not at.error
+
+
+# A network and images of one's own
+
+
+@pytest.fixture
+def own_things(own_folder, monkeypatch, tmp_path) -> Path:
+    """A folder to import from, with images of two classes and the weights of a small network for them."""
+    own = tmp_path / "to import"
+    for split, name, i in itertools.product(("train", "test"), ("cat", "dog"), range(4)):
+        path = own / "pets" / split / name / f"{i}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (40, 36), (60 * i, 20, 200 if name == "cat" else 90)).save(path)
+    torch.manual_seed(0)
+    torch.save(build("torchvision/squeezenet1_1", (3, 32, 32), 2).state_dict(), own / "net.pth")
+    for variable, folder in (("OWN", own), ("DATA", tmp_path / "data")):
+        monkeypatch.setenv(f"EXPLORER_{variable}", str(folder))
+    cache.board.clear()  # whose failed downloads, of other tests, the Model page would show
+    return own
+
+
+def import_form(at: AppTest, submit: str, **fields: Any) -> AppTest:
+    """Fill the fields of a form in the expander and submit it."""
+    at.session_state["own"] = True
+    settle(at)
+    for name, value in fields.items():
+        key = f"own {name.replace('_', ' ')}"
+        (widget,) = [each for kind in FIELDS for each in at.get(kind) if each.key == key]
+        widget.set_value(value)
+    next(button for button in at.button if button.label == submit).click()
+    return settle(at)
+
+
+FIELDS = ("selectbox", "text_input", "number_input")
+
+
+@needs_queue
+def test_images_and_a_network_of_ones_own_are_on_every_page(own_things):
+    at = import_form(visit("model"), "Import images", images_name="pets", size=32, title="Our pets")
+    assert not at.error and data.dataset_info("pets").title == "Our pets"
+    assert any("**Our pets** (pets), 3 × 32 × 32" in text.value for text in at.markdown)
+    at = import_form(at, "Import network", arch="squeezenet1_1", mean="0.5", std="0.25, 0.25, 0.25")
+    assert not at.error and not at.warning
+    assert at.selectbox(key="checkpoint").value == "squeezenet1_1_pets"
+    card = checkpoints.read_card("squeezenet1_1_pets")
+    assert (card.mean, card.std) == ((0.5,), (0.25, 0.25, 0.25))
+    assert metrics(at) == {"Test accuracy": percent(card.accuracy["test"].accuracy)}
+    table = at.get("table")[0].value
+    assert "Imported" in str(table) and not any(row in str(table) for row in ("Trained on", "Recipe", "Seed"))
+    for page in ("prune", "activations", "sweep", "scan"):
+        at.switch_page(f"explorer/app_pages/{page}.py")
+        settle(at)
+        assert not [*at.error, *at.warning], [page, *(each.value for each in (*at.error, *at.warning))]
+        assert at.get("vega_lite_chart")
+        assert at.selectbox(key="checkpoint").value == "squeezenet1_1_pets"
+
+
+@needs_queue
+def test_images_are_deleted_once_nothing_needs_them(own_things):
+    imports.import_images(own_things / "pets", "pets", 32)
+    imports.import_network("squeezenet1_1", own_things / "net.pth", "pets", "net")
+    at = visit("model")
+    assert at.button(key="delete data pets").disabled
+    assert any("Needed by net." in text.value for text in at.markdown)
+    checkpoints.delete("net")
+    settle(at)
+    at.button(key="delete data pets").click()
+    settle(at)
+    assert data.own_datasets() == [] and not at.error
+
+
+@needs_queue
+@pytest.mark.parametrize(
+    ("submit", "fields", "words"),
+    [
+        ("Import images", {"images_name": "cifar10"}, "'cifar10' is the name of a data set that comes with the app"),
+        ("Import images", {}, "data set name '' is not plain"),
+        ("Import network", {"arch": "alexnet"}, "these weights are missing"),
+        ("Import network", {}, "choose the architecture first"),
+        ("Import network", {"arch": "alexnet", "mean": "grey"}, "'grey' is not a list of numbers"),
+    ],
+)
+def test_what_cannot_be_imported_is_one_sentence(own_things, submit, fields, words):
+    imports.import_images(own_things / "pets", "pets", 32)
+    at = import_form(visit("model"), submit, **fields)
+    assert len(at.error) == 1 and words in at.error[0].value.replace("\\", "")
+    assert checkpoints.list_checkpoints() == ["mine", BUNDLED] and data.own_datasets() == ["pets"]
+
+
+@needs_queue
+def test_an_empty_folder_says_what_to_put_there(own_folder, monkeypatch, tmp_path):
+    monkeypatch.setenv("EXPLORER_OWN", str(tmp_path / "nowhere"))
+    at = visit("model")
+    assert not any("nowhere" in text.value for text in at.caption), "nobody looks into it while the expander is closed"
+    at.session_state["own"] = True
+    settle(at)
+    said = [text.value for text in at.caption if "nowhere" in text.value]
+    assert len(said) == 2 and "a folder of images for each class" in said[0] and ".safetensors, .pt, .pth" in said[1]
+
+
+@needs_queue
+def test_a_damaged_data_set_is_one_line_and_can_be_deleted(own_things):
+    imports.import_images(own_things / "pets", "pets", 32)
+    (data.data_root() / "pets" / data.OWN_INFO).write_text("{")
+    for page in ("train", "model"):
+        at = visit(page)
+        assert not at.error
+    assert any("images.json is damaged" in text.value for text in at.markdown)
+    at.button(key="delete data pets").click()
+    settle(at)
+    assert data.own_datasets() == []
+
+
+@needs_queue
+def test_ones_own_images_can_be_trained_on(own_things):
+    imports.import_images(own_things / "pets", "pets", 32)
+    at = visit("train", network="simple-cnn", data="pets")
+    assert at.selectbox(key="data").value == "pets" and not at.error or "a batch of" in at.error[0].value

@@ -113,7 +113,12 @@ def test_network_order_is_the_order_of_running():
 
 
 def test_large_networks_are_looked_at_in_samples():
-    assert samples(build("simple-cnn")) == () and samples(build("resnet18")) == (500, 2000)
+    assert samples(build("simple-cnn"), 10_000) == () and samples(build("resnet18"), 10_000) == (500, 2000)
+
+
+@pytest.mark.parametrize(("images", "some"), [(8, ()), (500, ()), (501, (500,)), (2001, (500, 2000))])
+def test_samples_are_smaller_than_the_data_set(images, some):
+    assert samples(build("resnet18"), images) == some
 
 
 # The scan

@@ -229,7 +229,7 @@ def test_a_folder_that_cannot_be_written_fails_before_training(tiny, tmp_path):
 
 
 def test_a_data_set_that_does_not_fit_the_network(tiny, tmp_path, monkeypatch):
-    monkeypatch.setitem(training.checkpoints.DATASETS, "tiny", replace(tiny, shape=(1, 30, 30)))
+    monkeypatch.setitem(DATASETS, "tiny", replace(tiny, shape=(1, 30, 30)))
     with pytest.raises(ValueError, match="simple-cnn needs square images"):
         run(tmp_path)
 

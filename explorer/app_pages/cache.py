@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
@@ -302,6 +303,38 @@ def download(dataset: str, again: bool = False) -> Job:
     return _job(
         ("download", dataset), lambda: reports(lambda told: data.download(dataset, progress=told)), again, heavy=False
     )
+
+
+IMAGES, NETWORK = "images", "network"  # what can be imported
+
+
+@dataclass(frozen=True)
+class Import:
+    """What is or was imported: its kind, its name, what does it, and the job that does."""
+
+    kind: str
+    name: str
+    work: Callable[[data.Progress], Any]
+    job: Job
+
+
+@st.cache_resource
+def _last_imports() -> dict[str, Import]:
+    """By kind, in this process."""
+    return {}
+
+
+def last_import(kind: str) -> Import | None:
+    """The last import of this kind, whichever tab asked for it."""
+    return _last_imports().get(kind)
+
+
+def start_import(kind: str, name: str, work: Callable[[data.Progress], Any]) -> Import:
+    """Import in the background what `work(progress)` does; a network, which is tested, waits for sweeps."""
+    key = ("import", kind, name, time.monotonic_ns())  # each is new: what was imported may have been deleted since
+    job = board().submit(key, lambda: reports(work), heavy=kind == NETWORK)
+    _last_imports()[kind] = Import(kind, name, work, job)
+    return _last_imports()[kind]
 
 
 def _job(key: tuple[Any, ...], start: Callable[[], Iterator[Any]], again: bool, heavy: bool = True) -> Job:

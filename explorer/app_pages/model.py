@@ -5,7 +5,7 @@ from typing import Any
 import streamlit as st
 
 from explorer import charts, data, report, trainings
-from explorer.app_pages import cache, controls
+from explorer.app_pages import cache, controls, own
 from explorer.checkpoints import SHIPPED, Card, Checkpoint, list_checkpoints
 from explorer.models import model_info
 
@@ -20,6 +20,8 @@ def card_of(point: Checkpoint) -> None:
     """The card, in words and numbers."""
     card, info = point.card, model_info(point.card.model)
     st.subheader(f"{info.title} on {data.dataset_info(card.dataset).title}")
+    if card.imported:
+        st.badge("Imported", icon=":material/upload_file:", color="blue")
     st.markdown(card.description or info.description)
     with st.grid(3, min_column_width=220, gap="small"):
         for part, score in card.accuracy.items():
@@ -32,23 +34,38 @@ def card_of(point: Checkpoint) -> None:
                 border=True,
             )
     with st.expander("The whole card", icon=":material/article:"):
-        st.table(facts(card, point.sha256), border="horizontal", alt="What the card says about the training")
+        st.table(facts(card, point.sha256), border="horizontal", alt="What the card says about the network")
 
 
 def facts(card: Card, sha256: str) -> dict[str, str]:
-    """What the card says about the training, in words."""
+    """What the card says about the network and its training, in words."""
     kind = data.dataset_info(card.dataset).examples
-    recipe = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in card.recipe.items())
     versions = ", ".join(f"{name} {version}" for name, version in card.versions.items())
     return {
         "Network": card.model,
         kind.capitalize(): f"{card.shape[0]} × {card.shape[1]} × {card.shape[2]}, {len(card.classes)} classes",
-        "Trained on": f"{card.train_images:,} {kind} of the {card.split} split ({card.origin} data)",
-        "Validated on": f"{card.validation_images:,} held-out {kind}; epoch {card.kept_epoch} of {card.epochs} kept",
-        "Recipe": recipe,
-        "Seed": str(card.seed),
+        **(origin_of(card) if card.imported else training_of(card, kind)),
         "Versions": versions,
         "SHA-256": sha256,
+    }
+
+
+def training_of(card: Card, kind: str) -> dict[str, str]:
+    """How the network was trained."""
+    return {
+        "Trained on": f"{card.train_images:,} {kind} of the {card.split} split ({card.origin} data)",
+        "Validated on": f"{card.validation_images:,} held-out {kind}; epoch {card.kept_epoch} of {card.epochs} kept",
+        "Recipe": ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in card.recipe.items()),
+        "Seed": str(card.seed),
+    }
+
+
+def origin_of(card: Card) -> dict[str, str]:
+    """Where a network comes from that was not trained here."""
+    mean, std = (", ".join(f"{value:g}" for value in values) for values in (card.mean, card.std))
+    return {
+        "Origin": "Imported: trained elsewhere, by a recipe that is not known here; tested here",
+        "Normalised by": f"mean {mean}; standard deviation {std}",
     }
 
 
@@ -118,12 +135,15 @@ def datasets() -> None:
             st.markdown(f"**{info.title}**, {channels} × {height} × {width}: {HERE[there]}")
             if there != "full":
                 controls.download_button(name)
+    own.datasets()
 
 
 with controls.page():
+    own.turn_to_new()
     point = controls.pick_checkpoint()
     card_of(point)
     change(point)
+    own.forms()
     left, right = st.columns(2, gap="large")
     with left:
         layers_of(point)

@@ -31,7 +31,7 @@ def pick_layers(point: Checkpoint) -> str:
 
 def pick_limit(point: Checkpoint) -> int | None:
     """How many test images a large network is scanned on; None means all."""
-    some = samples(point.model)
+    some = samples(point.model, point.card.accuracy["test"].n)
     if not some:
         return None
     examples = controls.examples_of(point)

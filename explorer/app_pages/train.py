@@ -49,7 +49,8 @@ def new_training(found: list[Training]) -> None:
         st.session_state.update({"train name": "", "train description": ""})
     with fields():
         model = controls.pick_named("Network", "network", list(MODELS), "simple-cnn", "no network")
-        fitting = [info.name for info in data.DATASETS.values() if info.inputs == model_info(model).inputs]
+        inputs, sets = model_info(model).inputs, data.readable_datasets()
+        fitting = [info.name for info in sets if info.inputs == inputs and "train" in info.files]
         usual = USUAL_DATA if USUAL_DATA in fitting else fitting[0]
         dataset = controls.pick_named("Images", "data", fitting, usual, f"no data set that fits {model}")
     with st.container():

@@ -1,0 +1,188 @@
+"""A network and images of one's own: two forms, and how what they import stands. A part of the Model page."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import streamlit as st
+
+from explorer import data, imports, trainings
+from explorer.app_pages import cache, controls
+from explorer.imports import Progress
+from explorer.jobs import DONE
+from explorer.models import torchvision_networks
+
+AWAITED = "imports that this tab asked for"
+USUAL_SIZE = 64  # pixels
+
+
+def turn_to_new() -> None:
+    """Turn to the network that this tab imported, once it is there; comes before the pickers."""
+    for awaited in [each for each in mine().values() if each.job.status == DONE]:
+        del mine()[awaited.kind]
+        st.toast(f"{awaited.name} is imported.", icon=":material/check_circle:")
+        if awaited.kind == cache.NETWORK:
+            controls.set_checkpoint(awaited.name)
+
+
+def mine() -> dict[str, cache.Import]:
+    """The last imports that this tab asked for, by kind, until they are done."""
+    return st.session_state.setdefault(AWAITED, {})
+
+
+def forms() -> None:
+    """The expander with both forms, which looks into the folder only while it is open; below, imports under way."""
+    box = st.expander("Your own network and images", icon=":material/upload_file:", key="own", on_change="rerun")
+    with box:
+        if box.open:
+            left, right = st.columns(2, gap="large")
+            with left:
+                images_form()
+            with right:
+                network_form()
+    for kind in (cache.IMAGES, cache.NETWORK):
+        with st.container():
+            stand(kind)
+
+
+def stand(kind: str) -> None:
+    """How the import of this kind stands: one under way in every tab, what became of it in the tab that asked."""
+    last, asked = cache.last_import(kind), mine().get(kind)
+    if last and not last.job.finished:
+        controls.follow(last.job, f"Importing {last.name}")
+    elif asked and asked.job.status == DONE:  # just now
+        st.rerun()
+    elif asked:
+        controls.show_end(asked.job, f"Importing {asked.name}", partial(start, kind, asked.name, asked.work))
+
+
+def images_form() -> None:
+    """Make a folder of images a data set."""
+    st.markdown("**Images**, a folder of them for each class")
+    folders = imports.image_folders()
+    if not folders:
+        st.caption(f"Put a folder that holds a folder of images for each class into `{imports.own_root()}`.")
+        return
+    with st.form("own images", border=False):
+        choose("Folder", folders, "own folder", "With train and test folders in it, both are taken.")
+        rule = "a-z, 0-9, dot, hyphen and underscore"
+        st.text_input("Name", key="own images name", max_chars=imports.LONGEST_TITLE, placeholder=rule)
+        st.text_input("Title", key="own title", max_chars=imports.LONGEST_TITLE, placeholder="Its name")
+        cut = "The short side of every image is resized to so many pixels, and the middle square cut out."
+        st.number_input("Side in pixels", *imports.SIZES, USUAL_SIZE, key="own size", help=cut)
+        busy = is_busy(cache.IMAGES)
+        st.form_submit_button(
+            "Import images", icon=":material/add_photo_alternate:", on_click=ask_images, disabled=busy
+        )
+
+
+def network_form() -> None:
+    """Make a network of torchvision's, with weights from a file, a checkpoint."""
+    st.markdown("**Network**, one of torchvision's with your weights")
+    files = imports.weights_files()
+    if not files:
+        kinds = ", ".join(imports.WEIGHTS)
+        st.caption(f"Put a file of weights ({kinds}: a state_dict) into `{imports.own_root()}`.")
+        return
+    with st.form("own network", border=False):
+        choose("Weights", files, "own weights", "Nothing in the file is run.")
+        st.selectbox(
+            "Architecture", torchvision_networks(), key="own arch", index=None, placeholder="as in torchvision"
+        )
+        words = "Colour images on this machine, with the weights' classes in the weights' order."
+        choose("Images", colour_sets(), "own data", words)
+        st.text_input(
+            "Name", key="own network name", max_chars=trainings.LONGEST_NAME, placeholder="ARCHITECTURE_IMAGES"
+        )
+        usual = {"mean": imports.IMAGENET_MEAN, "std": imports.IMAGENET_STD}
+        for key, values in usual.items():
+            title = {"mean": "Mean", "std": "Standard deviation"}[key]
+            words = "Of the normalisation, for values 0…1. Empty: as a card beside the weights says, else ImageNet's."
+            st.text_input(title, key=f"own {key}", placeholder=", ".join(map(str, values)), help=words)
+        most = trainings.LONGEST_DESCRIPTION
+        st.text_input("Description", key="own description", max_chars=most, placeholder="For its card")
+        busy = is_busy(cache.NETWORK)
+        st.form_submit_button("Import network", icon=":material/deployed_code:", on_click=ask_network, disabled=busy)
+
+
+def choose(label: str, options: list[str], key: str, words: str) -> None:
+    """One of the options, which change: the first takes the place of one that is gone, and of none at all."""
+    if st.session_state.get(key) not in options:
+        st.session_state[key] = next(iter(options), None)
+    st.selectbox(label, options, key=key, help=words, placeholder="none here yet")
+
+
+def colour_sets() -> list[str]:
+    """The data sets on this machine whose images torchvision's networks can look at; one's own come first."""
+    fitting = [info for info in data.readable_datasets() if info.shape[0] == 3 and info.inputs == 1]
+    here = [info for info in fitting if data.availability(info.name) != "missing"]
+    return [info.name for info in sorted(here, key=lambda info: not info.own)]
+
+
+def is_busy(kind: str) -> bool:
+    """Whether something of this kind is being imported."""
+    last = cache.last_import(kind)
+    return last is not None and not last.job.finished
+
+
+def field(name: str) -> Any:
+    """What stands in a field of the forms."""
+    return st.session_state[f"own {name}"]
+
+
+def ask_images() -> None:
+    """Import the images that the form names; a callback."""
+    root, name = imports.own_root(), field("images name").strip()
+    given = (root / field("folder"), name, int(field("size")), field("title").strip())
+    start(cache.IMAGES, name or "images", lambda told: imports.import_images(*given, within=root, progress=told))
+
+
+def ask_network() -> None:
+    """Import the network that the form names; a callback."""
+    controls.attempt(start_network, imports.own_root())
+
+
+def start_network(root: Any) -> None:
+    """Import it in the background; ValueError for fields that cannot be meant."""
+    arch, dataset = field("arch"), field("data")
+    if not arch or not dataset:
+        raise ValueError(f"choose {'the images' if arch else 'the architecture'} first")
+    name = field("network name").strip() or trainings.first_free(f"{arch}_{dataset}")
+    mean, std = imports.numbers(field("mean")), imports.numbers(field("std"))
+    given = (arch, root / field("weights"), dataset, name, mean, std, field("description").strip())
+    start(cache.NETWORK, name, lambda told: imports.import_network(*given, within=root, progress=told))
+
+
+def start(kind: str, name: str, work: Callable[[Progress], Any], again: bool = True) -> None:
+    """Import in the background; for callbacks."""
+    mine()[kind] = cache.start_import(kind, name, work)
+
+
+def datasets() -> None:
+    """One's own data sets, each with a way to delete it."""
+    for name in data.own_datasets():
+        with st.container(horizontal=True, vertical_alignment="center", border=True):
+            st.markdown(about(name))
+            with st.popover("Delete", icon=":material/delete:", key=f"delete images {name}"):
+                users = imports.users_of(name)
+                needed = controls.plain(f"Needed by {', '.join(users)}.")
+                st.markdown(needed if users else "The imported images go for good; the folder they came from stays.")
+                look: dict[str, Any] = {"icon": ":material/delete_forever:", "disabled": bool(users)}
+                st.button("Delete for good", key=f"delete data {name}", on_click=delete, args=(name,), **look)
+
+
+def about(name: str) -> str:
+    """One line on a data set of one's own, whatever state it is in."""
+    try:
+        info = data.dataset_info(name)
+    except ValueError as error:
+        return f":material/broken_image: {controls.plain(controls.sentence(str(error)))}."
+    shape, classes = " × ".join(map(str, info.shape)), len(info.classes)
+    splits = " and ".join(reversed(info.files))
+    words = f"your own, {classes} classes, {splits} images"
+    return f"**{controls.plain(info.title)}** ({controls.plain(name)}), {shape}: :material/folder: {words}"
+
+
+def delete(name: str) -> None:
+    """Delete a data set; a callback."""
+    controls.attempt(imports.delete_images, name)
