@@ -168,7 +168,7 @@ def test_what_else_a_link_to_a_lab_says_stands(real_cifar10):
 
 
 def test_a_lab_whose_network_is_not_here_says_how_to_train_it(monkeypatch):
-    monkeypatch.setattr("explorer.app_pages.controls.list_checkpoints", lambda: [BUNDLED])
+    monkeypatch.setattr("explorer.app_pages.presets.list_checkpoints", lambda: [BUNDLED])
     at = visit(lab="C")
     assert "python -m explorer train resnet18 --data cifar10" in at.info[0].value
     assert prune_link(at)["checkpoint"] == BUNDLED

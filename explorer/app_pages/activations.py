@@ -8,8 +8,8 @@ import streamlit as st
 
 from explorer import charts, figures
 from explorer.activations import POINTS
-from explorer.app_pages import cache, controls
-from explorer.app_pages.controls import View
+from explorer.app_pages import cache, drawing, links, pickers, presets, sweeps, views
+from explorer.app_pages.views import View
 from explorer.experiment import criterion_named
 from explorer.ranking import Ranking
 
@@ -22,7 +22,7 @@ LABELS = {"raw": "Mean raw output", "activation": "Mean activation", "block": "M
 
 def explore(view: View, ranking: Ranking, gone: dict[int, int]) -> None:
     """The bars, the maps and one channel, at K; `gone` says how many channels are then pruned."""
-    k = controls.pick_k(view.ks)
+    k = views.pick_k(view.ks)
     pruned = gone[k]
     criterion = criterion_named(view.experiment.criterion)
     table = cache.channel_table(ranking, pruned)
@@ -32,10 +32,10 @@ def explore(view: View, ranking: Ranking, gone: dict[int, int]) -> None:
             help="Solid bars are kept at this K; hollow ones with a cross are pruned. Click a bar to see its channel.",
         )
         draw = partial(figures.channel_figure, table, criterion.title)
-        name = controls.file_name(view, view.experiment.criterion, f"k{k}", "bars")
-        controls.figure_button(partial(cache.figure_file, draw), name, "bars")
+        name = views.file_name(view, view.experiment.criterion, f"k{k}", "bars")
+        drawing.figure_button(partial(cache.figure_file, draw), name, "bars")
     bars = charts.channel_bars(table, criterion.title, height=300)
-    controls.draw(bars, key="bars", on_select=show_clicked, selection_mode="pick")
+    drawing.draw(bars, key="bars", on_select=show_clicked, selection_mode="pick")
     maps(view, ranking, pruned)
     examples(view, ranking, pruned)
 
@@ -52,17 +52,17 @@ def maps(view: View, ranking: Ranking, pruned: int) -> None:
     st.subheader("Averaged maps")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         points = cache.fitting_points(view.checkpoint, view.layer)
-        where = controls.pick_option("Output", "output", points, help=" or ".join(POINTS[point] for point in points))
-        order = controls.pick_option("Order", "order", figures.ORDERS, help="First pruned first, or as in the network.")
-        colour = controls.pick_option("Colouring", "colouring", list(figures.COLOUR_MAPS)[::-1])
-        scale = controls.pick_option(
+        where = pickers.pick_option("Output", "output", points, help=" or ".join(POINTS[point] for point in points))
+        order = pickers.pick_option("Order", "order", figures.ORDERS, help="First pruned first, or as in the network.")
+        colour = pickers.pick_option("Colouring", "colouring", list(figures.COLOUR_MAPS)[::-1])
+        scale = pickers.pick_option(
             "Scale",
             "scale",
             ["shared", "per map"],
             help="One scale for all maps, or each map from its own lowest value.",
         )
         columns, most, numbers = layout(view)
-    averages = controls.layer_statistics(view, where)
+    averages = sweeps.layer_statistics(view, where)
     shown = figures.grid_channels(order, ranking.order, averages.mean, most)
     look = cache.Grid(
         channels=tuple(shown),
@@ -72,7 +72,7 @@ def maps(view: View, ranking: Ranking, pruned: int) -> None:
         shared=scale == "shared",
         columns=columns,
     )
-    picture = cache.grid_file(averages, look, LABELS[where], "png", SCREEN_DPI, controls.ink())
+    picture = cache.grid_file(averages, look, LABELS[where], "png", SCREEN_DPI, drawing.ink())
     which = f"the {len(shown)} most active channels" if most else f"the {len(shown)} channels"
     st.image(picture, alt=f"Averaged maps of {which} of {view.layer}, {order} order, {pruned} crossed out as pruned")
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -80,8 +80,8 @@ def maps(view: View, ranking: Ranking, pruned: int) -> None:
         alone = "" if len(points) > 1 else " This network cannot be traced, so there is no other output to look at."
         words = f"{which.capitalize()} over {averages.done:,} {on} {view.examples}: {POINTS[where]}; {crosses}."
         st.caption(f"{words}{alone}")
-        controls.figure_button(
-            partial(cache.grid_file, averages, look, LABELS[where]), controls.file_name(view, where, "maps"), "maps"
+        drawing.figure_button(
+            partial(cache.grid_file, averages, look, LABELS[where]), views.file_name(view, where, "maps"), "maps"
         )
     numbers_of(view, cache.statistics_table(averages, ranking, pruned), where)
 
@@ -89,8 +89,8 @@ def maps(view: View, ranking: Ranking, pruned: int) -> None:
 def layout(view: View) -> tuple[int | None, int | None, str]:
     """What a figure for print may need besides: columns, how many channels, and how they are numbered."""
     with st.popover("Layout", icon=":material/grid_on:"):
-        columns = controls.pick_count("Columns", "columns", FEWEST_COLUMNS, MOST_COLUMNS, "automatic")
-        most = controls.pick_count(
+        columns = pickers.pick_count("Columns", "columns", FEWEST_COLUMNS, MOST_COLUMNS, "automatic")
+        most = pickers.pick_count(
             "Most active only",
             "most",
             1,
@@ -98,7 +98,7 @@ def layout(view: View) -> tuple[int | None, int | None, str]:
             "all",
             help="The channels with the highest mean of this output.",
         )
-        numbers = controls.pick_option(
+        numbers = pickers.pick_option(
             "Numbers",
             "numbers",
             [*NUMBERS, "none"],
@@ -111,7 +111,7 @@ def numbers_of(view: View, table: pd.DataFrame, where: str) -> None:
     """The channels' means and other statistics, in pruning order."""
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.subheader("Every channel", width="content")
-        controls.csv_button(table, controls.file_name(view, where, "channels"))
+        drawing.csv_button(table, views.file_name(view, where, "channels"))
     columns: dict[str, Any] = {
         "channel": "Channel",
         "importance": criterion_named(view.experiment.criterion).title,
@@ -138,7 +138,7 @@ def examples(view: View, ranking: Ranking, pruned: int) -> None:
     """One channel's maps on a few real images."""
     st.subheader("One channel on real images")
     options, top = [str(channel) for channel in range(view.channels)], str(ranking.order[-1])
-    channel = int(controls.pick_named("Channel", "channel", options, top, f"not in {view.layer}", width=200))
+    channel = int(pickers.pick_named("Channel", "channel", options, top, f"not in {view.layer}", width=200))
     state = "pruned" if channel in ranking.order[:pruned] else "kept"
     images, labels, outputs = cache.examples(
         view.checkpoint, view.checkpoint.sha256, view.layer, st.session_state["output"], EXAMPLES
@@ -161,8 +161,8 @@ def examples(view: View, ranking: Ranking, pruned: int) -> None:
     )
 
 
-with controls.page():
-    view = controls.pick_view()
-    controls.lab_box(view, maps=True)
-    ranking, gone = controls.steps(view)
+with links.page():
+    view = views.pick_view()
+    presets.lab_box(view.lab, view.variant, maps=True)
+    ranking, gone = sweeps.steps(view)
     st.fragment(explore)(view, ranking, gone)

@@ -5,7 +5,7 @@ from typing import Any
 import streamlit as st
 
 from explorer import charts, data, report, trainings
-from explorer.app_pages import cache, controls, own
+from explorer.app_pages import cache, downloads, drawing, links, networks, own, waiting
 from explorer.checkpoints import SHIPPED, Card, Checkpoint, list_checkpoints
 from explorer.models import model_info
 
@@ -28,7 +28,7 @@ def card_of(point: Checkpoint) -> None:
             st.metric(
                 f"{part.capitalize()} accuracy",
                 charts.percent(score.accuracy),
-                f"{score.correct:,} of {score.n:,} {controls.examples_of(point)}",
+                f"{score.correct:,} of {score.n:,} {networks.examples_of(point)}",
                 delta_color="off",
                 delta_arrow="off",
                 border=True,
@@ -71,7 +71,7 @@ def origin_of(card: Card) -> dict[str, str]:
 
 def change(point: Checkpoint) -> None:
     """Rename, describe or delete a network of one's own."""
-    controls.show_trouble()
+    waiting.show_trouble()
     with st.container():
         if point.name in SHIPPED:
             return
@@ -92,15 +92,15 @@ def save(point: Checkpoint) -> None:
     name = st.session_state[f"name of {point.name}"]
     description = st.session_state[f"description of {point.name}"]
     if description != point.card.description:
-        controls.attempt(trainings.describe, point.name, description)
-    if name != point.name and controls.attempt(trainings.rename, point.name, name):
-        controls.set_checkpoint(name)
+        waiting.attempt(trainings.describe, point.name, description)
+    if name != point.name and waiting.attempt(trainings.rename, point.name, name):
+        networks.set_checkpoint(name)
 
 
 def delete(name: str) -> None:
     """Delete the network and turn to another; a callback."""
-    if controls.attempt(trainings.delete, name) and (names := list_checkpoints()):
-        controls.set_checkpoint(controls.usual_checkpoint(names))
+    if waiting.attempt(trainings.delete, name) and (names := list_checkpoints()):
+        networks.set_checkpoint(networks.usual_checkpoint(names))
 
 
 def layers_of(point: Checkpoint) -> None:
@@ -120,9 +120,9 @@ def layers_of(point: Checkpoint) -> None:
 def classes_of(point: Checkpoint) -> None:
     """Accuracy per class on the test set, of the network as it is."""
     st.subheader("Accuracy per class")
-    tested = controls.finished("Testing the network", lambda again=False: cache.unpruned(point, again))
-    controls.draw(charts.class_bars(report.class_table(tested, 0)), key="classes")
-    st.caption(f"Over {tested.done:,} test {controls.examples_of(point)}, unpruned.")
+    tested = waiting.finished("Testing the network", lambda again=False: cache.unpruned(point, again))
+    drawing.draw(charts.class_bars(report.class_table(tested, 0)), key="classes")
+    st.caption(f"Over {tested.done:,} test {networks.examples_of(point)}, unpruned.")
 
 
 def datasets() -> None:
@@ -134,13 +134,13 @@ def datasets() -> None:
             channels, height, width = info.shape
             st.markdown(f"**{info.title}**, {channels} × {height} × {width}: {HERE[there]}")
             if there != "full":
-                controls.download_button(name)
+                downloads.download_button(name)
     own.datasets()
 
 
-with controls.page():
+with links.page():
     own.turn_to_new()
-    point = controls.pick_checkpoint()
+    point = networks.pick_checkpoint()
     card_of(point)
     change(point)
     own.forms()
@@ -151,5 +151,5 @@ with controls.page():
     with below:
         datasets()
     with right:
-        if controls.has_data(point.card.dataset, offer=False):
+        if downloads.has_data(point.card.dataset, offer=False):
             classes_of(point)

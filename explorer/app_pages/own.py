@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from explorer import data, imports, trainings
-from explorer.app_pages import cache, controls
+from explorer.app_pages import cache, drawing, networks, waiting
 from explorer.imports import Progress
 from explorer.jobs import DONE
 from explorer.models import torchvision_networks
@@ -22,7 +22,7 @@ def turn_to_new() -> None:
         del mine()[awaited.kind]
         st.toast(f"{awaited.name} is imported.", icon=":material/check_circle:")
         if awaited.kind == cache.NETWORK:
-            controls.set_checkpoint(awaited.name)
+            networks.set_checkpoint(awaited.name)
 
 
 def mine() -> dict[str, cache.Import]:
@@ -49,11 +49,11 @@ def stand(kind: str) -> None:
     """How the import of this kind stands: one under way in every tab, what became of it in the tab that asked."""
     last, asked = cache.last_import(kind), mine().get(kind)
     if last and not last.job.finished:
-        controls.follow(last.job, f"Importing {last.name}")
+        waiting.follow(last.job, f"Importing {last.name}")
     elif asked and asked.job.status == DONE:  # just now
         st.rerun()
     elif asked:
-        controls.show_end(asked.job, f"Importing {asked.name}", partial(start, kind, asked.name, asked.work))
+        waiting.show_end(asked.job, f"Importing {asked.name}", partial(start, kind, asked.name, asked.work))
 
 
 def images_form() -> None:
@@ -139,7 +139,7 @@ def ask_images() -> None:
 
 def ask_network() -> None:
     """Import the network that the form names; a callback."""
-    controls.attempt(start_network, imports.own_root())
+    waiting.attempt(start_network, imports.own_root())
 
 
 def start_network(root: Any) -> None:
@@ -165,7 +165,7 @@ def datasets() -> None:
             st.markdown(about(name))
             with st.popover("Delete", icon=":material/delete:", key=f"delete images {name}"):
                 users = imports.users_of(name)
-                needed = controls.plain(f"Needed by {', '.join(users)}.")
+                needed = drawing.plain(f"Needed by {', '.join(users)}.")
                 st.markdown(needed if users else "The imported images go for good; the folder they came from stays.")
                 look: dict[str, Any] = {"icon": ":material/delete_forever:", "disabled": bool(users)}
                 st.button("Delete for good", key=f"delete data {name}", on_click=delete, args=(name,), **look)
@@ -176,13 +176,13 @@ def about(name: str) -> str:
     try:
         info = data.dataset_info(name)
     except ValueError as error:
-        return f":material/broken_image: {controls.plain(controls.sentence(str(error)))}."
+        return f":material/broken_image: {drawing.plain(drawing.sentence(str(error)))}."
     shape, classes = " × ".join(map(str, info.shape)), len(info.classes)
     splits = " and ".join(reversed(info.files))
     words = f"your own, {classes} classes, {splits} images"
-    return f"**{controls.plain(info.title)}** ({controls.plain(name)}), {shape}: :material/folder: {words}"
+    return f"**{drawing.plain(info.title)}** ({drawing.plain(name)}), {shape}: :material/folder: {words}"
 
 
 def delete(name: str) -> None:
     """Delete a data set; a callback."""
-    controls.attempt(imports.delete_images, name)
+    waiting.attempt(imports.delete_images, name)

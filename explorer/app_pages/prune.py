@@ -7,8 +7,8 @@ import pandas as pd
 import streamlit as st
 
 from explorer import charts, data, figures, report
-from explorer.app_pages import cache, controls
-from explorer.app_pages.controls import View
+from explorer.app_pages import cache, drawing, links, pickers, presets, sweeps, views, waiting
+from explorer.app_pages.views import View
 from explorer.experiment import criterion_named
 from explorer.jobs import Job
 from explorer.pruning import MODES
@@ -25,31 +25,31 @@ def explore(view: View, job: Job, others: dict[str, Job], live: bool) -> None:
     top = st.container()
     with top:
         for other in others.values():
-            controls.notes(other)
+            waiting.notes(other)
         if live:
-            controls.progress(job, controls.sweeping(job, view.layer))
+            waiting.progress(job, sweeps.sweeping(job, view.layer))
             for title, other in others.items():
-                controls.progress(other, f"{title}: {controls.sweeping(other, view.layer).lower()}")
+                waiting.progress(other, f"{title}: {sweeps.sweeping(other, view.layer).lower()}")
     sweep = cache.curve(job)
     assert sweep is not None, "sweep_job() waits for a first curve"
-    asked = controls.pick_k(view.ks, sweep.cliff())
+    asked = views.pick_k(view.ks, sweep.cliff())
     k = sweep.nearest(asked)
     if k != asked:
         state = "is not there" if job.finished else "is still to come"
         top.caption(f":material/hourglass_empty: K = {asked} {state}; this is K = {k}, the nearest that was computed.")
     if not job.finished:
-        top.caption(controls.so_far([sweep], view.ks, view.examples))
+        top.caption(sweeps.so_far([sweep], view.ks, view.examples))
     headline(sweep, k)
     left, right = st.columns([3, 2], gap="large")
     with left:
         st.subheader("Accuracy at every K")
         (name, table), *rest = tables_of(view, job, others).items()
         chart = charts.accuracy_curve(table, k, 400, name, dict(rest))
-        controls.draw(chart, key="curve", on_select=jump_to_click, selection_mode="pick")
+        drawing.draw(chart, key="curve", on_select=jump_to_click, selection_mode="pick")
     with right:
         st.subheader("Accuracy per class", help="The bar is the pruned network, the tick the unpruned one.")
-        controls.draw(charts.class_bars(report.class_table(sweep, k), k, height=400), key="classes")
-    detail = controls.pick_option("Look closer at", "details", list(DETAILS))
+        drawing.draw(charts.class_bars(report.class_table(sweep, k), k, height=400), key="classes")
+    detail = pickers.pick_option("Look closer at", "details", list(DETAILS))
     DETAILS[detail](view, sweep, k)
     if live and all(
         each.finished for each in (job, *others.values())
@@ -68,7 +68,7 @@ def jump_to_click() -> None:
     """Move K to the point clicked in the curve."""
     picked = st.session_state["curve"].selection.pick
     if picked:
-        controls.set_k(int(picked[0]["k"]))
+        views.set_k(int(picked[0]["k"]))
 
 
 def headline(sweep: Sweep, k: int) -> None:
@@ -100,7 +100,7 @@ def flips(view: View, sweep: Sweep, k: int) -> None:
     table = report.flip_table(sweep, k)
     counts = table["flip"].value_counts().reindex(KINDS, fill_value=0)
     with st.container(horizontal=True, vertical_alignment="center"):
-        kind = controls.pick_option("Which", "flips", KINDS, label_visibility="collapsed")
+        kind = pickers.pick_option("Which", "flips", KINDS, label_visibility="collapsed")
         st.markdown(f"{counts['broken']:,} broken, {counts['repaired']:,} repaired of {sweep.done:,} {view.examples}")
     shown = table[table["flip"] == kind].head(SHOWN)
     if shown.empty:
@@ -123,11 +123,11 @@ def flips(view: View, sweep: Sweep, k: int) -> None:
 def classes(view: View, sweep: Sweep, k: int) -> None:
     """Accuracy per class as a table and as files."""
     table = report.class_table(sweep, k)
-    name = controls.file_name(view, view.experiment.criterion, f"k{k}", "classes")
+    name = views.file_name(view, view.experiment.criterion, f"k{k}", "classes")
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(f"At K = {k}, over {sweep.done:,} test {view.examples}, with 95 % intervals.")
-        controls.figure_button(partial(cache.figure_file, partial(figures.class_figure, table, k)), name, "classes")
-        controls.csv_button(report.identified(table, sweep, k), name, "CSV", key="classes")
+        drawing.figure_button(partial(cache.figure_file, partial(figures.class_figure, table, k)), name, "classes")
+        drawing.csv_button(report.identified(table, sweep, k), name, "CSV", key="classes")
     percent = {
         column: st.column_config.NumberColumn(label, format="percent")
         for column, label in {
@@ -151,12 +151,12 @@ def classes(view: View, sweep: Sweep, k: int) -> None:
 def confusion(view: View, sweep: Sweep, k: int) -> None:
     """Which class is predicted as which."""
     with st.container(horizontal=True, vertical_alignment="center"):
-        against = controls.pick_option("Against", "against", report.AGAINST, label_visibility="collapsed")
+        against = pickers.pick_option("Against", "against", report.AGAINST, label_visibility="collapsed")
         st.caption(f"Rows: {ROWS[against]}; columns: predicted at K = {k}; {sweep.done:,} test {view.examples}.")
         table = report.confusion_table(sweep, k, against)
-        name = controls.file_name(view, view.experiment.criterion, f"k{k}", "confusion", against)
-        controls.csv_button(report.identified(table, sweep, k), name, "CSV", key="confusion")
-    controls.draw(charts.confusion_map(table, k), key="confusion")
+        name = views.file_name(view, view.experiment.criterion, f"k{k}", "confusion", against)
+        drawing.csv_button(report.identified(table, sweep, k), name, "CSV", key="confusion")
+    drawing.draw(charts.confusion_map(table, k), key="confusion")
     framed = "the prediction is right" if against == "true" else "pruning changed nothing"
     st.caption(f"The stronger the colour, the larger the share of the row; on the framed diagonal {framed}.")
 
@@ -170,16 +170,16 @@ def provenance(view: View, job: Job, others: dict[str, Job]) -> None:
     assert sweep is not None
     run = view.experiment
     criterion = criterion_named(run.criterion)
-    on = f" over {controls.ranked_over(view)}" if criterion.needs_data else ""
+    on = f" over {sweeps.ranked_over(view)}" if criterion.needs_data else ""
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(
             f"Channels of {run.layer} ranked by {criterion.title.lower()}{on}. {SCHEDULES[run.schedule]} "
-            f"{MODES[run.mode].sentence} Accuracy over {sweep.done:,} test {view.examples}.{controls.remarks(sweep)}"
+            f"{MODES[run.mode].sentence} Accuracy over {sweep.done:,} test {view.examples}.{sweeps.remarks(sweep)}"
         )
-        name = controls.file_name(view, run.criterion, run.ranked_on, run.mode)
+        name = views.file_name(view, run.criterion, run.ranked_on, run.mode)
         draw = partial(figures.accuracy_figure, tables_of(view, job, others))
-        controls.figure_button(partial(cache.figure_file, draw), name, "curve", "Curve as figure")
-        controls.csv_button(cache.accuracy_table(sweep), name)
+        drawing.figure_button(partial(cache.figure_file, draw), name, "curve", "Curve as figure")
+        drawing.csv_button(cache.accuracy_table(sweep), name)
 
 
 def beside(view: View) -> dict[str, Job]:
@@ -190,11 +190,11 @@ def beside(view: View) -> dict[str, Job]:
     return {each.title: cache.sweep(view.checkpoint, view.lab.experiment(each, view.channels)) for each in others}
 
 
-with controls.page():
-    view = controls.pick_view()
-    controls.lab_box(view)
-    job = controls.sweep_job(view)
+with links.page():
+    view = views.pick_view()
+    presets.lab_box(view.lab, view.variant)
+    job = sweeps.sweep_job(view)
     others = beside(view)
     live = not all(each.finished for each in (job, *others.values()))
-    st.fragment(explore, run_every=controls.POLL if live else None)(view, job, others, live)
+    st.fragment(explore, run_every=waiting.POLL if live else None)(view, job, others, live)
     provenance(view, job, others)

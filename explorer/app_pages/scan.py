@@ -6,7 +6,7 @@ from typing import Any
 import streamlit as st
 
 from explorer import charts, data, figures
-from explorer.app_pages import cache, controls
+from explorer.app_pages import cache, downloads, drawing, links, networks, pickers, sweeps, waiting
 from explorer.checkpoints import Checkpoint
 from explorer.experiment import default_layer
 from explorer.jobs import Job
@@ -19,7 +19,7 @@ PRUNE = "explorer/app_pages/prune.py"
 
 def pick_layers(point: Checkpoint) -> str:
     """Which layers are scanned, with what that means for this network."""
-    which = controls.pick_option("Layers", "layers", list(LAYERS))
+    which = pickers.pick_option("Layers", "layers", list(LAYERS))
     if which != "blocks":
         st.caption("Every convolution, in the order they run.")
     elif cache.scanned_layers(point, "blocks") == cache.scanned_layers(point, EVERYTHING):
@@ -34,9 +34,9 @@ def pick_limit(point: Checkpoint) -> int | None:
     some = samples(point.model, point.card.accuracy["test"].n)
     if not some:
         return None
-    examples = controls.examples_of(point)
+    examples = networks.examples_of(point)
     words = f"The first test {examples}: a sample at first, for a network of this size takes minutes over all."
-    images = controls.pick_option(f"Test {examples}", "images", [*map(str, some), EVERYTHING], help=words)
+    images = pickers.pick_option(f"Test {examples}", "images", [*map(str, some), EVERYTHING], help=words)
     return None if images == EVERYTHING else int(images)
 
 
@@ -44,12 +44,12 @@ def explore(point: Checkpoint, job: Job, live: bool) -> None:
     """The bars so far, and the way from one of them to Prune. `live` while more images come in."""
     with st.container():
         if live:
-            controls.progress(job, controls.SCANNING)
+            waiting.progress(job, sweeps.SCANNING)
     scan: Scan = job.latest
     table = cache.scan_table(scan)
     st.subheader("Accuracy lost with all channels of a layer pruned", help="Click a bar to choose its layer.")
-    controls.draw(charts.layer_bars(table[1:]), key="bars", on_select=choose_clicked, selection_mode="pick")
-    st.caption(about(scan, job, controls.examples_of(point), live))
+    drawing.draw(charts.layer_bars(table[1:]), key="bars", on_select=choose_clicked, selection_mode="pick")
+    st.caption(about(scan, job, networks.examples_of(point), live))
     open_on_prune(point, scan)
     if live and job.finished:
         st.rerun()
@@ -70,7 +70,7 @@ def about(scan: Scan, job: Job, examples: str, live: bool) -> str:
     everything = len(data.load_split(scan.run.dataset, scan.run.split))
     seconds = job.seconds_for(everything)
     if scan.total < everything and seconds is not None:
-        words += f" All {everything:,} {examples} would take about {controls.duration(seconds)}."
+        words += f" All {everything:,} {examples} would take about {waiting.duration(seconds)}."
     return words
 
 
@@ -78,7 +78,7 @@ def open_on_prune(point: Checkpoint, scan: Scan) -> None:
     """One layer, and a link to it on Prune."""
     usual = default_layer(point) if default_layer(point) in scan.names else scan.names[-1]
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        layer = controls.pick_named("Layer", "layer", scan.names, usual, "not among the layers scanned", width=320)
+        layer = pickers.pick_named("Layer", "layer", scan.names, usual, "not among the layers scanned", width=320)
         link = {"checkpoint": point.name, "layer": layer, "mode": scan.run.mode}
         st.page_link(PRUNE, label=f"Prune {layer} channel by channel", icon=":material/content_cut:", query_params=link)
 
@@ -90,13 +90,13 @@ def numbers(scan: Scan, examples: str) -> None:
             ":material/hourglass: This network cannot be traced, so every layer ran a copy of it: exact, but slow."
         )
     table = cache.scan_table(scan)
-    name = controls.plain_name(scan.run.checkpoint, "scan", scan.run.mode)
+    name = drawing.plain_name(scan.run.checkpoint, "scan", scan.run.mode)
     title = f"{scan.run.checkpoint}: accuracy lost with a layer pruned whole, {scan.done:,} {scan.run.split} {examples}"
     with st.container(horizontal=True, vertical_alignment="center"):
         st.subheader("Every number")
         draw = partial(figures.layers_figure, table[1:], title)
-        controls.figure_button(partial(cache.figure_file, draw), name, "scan")
-        controls.csv_button(table, name)
+        drawing.figure_button(partial(cache.figure_file, draw), name, "scan")
+        drawing.csv_button(table, name)
     share = partial(st.column_config.NumberColumn, format="percent")
     columns: dict[str, Any] = {
         "position": st.column_config.NumberColumn("Place", help="Among all convolutions, in the order they run"),
@@ -120,17 +120,17 @@ def numbers(scan: Scan, examples: str) -> None:
                 st.caption(f"{layer} is left out: {why}.")
 
 
-with controls.page():
-    point = controls.pick_checkpoint()
+with links.page():
+    point = networks.pick_checkpoint()
     with st.sidebar:
         which = pick_layers(point)
         modes = cache.scan_modes(point, which)
-        mode = controls.pick_named("What pruning zeroes", "mode", modes, "filter", "no mode that fits these layers")
+        mode = pickers.pick_named("What pruning zeroes", "mode", modes, "filter", "no mode that fits these layers")
         st.caption(MODES[mode].sentence)
         limit = pick_limit(point)
-    controls.require_data(point.card.dataset)
-    job = controls.scan_job(point, which, mode, limit)
+    downloads.require_data(point.card.dataset)
+    job = sweeps.scan_job(point, which, mode, limit)
     live = not job.finished
-    st.fragment(explore, run_every=controls.POLL if live else None)(point, job, live)
+    st.fragment(explore, run_every=waiting.POLL if live else None)(point, job, live)
     if not live:
-        numbers(job.latest, controls.examples_of(point))
+        numbers(job.latest, networks.examples_of(point))

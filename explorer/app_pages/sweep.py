@@ -9,8 +9,8 @@ import pandas as pd
 import streamlit as st
 
 from explorer import charts, figures, report
-from explorer.app_pages import cache, controls
-from explorer.app_pages.controls import View
+from explorer.app_pages import cache, drawing, links, pickers, presets, sweeps, views, waiting
+from explorer.app_pages.views import View
 from explorer.experiment import ORDERS, RANKED_ON, Experiment, criterion_named
 from explorer.jobs import Job
 from explorer.oracle import ORACLES
@@ -53,12 +53,12 @@ class Line:
 def pick_lines(view: View) -> list[Line]:
     """The curves to draw, as chosen: criteria, the same reversed, ranked on other images, oracles, random orders."""
     fitting = list(cache.fitting_criteria(view.checkpoint, view.layer))
-    criteria = controls.pick_several("Rank the channels by", "criteria", fitting, USUAL)
+    criteria = pickers.pick_several("Rank the channels by", "criteria", fitting, USUAL)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        turned = controls.pick_among("Most important first", "reversed", [each for each in fitting if each != RANDOM])
-        oracles = controls.pick_several("Greedy oracle", "oracle", [name.removeprefix(ORACLE) for name in ORACLES], [])
-        others = controls.pick_several("Rank also on", "also", cache.splits_to_rank_on(view.checkpoint), [])
-        orders = controls.pick_orders(*ORDERS)
+        turned = pickers.pick_among("Most important first", "reversed", [each for each in fitting if each != RANDOM])
+        oracles = pickers.pick_several("Greedy oracle", "oracle", [name.removeprefix(ORACLE) for name in ORACLES], [])
+        others = pickers.pick_several("Rank also on", "also", cache.splits_to_rank_on(view.checkpoint), [])
+        orders = views.pick_orders(*ORDERS)
     names = [name for name in criteria if name != RANDOM] + [f"{name}{REVERSED}" for name in turned]
     lines = [line for name in [*names, *(f"{ORACLE}{name}" for name in oracles)] for line in ranked(view, name, others)]
     lines = lab_lines(view) + lines
@@ -166,10 +166,10 @@ def compare(view: View, lines: list[Line], jobs: dict[str, Job], ks: tuple[int, 
         return
     chart = charts.zoomable_curves(report.curve_table(found), axis)
     with st.container(horizontal=True, gap=None):
-        controls.draw(chart, key="curves", on_select=choose_clicked, selection_mode="pick")
+        drawing.draw(chart, key="curves", on_select=choose_clicked, selection_mode="pick")
         st.space(AXIS_ROOM)
     if live:
-        st.caption(controls.so_far(list(found.values()), ks, view.examples))
+        st.caption(sweeps.so_far(list(found.values()), ks, view.examples))
     else:
         about(view, words_of(view, found), report.curve_table(found), titles(lines), axis)
         open_on_prune(lines, found, ks)
@@ -178,11 +178,11 @@ def compare(view: View, lines: list[Line], jobs: dict[str, Job], ks: tuple[int, 
 def progress(view: View, lines: list[Line], jobs: dict[str, Job]) -> None:
     """The jobs that run or wait, the first few with a bar each."""
     for job in jobs.values():
-        controls.notes(job)
+        waiting.notes(job)
     unfinished = [line for line in lines if line.name in jobs and not jobs[line.name].finished]
     for line in unfinished[:SHOWN]:
         job = jobs[line.name]
-        controls.progress(job, f"{line.title}: {controls.sweeping(job, view.layer).lower()}")
+        waiting.progress(job, f"{line.title}: {sweeps.sweeping(job, view.layer).lower()}")
     if len(unfinished) > SHOWN:
         st.caption(f"{len(unfinished) - SHOWN} more wait their turn.")
 
@@ -191,11 +191,11 @@ def words_of(view: View, found: dict[str, Sweep | Band]) -> str:
     """What the curves are, and what can be done with them."""
     done = max(curve.done for curve in found.values())
     bands = [curve for curve in found.values() if isinstance(curve, Band)]
-    sweeps = [curve for curve in found.values() if isinstance(curve, Sweep)]
+    single = [curve for curve in found.values() if isinstance(curve, Sweep)]
     random = f" Of {len(bands[0].sweeps)} random orders the mean, and where 95 % of further ones fall." if bands else ""
     return (
         f"{view.layer} of {view.checkpoint.name}, {done:,} test {view.examples}, with 95 % intervals.{random} "
-        f"Click a point to choose it for Prune.{controls.remarks(sweeps[0]) if sweeps else ''}"
+        f"Click a point to choose it for Prune.{sweeps.remarks(single[0]) if single else ''}"
     )
 
 
@@ -207,14 +207,14 @@ def about(view: View, words: str, table: pd.DataFrame, named: dict[str, str], ax
     draw = partial(figures.accuracy_figure, curves, axis, close)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(words)
-        controls.figure_button(partial(cache.figure_file, draw), name, kind)
+        drawing.figure_button(partial(cache.figure_file, draw), name, kind)
 
 
 def zoomed(view: View, table: pd.DataFrame, named: dict[str, str], axis: str, share: float) -> None:
     """The curves once more, up to a share of the channels, as lab D shows them."""
     st.subheader(f"The first {100 * share:.0f} % of the channels")
     first = charts.up_to(table, share)
-    controls.draw(charts.compare_curves(first, axis, height=340, close=True), key="zoomed")
+    drawing.draw(charts.compare_curves(first, axis, height=340, close=True), key="zoomed")
     about(view, "The accuracy axis does not begin at zero.", first, named, axis, close=True)
 
 
@@ -226,7 +226,7 @@ def titles(lines: list[Line]) -> dict[str, str]:
 def file_name(view: View, names: Sequence[str], *more: str) -> str:
     """A file name that says which curves are in it, as long as they are few."""
     few = names if len(names) <= NAMED else [f"{len(names)}-curves"]
-    return controls.file_name(view, "-".join(few), view.experiment.mode, *more)
+    return views.file_name(view, "-".join(few), view.experiment.mode, *more)
 
 
 def choose_clicked() -> None:
@@ -245,7 +245,7 @@ def open_on_prune(lines: list[Line], found: dict[str, Sweep | Band], ks: tuple[i
         name = st.selectbox("Curve", list(there), key="open curve", width=280)
         k = st.selectbox("K", ks, key="open k", width=120)
         label = f"Open {name} at K = {k} on Prune"
-        link = controls.link_to(there[name].experiment, k)
+        link = views.link_to(there[name].experiment, k)
         st.page_link(PRUNE, label=label, icon=":material/content_cut:", query_params=link)
 
 
@@ -254,7 +254,7 @@ def summary(view: View, lines: list[Line], found: dict[str, Sweep | Band], ks: t
     st.subheader("What each is worth")
     quarters = [ks[(len(ks) - 1) * share // 4] for share in (1, 2, 3)]
     options, usual = [str(k) for k in ks], [str(k) for k in dict.fromkeys(quarters)]
-    chosen = [int(k) for k in controls.pick_among("Accuracy at K", "at", options, usual)]
+    chosen = [int(k) for k in pickers.pick_among("Accuracy at K", "at", options, usual)]
     table = report.summary_table(found, chosen)
     table.insert(1, "title", [line.title for line in lines if line.name in found])
     share = st.column_config.NumberColumn(format="percent")
@@ -330,7 +330,7 @@ def table_of(view: View, lines: list[Line], jobs: dict[str, Job], ks: tuple[int,
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.subheader("Every number", width="content")
         rows = pd.concat([report.rows_of(curve) for curve in found.values()], ignore_index=True)
-        controls.csv_button(rows, file_name(view, list(found)))
+        drawing.csv_button(rows, file_name(view, list(found)))
     table = report.curve_table(found)
     wide = table.pivot(index="k", columns="criterion", values="accuracy")[list(found)]
     named = titles(lines)
@@ -340,15 +340,15 @@ def table_of(view: View, lines: list[Line], jobs: dict[str, Job], ks: tuple[int,
     )
 
 
-with controls.page():
-    view = controls.pick_view(criterion=MEAN)
-    controls.lab_box(view, ways=False)
-    controls.start_afresh(view)
+with links.page():
+    view = views.pick_view(criterion=MEAN)
+    presets.lab_box(view.lab, view.variant, ways=False)
+    views.start_afresh(view)
     lines = pick_lines(view)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        ks = controls.pick_ks(view)
-        axis = controls.pick_option("Axis", "axis", list(charts.AXES), help="K, or K as a share of the channels.")
-        zoom = controls.pick_option(
+        ks = views.pick_ks(view)
+        axis = pickers.pick_option("Axis", "axis", list(charts.AXES), help="K, or K as a share of the channels.")
+        zoom = pickers.pick_option(
             "Zoom", "zoom", list(ZOOMS), help="A second chart, up to this share of the channels."
         )
     if not lines:
@@ -362,14 +362,14 @@ with controls.page():
     jobs = start(view, lines, ks)
     if not jobs:
         st.stop()
-    controls.first_look(list(jobs.values())[-1])
+    waiting.first_look(list(jobs.values())[-1])
     live = not all(job.finished for job in jobs.values())
-    st.fragment(compare, run_every=controls.POLL if live else None)(view, lines, jobs, ks, axis, live)
+    st.fragment(compare, run_every=waiting.POLL if live else None)(view, lines, jobs, ks, axis, live)
     for line in lines:
         job = jobs.get(line.name)
         if job is not None and job.finished and job.result is None:
-            what = f"{line.title}: {controls.sweeping(job, view.layer).lower()}"
-            controls.show_end(job, what, partial(job_of, view, line))
+            what = f"{line.title}: {sweeps.sweeping(job, view.layer).lower()}"
+            waiting.show_end(job, what, partial(job_of, view, line))
     found = drawn(jobs, ks)
     if found and not live:
         if ZOOMS[zoom]:

@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from explorer import charts, data, trainings
-from explorer.app_pages import controls
+from explorer.app_pages import downloads, drawing, links, pickers, waiting
 from explorer.augmentation import AUGMENTATIONS
 from explorer.jobs import CANCELLED, DONE, FAILED, QUEUED, RUNNING
 from explorer.models import MODELS, model_info
@@ -48,15 +48,15 @@ def new_training(found: list[Training]) -> None:
     if st.session_state.pop(STARTED, False):
         st.session_state.update({"train name": "", "train description": ""})
     with fields():
-        model = controls.pick_named("Network", "network", list(MODELS), "simple-cnn", "no network")
+        model = pickers.pick_named("Network", "network", list(MODELS), "simple-cnn", "no network")
         inputs, sets = model_info(model).inputs, data.readable_datasets()
         fitting = [info.name for info in sets if info.inputs == inputs and "train" in info.files]
         usual = USUAL_DATA if USUAL_DATA in fitting else fitting[0]
-        dataset = controls.pick_named("Images", "data", fitting, usual, f"no data set that fits {model}")
+        dataset = pickers.pick_named("Images", "data", fitting, usual, f"no data set that fits {model}")
     with st.container():
         few = "It learns from the 10,000 images that come with the app."
         st.caption(f"{model_info(model).description} {few if data.availability(dataset) == 'bundled' else ''}")
-        there = controls.has_data(dataset, why="This training needs")
+        there = downloads.has_data(dataset, why="This training needs")
     free = trainings.free_name(model, dataset)
     with fields():
         name = st.text_input("Name", key="train name", placeholder=free, max_chars=trainings.LONGEST_NAME) or free
@@ -67,11 +67,11 @@ def new_training(found: list[Training]) -> None:
         trainings.check(model, dataset, recipe, name, words)
     except ValueError as error:
         there = False
-        st.error(f"This cannot be trained: {controls.plain(str(error))}.", icon=":material/error:")
+        st.error(f"This cannot be trained: {drawing.plain(str(error))}.", icon=":material/error:")
     else:
         estimate(model, dataset, recipe, found)
     if st.button("Start training", type="primary", icon=":material/play_arrow:", disabled=not there, width="stretch"):
-        st.session_state[STARTED] = controls.attempt(trainings.submit, model, dataset, recipe, name, words)
+        st.session_state[STARTED] = waiting.attempt(trainings.submit, model, dataset, recipe, name, words)
         st.rerun()
 
 
@@ -88,14 +88,14 @@ def pick_recipe(model: str) -> Recipe:
         settings = {**OPTIONS, **STRENGTHS}
         st.session_state.update({f"train_{name}": option.kind(own[name]) for name, option in settings.items()})
     with fields():
-        chosen = {name: controls.pick_setting(name, OPTIONS[name], own[name]) for name in IN_SIGHT}
+        chosen = {name: pickers.pick_setting(name, OPTIONS[name], own[name]) for name in IN_SIGHT}
     with st.expander("More of the recipe", icon=":material/tune:"):
         with fields():
             others = {name: option for name, option in OPTIONS.items() if name not in IN_SIGHT}
-            chosen |= {name: controls.pick_setting(name, option, own[name]) for name, option in others.items()}
+            chosen |= {name: pickers.pick_setting(name, option, own[name]) for name, option in others.items()}
         st.caption("Random changes to the training images; 0 is off.")
         with fields():
-            chosen |= {name: controls.pick_setting(name, option, own[name]) for name, option in STRENGTHS.items()}
+            chosen |= {name: pickers.pick_setting(name, option, own[name]) for name, option in STRENGTHS.items()}
     return replace(recipe_for(model), **chosen)
 
 
@@ -105,8 +105,8 @@ def estimate(model: str, dataset: str, recipe: Recipe, found: list[Training]) ->
     if pace is None:
         st.caption(":material/timer: How long it takes shows within its first epoch.")
     else:
-        whole = controls.duration(pace * recipe.epochs)
-        st.caption(f":material/timer: The last such training took {controls.duration(pace)} an epoch: about {whole}.")
+        whole = waiting.duration(pace * recipe.epochs)
+        st.caption(f":material/timer: The last such training took {waiting.duration(pace)} an epoch: about {whole}.")
 
 
 # Watching
@@ -118,7 +118,7 @@ def watch(lively: bool) -> None:
     found = trainings.list_trainings()
     if is_lively(found) != lively:
         st.rerun()
-    controls.show_trouble()
+    waiting.show_trouble()
     if not found:
         st.caption("None yet: what you start shows here, in every tab, and goes on when you close this one.")
     for place, each in enumerate(found):
@@ -137,7 +137,7 @@ def is_lively(found: list[Training]) -> bool:
 def header(each: Training) -> None:
     """Its name, what is trained on what, and its state."""
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-        st.markdown(f"**{controls.plain(each.name)}**", width="content")
+        st.markdown(f"**{drawing.plain(each.name)}**", width="content")
         st.badge(each.state.capitalize(), **LOOKS[each.state])
     if each.recipe is not None:
         network, images = model_info(each.model).title, data.dataset_info(each.dataset).title
@@ -156,7 +156,7 @@ def running(each: Training) -> None:
             st.progress(1.0, ":material/fact_check: Testing the epoch kept")
         else:
             epoch = int(progress.fraction * recipe.epochs) + 1
-            left = "" if progress.left is None else f", {controls.duration(progress.left)} left"
+            left = "" if progress.left is None else f", {waiting.duration(progress.left)} left"
             st.progress(progress.fraction, f":material/autorenew: Epoch {epoch} of {recipe.epochs}{left}")
         label = "Cancelling…" if each.cancelling else "Cancel"
         button(each, label, "cancel", trainings.queue().cancel, disabled=each.cancelling)
@@ -192,8 +192,8 @@ def done(each: Training) -> None:
 def stopped(each: Training) -> None:
     """Why it stopped, with the ways on: resume or remove."""
     if each.state == FAILED:
-        said = controls.sentence(each.job.last_words().removeprefix("error: ")) or "It said nothing"
-        st.error(f"{controls.plain(said)}.", icon=":material/error:")
+        said = drawing.sentence(each.job.last_words().removeprefix("error: ")) or "It said nothing"
+        st.error(f"{drawing.plain(said)}.", icon=":material/error:")
     elif each.state == INTERRUPTED:
         st.warning("Its process was killed, or the machine stopped.", icon=":material/power_off:")
     finished, recipe = len(trainings.history(each.name)), each.recipe
@@ -229,7 +229,7 @@ def curves(each: Training, recipe: Recipe, shown: bool) -> None:
     left, right = st.columns(2, gap="medium")
     for column, what in ((left, "loss"), (right, "accuracy")):
         with column:
-            controls.draw(charts.training_curve(history, what, recipe.epochs), key=f"{what} {each.name}")
+            drawing.draw(charts.training_curve(history, what, recipe.epochs), key=f"{what} {each.name}")
 
 
 BODIES: dict[str, Callable[[Training], None]] = {
@@ -251,14 +251,14 @@ def button(each: Training, label: str, icon: str, action: Callable[[str], None],
 
 def act(action: Callable[[str], None], name: str) -> None:
     """What a training's button does; a callback."""
-    controls.attempt(action, name)
+    waiting.attempt(action, name)
 
 
-with controls.page():
+with links.page():
     try:
         found = trainings.list_trainings()
     except (ValueError, OSError) as error:
-        st.error(f"Nothing can be trained here: {controls.plain(str(error))}.", icon=":material/error:")
+        st.error(f"Nothing can be trained here: {drawing.plain(str(error))}.", icon=":material/error:")
         st.stop()
     form, list_of_trainings = st.columns([2, 3], gap="large")
     with form:

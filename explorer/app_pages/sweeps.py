@@ -1,0 +1,102 @@
+"""The work behind a view, its rankings and curves, and how far it is."""
+
+from collections.abc import Sequence
+from functools import partial
+
+import streamlit as st
+
+from explorer import charts
+from explorer.activations import ChannelStatistics
+from explorer.app_pages import cache, drawing, views, waiting
+from explorer.checkpoints import Checkpoint
+from explorer.experiment import criterion_named, steps_of
+from explorer.jobs import Job
+from explorer.oracle import ORACLES
+from explorer.ranking import Ranking
+from explorer.sweep import Band, Sweep
+
+SCANNING = "Pruning one layer at a time"
+
+# Each of these writes into one container, whether there is anything to say or not: what comes after it keeps its place
+# on the page from run to run. Containers that move are built anew in the browser, and their widgets drop from the URL.
+
+
+def steps(view: views.View) -> tuple[Ranking, dict[int, int]]:
+    """The view's channels in the order they go, and how many are gone at each K; stops the page while it looks."""
+    with st.container():
+        found = None
+        if criterion_named(view.experiment.criterion).needs_data:
+            what = f"Ranking the channels of {view.layer} on the {view.experiment.ranked_on} {view.examples}"
+            found = waiting.finished(what, partial(cache.look, view.checkpoint, view.experiment))
+        ranking, gone = steps_of(view.experiment, view.checkpoint, found)
+        return ranking, dict(zip(view.ks, gone or view.ks, strict=True))
+
+
+def ranked_over(view: views.View) -> str:
+    """The images that the view's ranking looks at, in words."""
+    asked = view.experiment
+    if asked.criterion in ORACLES:
+        cost = cache.oracle_cost(view.checkpoint, asked)
+        return f"{cost.images:,} {asked.ranked_on} {view.examples}"
+    return f"the {asked.ranked_on} {view.examples}"
+
+
+def layer_statistics(view: views.View, where: str = "raw") -> ChannelStatistics:
+    """Statistics of the view's layer over the split it ranks on; stops the page while they are being collected."""
+    split = view.experiment.ranked_on
+    return waiting.finished(
+        f"Averaging {view.layer} over the {split} {view.examples}",
+        lambda again=False: cache.statistics(view.checkpoint, view.layer, split, where, again),
+    )
+
+
+def sweep_job(view: views.View) -> Job:
+    """The sweep of the view over all K, with at least a first curve; stops the page until there is one.
+
+    Meanwhile the axes stand there, so that the browser has loaded what draws charts when the curve comes.
+    """
+    ask = partial(cache.sweep, view.checkpoint, view.experiment)
+    job = ask()
+    with st.container():
+        if cache.curve(job) is None and not job.finished:
+            drawing.draw(charts.empty_curve(view.channels), key="frame")
+            job.wait(waiting.PATIENCE)
+        waiting.notes(job)
+        waiting.first_part(job, sweeping(job, view.layer), ask, lambda: cache.curve(job) is not None)
+    return job
+
+
+def scan_job(point: Checkpoint, which: str, mode: str, limit: int | None) -> Job:
+    """The scan of the network's layers over its first test images; stops the page until there is a first part of it."""
+    ask = partial(cache.scan, point, which, mode, limit)
+    job = ask()
+    with st.container():
+        waiting.first_look(job)
+        waiting.first_part(job, SCANNING, ask, lambda: job.latest is not None)
+    return job
+
+
+def sweeping(job: Job, what: str) -> str:
+    """What a sweep's job is at."""
+    return f"Ranking the channels of {what}" if cache.curve(job) is None else f"Pruning {what} at every K"
+
+
+def so_far(curves: Sequence[Sweep | Band], ks: Sequence[int], examples: str) -> str:
+    """How many images and K the curves that still stream have at least; `examples` is what the images are called."""
+    images, there = min(curve.done for curve in curves), min(len(set(curve.ks) & set(ks)) for curve in curves)
+    words = f"So far over {images:,} {examples}, at {there} of {len(ks)} K; the bands narrow as more come in."
+    return f":material/autorenew: {words}"
+
+
+def remarks(sweep: Sweep) -> str:
+    """What to know about how a sweep was computed; empty where it was the usual way."""
+    said = ""
+    if sweep.slow:
+        said += " This network cannot be traced, so every K ran a masked copy: exact, but slow."
+    if sweep.agreement is not None:
+        shares, images = sweep.agreement.shares, sweep.agreement.images
+        said += (
+            f" Computed in {sweep.run.dtype}, which agrees with float32 on {100 * shares.mean():.2f} % of the "
+            f"predictions for the first {images:,} images, at the least {100 * shares.min():.2f} % at one K."
+        )
+    return said
