@@ -164,7 +164,7 @@ RECIPES: dict[str, Recipe] = {
     ),
     # Lab C trained for 30 epochs with Adam; this takes fewer.
     "resnet18": replace(_RESIDUAL, epochs=14, small=0.5, stored="float16", crop=4),
-    "lab-resnet": replace(_RESIDUAL, epochs=20, small=0.4),
+    "lab-resnet": replace(_RESIDUAL, epochs=16, small=0.5),
     "block-net": Recipe(epochs=16, schedule="one-cycle", validation=0.04, flip=0.5, crop=2, **_CIFAR10_COLOURS),
 }
 

@@ -55,6 +55,13 @@ def test_trains_and_saves_a_checkpoint_with_its_card(tiny, tmp_path):
     assert names == [f"{NAME}.csv", f"{NAME}.json", f"{NAME}.safetensors"]
 
 
+def test_a_card_says_over_how_many_images_it_was_measured(tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "MOST_SCORED", 30)
+    run(tmp_path)
+    scores = checkpoints.load(NAME, tmp_path).card.accuracy
+    assert {part: score.n for part, score in scores.items()} == {"train": 30, "validation": 8, "test": 30}
+
+
 def test_keeps_the_epoch_that_is_best_on_held_out_images(tiny, tmp_path):
     records = run(tmp_path, replace(RECIPE, epochs=6, lr=3e-2, validation=0.3))
     best = max(records, key=lambda record: record.validation_accuracy)  # the first of equals
