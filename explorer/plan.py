@@ -30,7 +30,7 @@ from explorer.graph import (
 from explorer.models import conv_layer
 from explorer.pruning import Mode, mode_info
 
-RUNNING_SUM_FLOATS = 2**20  # partial sums of a few K at once, 4 MiB, which stay in the processor's cache
+RUNNING_SUM_FLOATS = 2**21  # partial sums of a few K at once, 8 MiB, which stay in the processor's cache
 
 Step = tuple[int, Tensor]  # index into ks of the first K; logits (number of K, N, classes)
 
