@@ -133,15 +133,15 @@ def test_killed_at_random_moments_it_ends_with_the_same_weights(out, whole):
         target = epochs_done(out) + random.randint(1, 6)
         until(lambda target=target: epochs_done(out) >= target)
         time.sleep(random.random() / 20)
-        job, said, before = known(out).job, log.read_text(), epochs_done(out)
+        job, before = known(out).job, epochs_done(out)
         assert job.state == RUNNING, "a quicker machine needs more epochs"
         for pid in [server.pid, worker_of(log), job.run.pid] if all_of_them else [job.run.pid]:
             os.kill(pid, signal.SIGKILL)
         wait_for(out, INTERRUPTED)
+        past = len(epochs_in(log.read_text()))
         kept = torch.load(training.state_path(NAME, out), weights_only=True)["epoch"]
         assert kept >= before, "no finished epoch is lost"
         trainings.queue(out).resume(NAME)
-        past = len(epochs_in(said))
         until(lambda past=past: trainings.queue(out).wake() or len(epochs_in(log.read_text())) > past)
         assert epochs_in(log.read_text())[past] == kept + 1, "only the running epoch is repeated"
     server.communicate()
