@@ -51,6 +51,7 @@ def explore(view: View, job: Job, others: dict[str, Job], live: bool) -> None:
         drawing.draw(charts.class_bars(report.class_table(sweep, k), k, height=400), key="classes")
     detail = pickers.pick_option("Look closer at", "details", list(DETAILS))
     DETAILS[detail](view, sweep, k)
+    provenance(view, job, others)
     if live and all(
         each.finished for each in (job, *others.values())
     ):  # only now: a widget that a run leaves out drops from the URL
@@ -197,4 +198,3 @@ with links.page():
     others = beside(view)
     live = not all(each.finished for each in (job, *others.values()))
     st.fragment(explore, run_every=waiting.POLL if live else None)(view, job, others, live)
-    provenance(view, job, others)
