@@ -24,7 +24,7 @@ from explorer.ranking import (
     rank_by,
 )
 from explorer.schedule import check_schedule, rerank
-from explorer.sweep import Band, Course, Run, Sweep, check_ks, sweep_orders_stream
+from explorer.sweep import EAGER, Band, Course, Run, Sweep, check_ks, coarse_to_fine, sweep_orders_stream
 from explorer.training import check_held_out, held_out_of
 
 SPLITS = ("test", "train")
@@ -240,6 +240,20 @@ def sweep_of(
     course = _course(experiment, checkpoint, steps or steps_of(experiment, checkpoint, found))
     for (result,) in _sweeps(experiment, checkpoint, [course], device, coarse_first):
         yield result
+
+
+def preview_of(experiment: Experiment, checkpoint: Checkpoint, found: ChannelStatistics) -> Sweep:
+    """A first curve while the ranking still looks at images: by those so far, at a few K over a few images.
+
+    Its `preview` says how many images the ranking has looked at, and so does its run.
+    """
+    ranking = ranking_of(experiment, checkpoint, found)
+    ks = coarse_to_fine(check_ks(experiment.ks, len(ranking.order)))[0]
+    images = batches_of(checkpoint, experiment.split, experiment.limit).n
+    few = replace(experiment, ks=ks, limit=min(EAGER, images))
+    *_, result = sweep_of(few, checkpoint, steps=(ranking, None))
+    run = replace(result.run, ranked_on=f"first {found.done} of {experiment.ranked_on}")
+    return replace(result, run=run, total=images, preview=found.done)
 
 
 def band_of(

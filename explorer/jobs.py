@@ -4,8 +4,8 @@ import logging
 import queue
 import threading
 import time
-from collections import OrderedDict, deque
-from collections.abc import Callable, Hashable, Iterator
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,9 @@ log = logging.getLogger(__name__)
 QUEUED, RUNNING, DONE, FAILED, CANCELLED = "queued", "running", "done", "failed", "cancelled"
 FINISHED = frozenset({DONE, FAILED, CANCELLED})
 
-Start = Callable[[], Iterator[Any]]
+WATCHED = 5.0  # seconds for which a look at a job counts; pages look several times a second
+
+Start = Callable[[], Iterable[Any]]
 
 
 class Job:
@@ -24,16 +26,20 @@ class Job:
     comes up among them is no result, but a note for the user: `notes` has them all.
     """
 
-    def __init__(self, key: Hashable) -> None:
+    def __init__(self, key: Hashable, start: Start = tuple) -> None:
         self.key = key
         self.status = QUEUED
         self.latest: Any = None
         self.error: str | None = None
         self.notes: tuple[str, ...] = ()
         self.cancelling = False
-        self._started: float | None = None
-        self._stage: float | None = None  # when `done` last began anew
-        self._ended: float | None = None
+        self._start = start
+        self._steps: Iterator[Any] | None = None  # once it has begun
+        self._spent = 0.0  # seconds of the steps taken so far
+        self._since: float | None = None  # when the step under way began
+        self._stage = 0.0  # seconds spent when progress last began anew
+        self._before = 0.0  # the progress one step ago
+        self._watched = time.monotonic()
         self._finished = threading.Event()
 
     def __repr__(self) -> str:
@@ -72,18 +78,17 @@ class Job:
     @property
     def elapsed(self) -> float:
         """Seconds of running so far; 0 while queued."""
-        if self._started is None:
-            return 0.0
-        return (self._ended or time.monotonic()) - self._started
+        since = self._since
+        return self._spent + (time.monotonic() - since if since is not None else 0.0)
 
     @property
     def left(self) -> float | None:
         """Seconds left of this stage at its pace so far; None while there is nothing to judge by."""
         if self.finished:
             return 0.0
-        if self._stage is None or not self.fraction:
+        if not self.elapsed or not self.fraction:
             return None
-        return (time.monotonic() - self._stage) * (1 / self.fraction - 1)
+        return (self.elapsed - self._stage) * (1 / self.fraction - 1)
 
     def seconds_for(self, amount: int) -> float | None:
         """Seconds that `amount`, in the job's own units, takes at the pace so far; None while there is none."""
@@ -99,26 +104,30 @@ class Job:
         """Wait until the job has finished, at most `timeout` seconds; whether it has."""
         return self._finished.wait(timeout)
 
-    def _run(self, start: Start) -> None:
-        """Consume the work on this thread, to its end, its first error, or a cancel."""
-        if self.finished or self.cancelling:
+    def watch(self) -> None:
+        """Say that somebody is looking at the job: heavy jobs that nobody looks at make way for it."""
+        self._watched = time.monotonic()
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether somebody has looked at the job within the last seconds."""
+        return time.monotonic() - self._watched < WATCHED
+
+    def _run(self) -> None:
+        """All steps of the work, on this thread."""
+        while not self.finished:
+            self._advance()
+
+    def _advance(self) -> None:
+        """The next step of the work, on this thread: to its end, its first error, or a cancel."""
+        if self.cancelling:
             return self._end(CANCELLED)
-        self._started = self._stage = time.monotonic()
-        self.status = RUNNING
-        steps: Iterator[Any] = iter(())
+        self.status, self._since = RUNNING, time.monotonic()
         try:
-            steps = start()
-            before, began = 0, self._started
-            for step in steps:
-                if isinstance(step, str):
-                    self.notes += (step,)
-                    continue
-                self.latest = step
-                if self.cancelling:
-                    return self._end(CANCELLED)
-                if self.done < before:
-                    self._stage = began
-                before, began = self.done, time.monotonic()
+            if self._steps is None:
+                self._steps = iter(self._start())
+            self._take(next(self._steps))
+        except StopIteration:
             self._end(DONE)
         except (ValueError, OSError) as error:  # the core's own words, one clear sentence
             self._fail(str(error) or type(error).__name__)
@@ -126,22 +135,36 @@ class Job:
             log.exception("job %r failed", self.key)
             self._fail(f"{type(error).__name__}: {error}")
         finally:
-            getattr(steps, "close", lambda: None)()
+            self._spent, self._since = self.elapsed, None
+
+    def _take(self, step: Any) -> None:
+        """Keep a partial result, or a note."""
+        if isinstance(step, str):
+            self.notes += (step,)
+            return
+        self.latest = step
+        if self.fraction < self._before:
+            self._stage = self._spent
+        self._before = self.fraction
 
     def _fail(self, message: str) -> None:
         self.error = message
         self._end(FAILED)
 
     def _end(self, status: str) -> None:
-        if not self.finished:
-            self._ended, self.status = time.monotonic(), status
-        self._finished.set()
+        try:
+            getattr(self._steps, "close", lambda: None)()
+        finally:
+            if not self.finished:
+                self.status = status
+            self._finished.set()
 
 
 class Board:
     """The jobs of this process by key: the same work is done once, however many ask for it.
 
-    Heavy jobs run one at a time in the order they came; light ones (a download) start at once. Finished jobs are
+    Heavy jobs run one at a time in the order they came, but those that nobody looks at any more (a page that was left)
+    make way, between two steps, for those that somebody does. Light ones (a download) start at once. Finished jobs are
     kept for whoever asks again, the least recently used dropped first once there are more than `capacity`;
     queued and running ones are never dropped.
     """
@@ -152,7 +175,7 @@ class Board:
         self.capacity = capacity
         self._lock = threading.Lock()
         self._jobs: OrderedDict[Hashable, Job] = OrderedDict()
-        self._queue: deque[tuple[Job, Start]] = deque()
+        self._heavy: list[Job] = []  # unfinished, in the order they came
         self._busy = False
 
     def __len__(self) -> int:
@@ -163,6 +186,7 @@ class Board:
         with self._lock:
             if key in self._jobs:
                 self._jobs.move_to_end(key)
+                self._jobs[key].watch()
             return self._jobs.get(key)
 
     def submit(self, key: Hashable, start: Start, heavy: bool = True) -> Job:
@@ -174,16 +198,17 @@ class Board:
             known = self._jobs.get(key)
             if known is not None and known.status not in (FAILED, CANCELLED) and not known.cancelling:
                 self._jobs.move_to_end(key)
+                known.watch()
                 return known
-            job = self._jobs[key] = Job(key)
+            job = self._jobs[key] = Job(key, start)
             self._jobs.move_to_end(key)
             self._evict()
             if heavy:
-                self._queue.append((job, start))
+                self._heavy.append(job)
                 if self._busy:
                     return job
                 self._busy = True
-            work = self._drain if heavy else lambda: job._run(start)
+            work = self._drain if heavy else job._run
             threading.Thread(target=work, name=f"job {key}", daemon=True).start()
             return job
 
@@ -199,20 +224,24 @@ class Board:
                 self._evict()
 
     def ahead(self, job: Job) -> int:
-        """How many heavy jobs run or wait before this queued one."""
+        """How many heavy jobs go before this one."""
         with self._lock:
-            waiting = [queued for queued, _ in self._queue if not queued.finished]
-            return (waiting.index(job) if job in waiting else 0) + any(j.status == RUNNING for j in self._jobs.values())
+            waiting = [each for each in self._heavy if not each.finished]
+            before = waiting[: waiting.index(job)] if job in waiting else []
+            return sum(each.is_watched for each in before)
 
     def _drain(self) -> None:
-        """Run the queued heavy jobs one after another, then let the thread end."""
-        while True:
-            with self._lock:
-                if not self._queue:
-                    self._busy = False
-                    return
-                job, start = self._queue.popleft()
-            job._run(start)
+        """Take steps of the heavy jobs until all have finished, then let the thread end."""
+        while job := self._next():
+            job._advance()
+
+    def _next(self) -> Job | None:
+        """Whose turn it is: first comes one to cancel, then the oldest that is watched, then the oldest."""
+        with self._lock:
+            self._heavy = [job for job in self._heavy if not job.finished]
+            urgent = [job for job in self._heavy if job.cancelling] or [job for job in self._heavy if job.is_watched]
+            self._busy = bool(self._heavy)
+            return next(iter(urgent or self._heavy), None)
 
     def _evict(self) -> None:
         finished = [key for key, job in self._jobs.items() if job.finished]

@@ -1,5 +1,6 @@
 """Accuracy at every K: the sweep, and the one result that everything else is read from."""
 
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -26,6 +27,7 @@ from explorer.plan import Plan, make_plan
 
 COARSE = 9  # K of a first curve, where each K is a run of its own
 EAGER = 50  # images of that first curve, so that it is there in seconds
+BEAT = 0.5  # seconds after which a batch under way lets others have their turn
 CLIFF_POINTS = 1.0  # the cliff: the last K before accuracy is ever this many points under the unpruned network's
 
 
@@ -77,6 +79,7 @@ class Sweep:
     gone: tuple[int, ...] | None = None  # how many channels of `order` are pruned at each K, where it is more than K
     agreement: Agreement | None = None  # with float32, where it was computed in another type
     progress: float | None = None  # share of the work that is done, 0…1, where the K come coarse first
+    preview: int | None = None  # images that the ranking has looked at so far, where it has not ended yet
 
     @property
     def done(self) -> int:
@@ -428,19 +431,24 @@ class _Work:
     device: torch.device
 
     def once(self, empty: Sweeps, batches: Iterable[Batch]) -> Iterator[Sweeps]:
-        """Once over the images: the sweeps, filled a batch further each time."""
+        """Once over the images: the sweeps, filled a batch further each time, or as before within a long batch."""
         agreements: list[Agreement | None] = []
         predictions: list[list[np.ndarray]] = [[] for _ in empty]
         labels: list[np.ndarray] = []
+        latest: Sweeps = ()
         for inputs, batch_labels in batches:
             moved = to_device(inputs, self.device)
-            rows, width = _predict(self.plan, moved, empty)
+            beat = time.monotonic()
+            for rows, width in _predict_stream(self.plan, moved, empty):  # noqa: B007 - the last ones are whole
+                if latest and time.monotonic() - beat > BEAT:
+                    beat = time.monotonic()
+                    yield latest
             classes = empty[0].classes or tuple(str(i) for i in range(max(2, width)))
             agreements = agreements or self._agreements(rows, moved, empty)
             for parts, each in zip(predictions, rows, strict=True):
                 parts.append(each.astype(np.min_scalar_type(len(classes) - 1)))
             labels.append(batch_labels.cpu().numpy())
-            yield tuple(
+            latest = tuple(
                 replace(
                     each,
                     predictions=np.concatenate(parts, axis=1),
@@ -450,6 +458,7 @@ class _Work:
                 )
                 for each, parts, agreement in zip(empty, predictions, agreements, strict=True)
             )
+            yield latest
 
     def _agreements(self, rows: list[np.ndarray], inputs: Inputs, empty: Sweeps) -> list[Agreement | None]:
         """How far the rows (number of K, N) of each sweep agree with float32, where they are of another type."""
@@ -502,11 +511,22 @@ def _merge(one: Sweep, other: Sweep) -> Sweep:
 
 def _predict(plan: Plan, inputs: Inputs, sweeps: Sweeps) -> tuple[list[np.ndarray], int]:
     """Predictions (number of K, N) of one batch for each of the sweeps, and the number of logits."""
-    prepared, rows = plan.prepare(inputs), []
+    *_, last = _predict_stream(plan, inputs, sweeps)
+    return last
+
+
+def _predict_stream(plan: Plan, inputs: Inputs, sweeps: Sweeps) -> Iterator[tuple[list[np.ndarray], int]]:
+    """As `_predict`, after every few K: whole only at the end."""
+    prepared, width = plan.prepare(inputs), 0
+    rows: list[np.ndarray] = []
     for each in sweeps:
-        steps = [logits for _, logits in plan.steps(prepared, each.order, each.gone or each.ks)]
-        rows.append(torch.cat([predict(logits) for logits in steps]).cpu().numpy())
-    return rows, steps[0].shape[-1]
+        found = []
+        for _, logits in plan.steps(prepared, each.order, each.gone or each.ks):
+            found.append(predict(logits))
+            width = logits.shape[-1]
+            yield rows, width
+        rows.append(torch.cat(found).cpu().numpy())
+    yield rows, width
 
 
 def sweep(

@@ -16,7 +16,9 @@ from explorer.experiment import (
     criterion_named,
     default_layer,
     examples_of,
+    look_stream,
     oracle_cost,
+    preview_of,
     ranking_of,
     splits_to_rank_on,
     statistics_of,
@@ -204,3 +206,17 @@ def test_names_of_what_fits_a_layer():
 )
 def test_batches_of_large_images_are_smaller(shape, images):
     assert batch_size_for(shape) == images
+
+
+def test_a_preview_is_the_curve_of_the_ranking_so_far():
+    point, asked = checkpoints.load(FASHION), Experiment(FASHION, "conv2", limit=1_000)
+    early = next(look_stream(asked, point))
+    preview = preview_of(asked, point, early)
+    order = ranking_of(Experiment(FASHION, "conv2", limit=early.done), point).order
+    assert (preview.preview, preview.done, preview.total) == (early.done, 50, 1_000) and early.done < 1_000
+    assert preview.order.tolist() == order.tolist() and preview.run.ranked_on == f"first {early.done} of test"
+    assert preview.ks[0] == 0 and preview.ks[-1] == 32 and len(preview.ks) == 9
+    batches = batches_of(point, "test", 50)
+    for row, k in enumerate(preview.ks):
+        expected = predict(logits(prune(point.model, "conv2", order[:k].tolist()), batches))
+        assert preview.predictions[row].tolist() == expected.tolist()

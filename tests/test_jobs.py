@@ -265,3 +265,35 @@ def test_an_error_in_reporting_work_comes_through():
 
     with pytest.raises(OSError, match="the disk is full"):
         list(reports(fails))
+
+
+def test_a_job_that_nobody_looks_at_makes_way_and_goes_on_later(monkeypatch):
+    monkeypatch.setattr("explorer.jobs.WATCHED", 0.2)
+    board, left, short = Board(), Gate(total=3), Gate(total=1)
+    abandoned = board.submit("left", left)
+    left.at_step()
+    wanted = board.submit("short", short)
+    assert wanted.status == "queued" and board.ahead(wanted) == 1
+    time.sleep(0.3)
+    wanted.watch()
+    assert board.ahead(wanted) == 0
+    short.open()
+    left.go.release()  # one step, after which it is the other's turn
+    assert wanted.wait(PATIENCE) and wanted.status == "done" and abandoned.done == 2
+    left.open()
+    assert abandoned.wait(PATIENCE) and abandoned.status == "done" and abandoned.done == 3
+
+
+def test_a_job_that_makes_way_is_cancelled_at_once(monkeypatch):
+    monkeypatch.setattr("explorer.jobs.WATCHED", 0.1)
+    board, left, short = Board(), Gate(total=3), Gate(total=2)
+    abandoned = board.submit("left", left)
+    left.at_step()
+    time.sleep(0.2)
+    wanted = board.submit("short", short)
+    left.go.release()
+    abandoned.cancel()
+    left.open()
+    short.open()
+    assert abandoned.wait(PATIENCE) and abandoned.status == "cancelled" and left.closed.is_set()
+    assert wanted.wait(PATIENCE) and wanted.status == "done"

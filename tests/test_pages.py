@@ -19,13 +19,14 @@ from streamlit.testing.v1 import AppTest
 
 from explorer import checkpoints, data, experiment, imports, processes, scan, trainings
 from explorer.app_pages import cache
-from explorer.experiment import Experiment, sweep_of
+from explorer.experiment import Experiment, ranking_of, sweep_of
 from explorer.jobs import CANCELLED
 from explorer.models import MODELS, build
 from explorer.processes import Queue, Request
 from explorer.recipes import Recipe, recipe_for
 from explorer.report import accuracy_table, scan_table
 from explorer.scan import scan_of
+from explorer.sweep import Sweep
 
 ENTRY = str(Path(__file__).parent.parent / "streamlit_app.py")
 BUNDLED = "simple-cnn_fashion-mnist"
@@ -644,6 +645,19 @@ def test_bfloat16_is_offered_where_the_device_has_it_with_how_far_it_agrees(page
     assert not at.warning and at.session_state["dtype"] == key
     said = any("Computed in bfloat16, which agrees with float32 on" in caption.value for caption in at.caption)
     assert said == (key == "bfloat16")
+
+
+def test_a_ranking_that_takes_long_does_not_keep_the_first_curve(monkeypatch):
+    restart()
+    monkeypatch.setattr(cache, "PREVIEW_AFTER", 0.0)
+    point = checkpoints.load(BUNDLED)
+    parts = list(cache._rank_and_sweep(point, Experiment(BUNDLED, "conv2")))
+    previews = [part for part in parts if isinstance(part, Sweep) and part.preview]
+    assert isinstance(parts[0], Sweep) and parts[0].preview == 250 and parts[0].progress == pytest.approx(0.025)
+    assert all(part is previews[place] for place, part in enumerate(parts[: len(previews)])), "and never none again"
+    assert all(one.order is previews[0].order for one in previews) and previews[-1].progress == 1
+    assert (parts[-1].preview, parts[-1].done, parts[-1].run.ranked_on) == (None, 10_000, "test")
+    assert parts[-1].order.tolist() == ranking_of(Experiment(BUNDLED, "conv2"), point).order.tolist()
 
 
 # What is missing or broken

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 TEST = "test"  # accuracies are always measured on this split
+PREVIEW_AFTER = 2.0  # seconds of ranking, after which a first curve does not wait for its end
 TABS = 32  # finished results kept: a few views of a few tabs, each with the curves of a whole comparison
 BFLOAT16 = has_bfloat16(resolve_device(None))  # whether it is on offer
 
@@ -266,11 +267,22 @@ def _rank_and_sweep(point: Checkpoint, asked: Experiment) -> Iterator[str | Foun
         known = board().get(key)
         found = known.result if known else None
         if found is None:
-            for step in kept_look(asked, point):
-                yield step
-                found = found if isinstance(step, str) else step
+            found = yield from _look_with_preview(point, asked)
             board().keep(key, found)
     yield from kept_sweep(asked, point, found, coarse_first=True)
+
+
+def _look_with_preview(point: Checkpoint, asked: Experiment) -> Generator[str | Found | Sweep, None, Found]:
+    """A kept look; where it takes long, a first curve by what it has seen so far stands in for it."""
+    began, preview, found = time.monotonic(), None, None
+    for step in kept_look(asked, point):
+        found = found if isinstance(step, str) else step
+        is_slow = time.monotonic() - began > PREVIEW_AFTER and asked.schedule == "once"
+        if preview is None and is_slow and isinstance(step, ChannelStatistics) and step.done < step.total:
+            preview = experiment.preview_of(asked, point, step)
+        yield step if preview is None or isinstance(step, str) else replace(preview, progress=step.done / step.total)
+    assert found is not None, "a ranking that needs images looks at some"
+    return found
 
 
 def curve(job: Job) -> Sweep | None:

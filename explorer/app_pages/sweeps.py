@@ -78,13 +78,18 @@ def scan_job(point: Checkpoint, which: str, mode: str, limit: int | None) -> Job
 
 def sweeping(job: Job, what: str) -> str:
     """What a sweep's job is at."""
-    return f"Ranking the channels of {what}" if cache.curve(job) is None else f"Pruning {what} at every K"
+    found = cache.curve(job)
+    ranking = found is None or found.preview is not None
+    return f"Ranking the channels of {what}" if ranking else f"Pruning {what} at every K"
 
 
 def so_far(curves: Sequence[Sweep | Band], ks: Sequence[int], examples: str) -> str:
     """How many images and K the curves that still stream have at least; `examples` is what the images are called."""
     images, there = min(curve.done for curve in curves), min(len(set(curve.ks) & set(ks)) for curve in curves)
     words = f"So far over {images:,} {examples}, at {there} of {len(ks)} K; the bands narrow as more come in."
+    previews = [curve.preview for curve in curves if isinstance(curve, Sweep) and curve.preview]
+    if previews:
+        words += f" Channels are ranked by the first {min(previews):,} {examples} so far, and anew by all at the end."
     return f":material/autorenew: {words}"
 
 

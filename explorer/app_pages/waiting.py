@@ -107,6 +107,7 @@ def progress(job: Job, what: str) -> None:
     """How far a running job is, how long it will take, and, once it takes long, a button to cancel it."""
     if job.finished:
         return
+    job.watch()
     with st.container(horizontal=True, vertical_alignment="center"):
         if job.status == QUEUED:
             ahead = cache.board().ahead(job)
