@@ -1030,7 +1030,7 @@ FIELDS = ("selectbox", "text_input", "number_input")
 
 @needs_queue
 def test_images_and_a_network_of_ones_own_are_on_every_page(own_things):
-    at = import_form(visit("model"), "Import images", images_name="pets", size=32, title="Our pets")
+    at = import_form(visit("model"), "Import images", size=32, title="Our pets")
     assert not at.error and data.dataset_info("pets").title == "Our pets"
     assert any("**Our pets** (pets), 3 × 32 × 32" in text.value for text in at.markdown)
     at = import_form(at, "Import network", arch="squeezenet1_1", mean="0.5", std="0.25, 0.25, 0.25")
@@ -1068,7 +1068,8 @@ def test_images_are_deleted_once_nothing_needs_them(own_things):
     ("submit", "fields", "words"),
     [
         ("Import images", {"images_name": "cifar10"}, "'cifar10' is the name of a data set that comes with the app"),
-        ("Import images", {}, "data set name '' is not plain"),
+        ("Import images", {"images_name": "My pets"}, "data set name 'My pets' is not plain"),
+        ("Import images", {}, "there is a data set called 'pets' already"),
         ("Import network", {"arch": "alexnet"}, "these weights are missing"),
         ("Import network", {}, "choose the architecture first"),
         ("Import network", {"arch": "alexnet", "mean": "grey"}, "'grey' is not a list of numbers"),

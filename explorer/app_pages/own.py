@@ -65,8 +65,7 @@ def images_form() -> None:
         return
     with st.form("own images", border=False):
         choose("Folder", folders, "own folder", "With train and test folders in it, both are taken.")
-        rule = "a-z, 0-9, dot, hyphen and underscore"
-        st.text_input("Name", key="own images name", max_chars=imports.LONGEST_TITLE, placeholder=rule)
+        st.text_input("Name", key="own images name", max_chars=imports.LONGEST_TITLE, placeholder="The folder's")
         st.text_input("Title", key="own title", max_chars=imports.LONGEST_TITLE, placeholder="Its name")
         cut = "The short side of every image is resized to so many pixels, and the middle square cut out."
         st.number_input("Side in pixels", *imports.SIZES, USUAL_SIZE, key="own size", help=cut)
@@ -132,9 +131,11 @@ def field(name: str) -> Any:
 
 def ask_images() -> None:
     """Import the images that the form names; a callback."""
-    root, name = imports.own_root(), field("images name").strip()
-    given = (root / field("folder"), name, int(field("size")), field("title").strip())
-    start(cache.IMAGES, name or "images", lambda told: imports.import_images(*given, within=root, progress=told))
+    root = imports.own_root()
+    folder = root / field("folder")
+    name = field("images name").strip() or folder.name
+    given = (folder, name, int(field("size")), field("title").strip())
+    start(cache.IMAGES, name, lambda told: imports.import_images(*given, within=root, progress=told))
 
 
 def ask_network() -> None:
