@@ -284,6 +284,10 @@ def _check_weights(weights: Mapping[str, Tensor], expected: Mapping[str, Tensor]
         differing = "; ".join(f"{what}: {_first_few(names)}" for what, names in lists.items() if names)
         raise ValueError(f"{path.name} does not fit {model_name}: these weights are {differing}")
     for key, value in weights.items():
+        if value.layout != torch.strided or value.is_quantized or value.is_meta or value.is_complex():
+            raise ValueError(
+                f"{path.name} holds {key} as something else than plain real numbers; save it dense, as float"
+            )
         if value.shape != expected[key].shape:
             shapes = f"{tuple(value.shape)}, not {tuple(expected[key].shape)}"
             raise ValueError(f"{path.name} does not fit {model_name}: {key} is {shapes}")

@@ -5,6 +5,7 @@ bad input, or 130 when interrupted.
 """
 
 import argparse
+import errno
 import json
 import sys
 import time
@@ -543,5 +544,6 @@ def _sentence(error: Exception) -> str:
     """What went wrong, on one line."""
     if isinstance(error, OSError) and error.strerror:
         where = f": {error.filename}" if error.filename else ""
-        return f"{error.strerror}{where}"
+        fix = "; free some space on the disk" if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
+        return f"{error.strerror}{where}{fix}"
     return " ".join(str(error).split()) or type(error).__name__

@@ -124,7 +124,7 @@ def batch_size_for(shape: Shape) -> int:
 
 def _images(checkpoint: Checkpoint, split: str) -> Split:
     if split == HELD_OUT:
-        return held_out_of(checkpoint.card)
+        return replace(held_out_of(checkpoint.card), split=HELD_OUT)
     return load_split(checkpoint.card.dataset, split)
 
 

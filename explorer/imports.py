@@ -269,8 +269,10 @@ def import_network(
     trainings.check_description(description)
     tensors = read_weights(weights)
     model = build(model_name, info.shape, len(info.classes)).eval()
-    beside = _normalisation_beside(weights)
-    mean, std = tuple(mean) or beside[0], tuple(std) or beside[1]
+    beside = _card_beside(weights)
+    _check_meant_for(beside, info, weights)
+    mean = tuple(mean) or _numbers_on(beside, "mean") or IMAGENET_MEAN
+    std = tuple(std) or _numbers_on(beside, "std") or IMAGENET_STD
     _check_normalisation(mean, std, info.shape[0])
     tensors = _renamed(tensors, model)
     _check_classes(tensors, model, info, weights)
@@ -401,13 +403,45 @@ def numbers(text: str) -> tuple[float, ...]:
         raise ValueError(f"{text!r} is not a list of numbers such as 0.485, 0.456, 0.406") from None
 
 
-def _normalisation_beside(weights: Path) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation on the card, NAME.json, that lies beside weights of this app; else ImageNet's."""
+def _card_beside(weights: Path) -> Mapping[str, Any]:
+    """The card, NAME.json, that lies beside weights of this app; empty where there is none, or something else."""
     try:
         card = json.loads(weights.with_suffix(".json").read_text(encoding="utf-8"))
-        return tuple(map(float, card["mean"])), tuple(map(float, card["std"]))
-    except (OSError, ValueError, TypeError, KeyError, RecursionError):
-        return IMAGENET_MEAN, IMAGENET_STD
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return card if isinstance(card, dict) else {}
+
+
+def _numbers_on(card: Mapping[str, Any], what: str) -> tuple[float, ...]:
+    """The mean, or the standard deviation, on a card; nothing where it does not say."""
+    try:
+        return tuple(map(float, card[what]))
+    except (KeyError, TypeError, ValueError):
+        return ()
+
+
+def _check_meant_for(card: Mapping[str, Any], info: DatasetInfo, weights: Path) -> None:
+    """ValueError where the card beside the weights is for images of another size, or other classes."""
+    name = weights.with_suffix(".json").name
+    if _is_list_of(card.get("shape"), int) and tuple(card["shape"]) != info.shape:
+        size, ours = (" × ".join(map(str, shape)) for shape in (card["shape"], info.shape))
+        raise ValueError(
+            f"{name} says that {weights.name} takes images of {size}, but those of {info.title} are {ours}; import "
+            f"the images at that size, or take {name} away"
+        )
+    theirs: Any = card.get("classes")
+    if not _is_list_of(theirs, str) or len(theirs) != len(info.classes):  # other counts do not fit the weights anyway
+        return
+    for number, (one, other) in enumerate(zip(theirs, info.classes, strict=True), start=1):
+        if one != other:
+            raise ValueError(
+                f"{name} says that class {number} of {weights.name} is {one!r}, but that of {info.title} is {other!r}; "
+                f"name the folders of the images so that they come in the weights' order, or take {name} away"
+            )
+
+
+def _is_list_of(value: Any, kind: type) -> bool:
+    return isinstance(value, list) and len(value) > 0 and all(type(each) is kind for each in value)
 
 
 def _check_normalisation(mean: Sequence[float], std: Sequence[float], channels: int) -> None:

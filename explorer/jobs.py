@@ -116,10 +116,13 @@ class Job:
     def _run(self) -> None:
         """All steps of the work, on this thread."""
         while not self.finished:
-            self._advance()
+            self.advance()
 
-    def _advance(self) -> None:
-        """The next step of the work, on this thread: to its end, its first error, or a cancel."""
+    def advance(self) -> None:
+        """The next step of the work, on this thread: to its end, its first error, or a cancel.
+
+        A heavy job may take the steps of another that it needs, too: no two of them ever take one at a time.
+        """
         if self.cancelling:
             return self._end(CANCELLED)
         self.status, self._since = RUNNING, time.monotonic()
@@ -154,10 +157,11 @@ class Job:
     def _end(self, status: str) -> None:
         try:
             getattr(self._steps, "close", lambda: None)()
-        finally:
-            if not self.finished:
-                self.status = status
-            self._finished.set()
+        except Exception:  # the jobs behind it must go on
+            log.exception("job %r could not be closed", self.key)
+        if not self.finished:
+            self.status = status
+        self._finished.set()
 
 
 class Board:
@@ -233,7 +237,7 @@ class Board:
     def _drain(self) -> None:
         """Take steps of the heavy jobs until all have finished, then let the thread end."""
         while job := self._next():
-            job._advance()
+            job.advance()
 
     def _next(self) -> Job | None:
         """Whose turn it is: first comes one to cancel, then the oldest that is watched, then the oldest."""

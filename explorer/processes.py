@@ -39,6 +39,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 NICE = 5  # of 19: how far jobs stand back behind everything else
 ORPHAN_POLL = 1.0  # seconds between looks at a job whose worker was killed
 REPORT_PAUSE = 0.5  # seconds between two reports of progress
+ROOM = 1_000_000  # bytes that must be free on the disk for a job to start
 TAIL = 4096  # bytes of a log that its last words are looked for in
 
 
@@ -143,10 +144,14 @@ class Queue:
             part, target = self.folder / f".{name}", self.folder / name  # what begins with a dot is no job
             shutil.rmtree(part, ignore_errors=True)
             part.mkdir()
-            _write(part / "request.json", asdict(request))
-            _write(part / "run.json", asdict(Run(time.time())))
-            shutil.rmtree(target, ignore_errors=True)
-            os.replace(part, target)
+            try:
+                _write(part / "request.json", asdict(request))
+                _write(part / "run.json", asdict(Run(time.time())))
+                shutil.rmtree(target, ignore_errors=True)
+                os.replace(part, target)
+            except OSError:
+                shutil.rmtree(part, ignore_errors=True)
+                raise
         self.wake()
 
     def cancel(self, name: str) -> None:
@@ -183,13 +188,17 @@ class Queue:
             else:
                 shutil.rmtree(job.folder)
 
+    def is_full(self) -> bool:
+        """Whether the disk has no room for what a job writes down, so that none can start."""
+        return self.folder.is_dir() and shutil.disk_usage(self.folder).free < ROOM
+
     def wake(self) -> None:
         """Start a worker where jobs wait and there is none: it was killed, or the machine stopped."""
         if not self.folder.is_dir():
             return
         with self._alone():
             waiting = any(job.state == QUEUED for job in self._jobs())
-            if not waiting or _is_locked(self.folder / "worker"):
+            if not waiting or self.is_full() or _is_locked(self.folder / "worker"):
                 return
         paths = [str(PROJECT), *filter(None, [os.environ.get("PYTHONPATH")])]
         with open(self.folder / "worker.log", "wb") as log:

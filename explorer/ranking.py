@@ -55,7 +55,10 @@ class Criterion:
 
 
 def mean_activation(evidence: Evidence) -> np.ndarray:
-    """Mean of the channel's output over images and positions: the raw one, as the lab assigns, or the block's."""
+    """Mean of the channel's output over images and positions: the raw one, as the lab assigns, or the block's.
+
+    Molchanov et al. (2017), *Pruning convolutional neural networks for resource efficient inference*, section 2.2.
+    """
     return evidence.activations.mean
 
 
@@ -65,12 +68,18 @@ def l1_norm(evidence: Evidence) -> np.ndarray:
 
 
 def mean_absolute(evidence: Evidence) -> np.ndarray:
-    """Mean of |output|: a channel that is strongly negative counts as active, too."""
+    """Mean of |output|: a channel that is strongly negative counts as active, too.
+
+    The mean activation of Molchanov et al. (2017), section 2.2, for what no ReLU has cut off yet.
+    """
     return evidence.activations.mean_absolute
 
 
 def mean_after_relu(evidence: Evidence) -> np.ndarray:
-    """Mean of max(output, 0): what a ReLU right after the layer would pass on."""
+    """Mean of max(output, 0): what a ReLU right after the layer would pass on.
+
+    The mean activation of Molchanov et al. (2017), section 2.2, who look at it behind the ReLU.
+    """
     return evidence.activations.mean_positive
 
 
@@ -80,12 +89,15 @@ def share_positive(evidence: Evidence) -> np.ndarray:
 
 
 def variance(evidence: Evidence) -> np.ndarray:
-    """Variance of the output over images and positions: a channel that never changes tells nothing."""
+    """Variance of the output over images and positions: a channel that never changes tells nothing.
+
+    Polyak and Wolf (2015), *Channel-level acceleration of deep face representations*.
+    """
     return evidence.activations.std**2
 
 
 def l2_norm(evidence: Evidence) -> np.ndarray:
-    """Square root of the sum of w² over the channel's filter."""
+    """Square root of the sum of w² over the channel's filter. He et al. (2018), *Soft filter pruning*."""
     return _filters(evidence).norm(dim=1).cpu().numpy()
 
 
@@ -118,7 +130,10 @@ def _filters(evidence: Evidence) -> torch.Tensor:
 
 
 def random_order(evidence: Evidence) -> np.ndarray:
-    """A uniform random number for each channel, from the seed: the baseline every criterion must beat."""
+    """A uniform random number for each channel, from the seed: the baseline every criterion must beat.
+
+    Mittal et al. (2018), *Recovering from random pruning*.
+    """
     generator = torch.Generator().manual_seed(evidence.seed)
     return torch.rand(evidence.conv.out_channels, generator=generator, dtype=torch.float64).numpy()
 

@@ -248,7 +248,10 @@ def check_writable(path: str | Path) -> None:
         _part(target).touch()
         _part(target).unlink()
     except OSError as error:
-        raise ValueError(f"cannot write {path} ({error.strerror}); name a file in a folder you can write to") from error
+        named = path if str(path) else "''"
+        raise ValueError(
+            f"cannot write {named} ({error.strerror}); name a file in a folder you can write to"
+        ) from error
 
 
 def write_csv(table: pd.DataFrame, path: str | Path) -> None:

@@ -145,7 +145,8 @@ def hold_out(split: Split, recipe: Recipe) -> tuple[Split, Split]:
     order = torch.randperm(len(split), generator=_generator(recipe.seed, 0))
     held_out = max(1, round(len(split) * recipe.validation))
     if len(split) - held_out < recipe.batch_size:
-        raise ValueError(f"a batch of {recipe.batch_size} is more than the {len(split) - held_out} images to train on")
+        left = len(split) - held_out
+        raise ValueError(f"a batch of {recipe.batch_size} is more than the {left} images to train on; choose 1…{left}")
     return split.take(order[held_out:].sort().values), split.take(order[:held_out].sort().values)
 
 

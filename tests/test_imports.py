@@ -411,8 +411,18 @@ def edited(change):
             lambda: edited(lambda s: s.update({"features.0.bias": torch.full((64,), 1e300, dtype=torch.float64)})),
             "infinite",
         ),
+        *(
+            (lambda odd=odd: edited(lambda s: s.update({"features.0.bias": odd()})), "else than plain real numbers")
+            for odd in (
+                lambda: torch.zeros(64).to_sparse(),
+                lambda: torch.zeros(64, device="meta"),
+                lambda: torch.quantize_per_tensor(torch.zeros(64), 0.1, 0, torch.qint8),
+                lambda: torch.zeros(64, dtype=torch.complex64),
+            )
+        ),
     ],
 )
+@pytest.mark.filterwarnings("ignore:TypedStorage", "ignore:.*quantiz", "ignore:Validating sparse")
 def test_weights_that_do_not_fit_say_why(pets, places, state, words):
     with pytest.raises(ValueError, match=words):
         import_network("squeezenet1_1", keep(places, state()), "pets")
@@ -465,6 +475,34 @@ def test_normalisation_is_given_or_on_the_card_or_imagenets(pets, places):
     assert (card.mean, card.std) == ((0.5,), (0.25, 0.25, 0.25))
     card = checkpoints.read_card(import_network("squeezenet1_1", path, "pets", "given", (0, 0.1, 0.2)))
     assert (card.mean, card.std) == ((0, 0.1, 0.2), (0.25, 0.25, 0.25))
+
+
+@pytest.mark.parametrize(
+    ("card", "words"),
+    [
+        (
+            {"shape": [3, 224, 224]},
+            "net.json says that net.safetensors takes images of 3 × 224 × 224, but those of Our pets",
+        ),
+        (
+            {"classes": ["dog", "cat"]},
+            "class 1 of net.safetensors is 'dog', but that of Our pets is 'cat'; name the fold",
+        ),
+    ],
+)
+def test_a_card_for_other_images_is_explained(pets, places, card, words):
+    path = keep(places, network().state_dict(), "net.safetensors")
+    path.with_suffix(".json").write_text(json.dumps(card))
+    with pytest.raises(ValueError, match=words):
+        import_network("squeezenet1_1", path, "pets")
+    assert not list((places / "checkpoints").iterdir())
+
+
+@pytest.mark.parametrize("card", [[], {"shape": "big", "classes": [1, 2]}, {"classes": []}, {"mean": 3, "std": None}])
+def test_a_card_that_says_nothing_is_passed_over(pets, places, card):
+    path = keep(places, network().state_dict(), "net.safetensors")
+    path.with_suffix(".json").write_text(json.dumps(card))
+    assert checkpoints.read_card(import_network("squeezenet1_1", path, "pets")).mean == imports.IMAGENET_MEAN
 
 
 def test_numbers_are_read_from_text():

@@ -284,6 +284,28 @@ def test_a_job_that_nobody_looks_at_makes_way_and_goes_on_later(monkeypatch):
     assert abandoned.wait(PATIENCE) and abandoned.status == "done" and abandoned.done == 3
 
 
+def test_work_that_cannot_be_closed_does_not_block_the_others(caplog):
+    class Stuck:
+        def __iter__(self):
+            return self
+
+        def __next__(self):
+            time.sleep(0.01)
+            return Step(1, 2)
+
+        def close(self):
+            raise RuntimeError("cannot close")
+
+    board = Board()
+    stuck = board.submit("stuck", Stuck)
+    while stuck.latest is None:
+        time.sleep(0.01)
+    stuck.cancel()
+    assert stuck.wait(PATIENCE) and stuck.status == "cancelled" and "could not be closed" in caplog.text
+    after = board.submit("after", lambda: counting(1))
+    assert after.wait(PATIENCE) and after.status == "done"
+
+
 def test_a_job_that_makes_way_is_cancelled_at_once(monkeypatch):
     monkeypatch.setattr("explorer.jobs.WATCHED", 0.1)
     board, left, short = Board(), Gate(total=3), Gate(total=2)

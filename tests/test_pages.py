@@ -20,7 +20,8 @@ from streamlit.testing.v1 import AppTest
 from explorer import checkpoints, data, experiment, imports, processes, scan, trainings
 from explorer.app_pages import cache
 from explorer.experiment import Experiment, ranking_of, sweep_of
-from explorer.jobs import CANCELLED
+from explorer.jobs import CANCELLED, FAILED
+from explorer.labs import LABS
 from explorer.models import MODELS, build
 from explorer.processes import Queue, Request
 from explorer.recipes import Recipe, recipe_for
@@ -31,7 +32,7 @@ from explorer.sweep import Sweep
 ENTRY = str(Path(__file__).parent.parent / "streamlit_app.py")
 BUNDLED = "simple-cnn_fashion-mnist"
 PAGES = ["prune", "activations", "sweep", "scan", "model"]
-PATIENCE = 120  # seconds
+PATIENCE = 300  # seconds
 
 
 def settle(at: AppTest) -> AppTest:
@@ -132,6 +133,31 @@ def test_a_link_to_a_lab_opens_it_as_assigned_with_both_curves(real_cifar10):
     assert "As scripted" in at.get("vega_lite_chart")[0].proto.spec
 
 
+@pytest.mark.parametrize(
+    ("lab", "checkpoint", "layer", "curves"),
+    [
+        ("B", "siamese_mnist-pairs", "encoder.features.3", ["As assigned"]),
+        ("D", "lab-resnet_cifar10", "res2.feature2.0", ["As assigned", "As scripted"]),
+        ("E", "block-net_cifar10", "conv2", ["As assigned", "By L1 norm", "By L2 norm"]),
+    ],
+)
+def test_a_lab_opens_with_its_curves_its_maps_and_its_table(real_cifar10, lab, checkpoint, layer, curves):
+    if data.availability(checkpoints.read_card(checkpoint).dataset) == "missing":
+        pytest.skip(f"the images of {checkpoint} are not under the data root")
+    at = visit(lab=lab)
+    picked = prune_link(at)
+    assert (picked["checkpoint"], picked["layer"]) == (checkpoint, layer) and not at.error and not at.warning
+    spec = at.get("vega_lite_chart")[0].proto.spec
+    assert all(curve in spec for curve in curves[1:]) and at.main.button_group(key="variant").value == curves[0]
+    settle(at.switch_page("explorer/app_pages/activations.py"))
+    layout = LABS[lab].maps
+    columns = [field.value for field in at.number_input if field.key == "columns"]
+    assert columns == [layout.get("columns")] and len(at.dataframe) == 1 and not at.error and not at.warning
+    settle(at.switch_page("explorer/app_pages/sweep.py"))
+    assert at.main.button_group(key="axis").value == LABS[lab].axis
+    assert set(curves) <= set(at.dataframe[0].value["criterion"]) and not at.error and not at.warning
+
+
 def test_the_sweep_of_a_lab_is_on_its_own_k_with_a_curve_for_each_way(real_cifar10):
     at = visit("sweep", lab="A")
     assert at.slider(key="ks").value == (0, 30) and at.number_input(key="step").value == 2
@@ -140,6 +166,20 @@ def test_the_sweep_of_a_lab_is_on_its_own_k_with_a_curve_for_each_way(real_cifar
     at.sidebar.button_group(key="lab").select("E")
     at = settle(at)
     assert at.slider(key="ks").value == (0, 64) and "By L2 norm" in at.get("vega_lite_chart")[0].proto.spec
+
+
+def test_a_labs_other_way_that_failed_says_so(real_cifar10):
+    at = visit(lab="A")
+    other = LABS["A"].experiment(LABS["A"].variants[1], 32)
+    job = cache.board().get(("sweep", checkpoints.load("simple-cnn_cifar10").sha256, other))
+    assert job is not None
+    job.status, job.error = FAILED, "it broke"
+    at.run()
+    assert [each.value for each in at.error] == ["it broke"]
+    (again,) = [button for button in at.button if button.label == "Try again"]
+    again.click()
+    settle(at)
+    assert not at.error and cache.board().get(job.key) is not job
 
 
 def test_a_labs_other_way_is_one_click_away(real_cifar10):
@@ -658,6 +698,20 @@ def test_a_ranking_that_takes_long_does_not_keep_the_first_curve(monkeypatch):
     assert all(one.order is previews[0].order for one in previews) and previews[-1].progress == 1
     assert (parts[-1].preview, parts[-1].done, parts[-1].run.ranked_on) == (None, 10_000, "test")
     assert parts[-1].order.tolist() == ranking_of(Experiment(BUNDLED, "conv2"), point).order.tolist()
+
+
+def test_a_ranking_cancelled_on_its_way_leaves_no_curve():
+    restart()
+    visit()
+    (key,) = [key for key in cache.board()._jobs if key[0] == "sweep"]
+    job = cache.board().get(key)
+    assert job is not None
+    job.status, job.latest = CANCELLED, replace(job.latest, preview=250, progress=0.12)
+    for page in ("prune", "sweep"):
+        at = visit(page)
+        assert "was cancelled at 12%" in at.warning[0].value
+        assert page == "sweep" or not at.get("vega_lite_chart") and not at.metric
+    restart()
 
 
 # What is missing or broken

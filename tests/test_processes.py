@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -442,6 +443,28 @@ def test_progress_is_what_was_last_said(tmp_path, monkeypatch):
     report(100, 100)
     assert one.progress().done == 100, "the end is always said"
     assert not list(tmp_path.glob("*.part"))
+
+
+def test_nothing_starts_on_a_full_disk_until_there_is_room(queue, monkeypatch):
+    assert not queue.is_full()
+    with monkeypatch.context() as patch:
+        patch.setattr(processes.shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10, 10, 0))
+        queue.submit("a", ask("a"))
+        assert queue.is_full() and states(queue) == {"a": QUEUED} and not has_worker(queue)
+    let(queue, "go")
+    queue.wake()
+    until(lambda: states(queue) == {"a": DONE})
+
+
+def test_what_cannot_be_written_down_is_not_queued(queue, monkeypatch):
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(processes.os, "fsync", full)
+        with pytest.raises(OSError, match="No space left"):
+            queue.submit("a", ask("a"))
+    assert queue.jobs() == [] and not (queue.folder / ".a").exists()
 
 
 def test_a_full_disk_is_no_reason_to_stop(tmp_path):

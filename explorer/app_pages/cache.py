@@ -264,18 +264,30 @@ def _rank_and_sweep(point: Checkpoint, asked: Experiment) -> Iterator[str | Foun
     found = None
     if criterion_named(asked.criterion).needs_data:
         key = _look_key(point, asked)
-        known = board().get(key)
-        found = known.result if known else None
-        if found is None:
-            found = yield from _look_with_preview(point, asked)
-            board().keep(key, found)
+        found = yield from _look_with_preview(point, asked, _steps_of(key, kept_look(asked, point)))
+        board().keep(key, found)
     yield from kept_sweep(asked, point, found, coarse_first=True)
 
 
-def _look_with_preview(point: Checkpoint, asked: Experiment) -> Generator[str | Found | Sweep, None, Found]:
-    """A kept look; where it takes long, a first curve by what it has seen so far stands in for it."""
+def _steps_of(key: tuple[Any, ...], steps: Iterator[Any]) -> Iterator[Any]:
+    """The steps of the job with that key, which a page asked for and which has not ended, or did well; else `steps`."""
+    known = board().get(key)
+    while known and not known.finished:
+        known.advance()
+        if known.latest is not None:
+            yield known.latest
+    if known is None or known.result is None:
+        yield from steps
+    else:
+        yield known.result
+
+
+def _look_with_preview(
+    point: Checkpoint, asked: Experiment, steps: Iterator[str | Found]
+) -> Generator[str | Found | Sweep, None, Found]:
+    """The steps of a look; where it takes long, a first curve by what it has seen so far stands in for it."""
     began, preview, found = time.monotonic(), None, None
-    for step in kept_look(asked, point):
+    for step in steps:
         found = found if isinstance(step, str) else step
         is_slow = time.monotonic() - began > PREVIEW_AFTER and asked.schedule == "once"
         if preview is None and is_slow and isinstance(step, ChannelStatistics) and step.done < step.total:
@@ -286,13 +298,17 @@ def _look_with_preview(point: Checkpoint, asked: Experiment) -> Generator[str | 
 
 
 def curve(job: Job) -> Sweep | None:
-    """The curve so far of a sweep's job; None while it still ranks."""
-    return job.latest if isinstance(job.latest, Sweep) else None
+    """The curve so far of a sweep's job; None while it still ranks, and where the ranking was stopped."""
+    found = curve_or_band(job)
+    return found if isinstance(found, Sweep) else None
 
 
 def curve_or_band(job: Job) -> Sweep | Band | None:
-    """The curve or the band so far; None while it still ranks."""
-    return job.latest if isinstance(job.latest, Sweep | Band) else None
+    """The curve or the band so far; None while it still ranks, and where the ranking was stopped."""
+    found = job.latest
+    if isinstance(found, Sweep):
+        return found if found.preview is None or not job.finished else None
+    return found if isinstance(found, Band) else None
 
 
 def unpruned(point: Checkpoint, again: bool = False) -> Job:

@@ -8,6 +8,9 @@ from explorer.app_pages import links, pickers
 from explorer.checkpoints import list_checkpoints
 from explorer.labs import LABS, Lab, Variant
 
+PLAIN = {"most": None, "columns": None, "numbers": "from 0"}  # the layout of maps that no lab asks for
+RANKING = ("layer", "criterion")  # what a lab's maps were made of; its curve keeps its own
+
 
 def pick_lab() -> Lab | None:
     """The lab chosen in the sidebar; choosing one sets every picker as the lab has it."""
@@ -19,7 +22,7 @@ def pick_lab() -> Lab | None:
         st.caption(LABS[name].title if name else "Choose a lab to set everything as it did, or explore freely.")
     lab = LABS.get(name or "")
     if first and lab:  # a link to the lab: what else it says stands
-        open_variant(lab, lab.variants[0], keep=set(st.query_params))
+        open_lab(lab, keep=set(st.query_params))
     if lab and lab.checkpoint not in list_checkpoints():
         model, dataset = lab.checkpoint.split("_", 1)
         st.info(
@@ -34,7 +37,15 @@ def _open_chosen_lab() -> None:
     links.settle("lab")
     lab = LABS.get(st.session_state["lab"] or "")
     if lab:
-        open_variant(lab, lab.variants[0])
+        open_lab(lab)
+
+
+def open_lab(lab: Lab, keep: Collection[str] = ()) -> None:
+    """Set the pickers as the lab was assigned, and those of the maps to its layout; see `open_variant`."""
+    open_variant(lab, lab.variants[0], keep)
+    layout = {key: value for key, value in {**PLAIN, **lab.maps}.items() if key not in {*RANKING, *keep}}
+    if lab.checkpoint in list_checkpoints():
+        st.session_state.update(layout)
 
 
 def open_variant(lab: Lab, variant: Variant, keep: Collection[str] = ()) -> None:
@@ -73,7 +84,7 @@ def lab_box(lab: Lab | None, current: Variant | None, ways: bool = True, maps: b
                 args=(lab,),
             )
             if maps and lab.maps:
-                words = "Averaged maps of all that is kept, in the lab's own layout."
+                words = "The lab's own maps: of its layer, in its order and layout, with nothing pruned."
                 st.button("Maps as in the lab", icon=":material/grid_on:", help=words, on_click=_open_maps, args=(lab,))
         if current is None:
             st.caption("The pickers stand at something else than the lab's own ways.")
@@ -81,7 +92,7 @@ def lab_box(lab: Lab | None, current: Variant | None, ways: bool = True, maps: b
 
 def _open_maps(lab: Lab) -> None:
     """Set the pickers of the maps as the lab had them, with nothing pruned yet."""
-    st.session_state.update({"k": 0, "most": None, "columns": None, "numbers": "from 0", **lab.maps})
+    st.session_state.update({"k": 0, **PLAIN, **lab.maps})
 
 
 def _open_chosen_variant(lab: Lab) -> None:

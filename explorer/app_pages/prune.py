@@ -31,7 +31,8 @@ def explore(view: View, job: Job, others: dict[str, Job], live: bool) -> None:
             for title, other in others.items():
                 waiting.progress(other, f"{title}: {sweeps.sweeping(other, view.layer).lower()}")
     sweep = cache.curve(job)
-    assert sweep is not None, "sweep_job() waits for a first curve"
+    if sweep is None:  # it was cancelled before its ranking was whole
+        st.rerun()
     asked = views.pick_k(view.ks, sweep.cliff())
     k = sweep.nearest(asked)
     if k != asked:
@@ -43,7 +44,7 @@ def explore(view: View, job: Job, others: dict[str, Job], live: bool) -> None:
     left, right = st.columns([3, 2], gap="large")
     with left:
         st.subheader("Accuracy at every K")
-        (name, table), *rest = tables_of(view, job, others).items()
+        (name, table), *rest = tables_of(view, sweep, others).items()
         chart = charts.accuracy_curve(table, k, 400, name, dict(rest))
         drawing.draw(chart, key="curve", on_select=jump_to_click, selection_mode="pick")
     with right:
@@ -51,17 +52,17 @@ def explore(view: View, job: Job, others: dict[str, Job], live: bool) -> None:
         drawing.draw(charts.class_bars(report.class_table(sweep, k), k, height=400), key="classes")
     detail = pickers.pick_option("Look closer at", "details", list(DETAILS))
     DETAILS[detail](view, sweep, k)
-    provenance(view, job, others)
+    provenance(view, sweep, others)
     if live and all(
         each.finished for each in (job, *others.values())
     ):  # only now: a widget that a run leaves out drops from the URL
         st.rerun()
 
 
-def tables_of(view: View, job: Job, others: dict[str, Job]) -> dict[str, pd.DataFrame]:
+def tables_of(view: View, sweep: Sweep, others: dict[str, Job]) -> dict[str, pd.DataFrame]:
     """The curves there are, by name: this one, then those of the lab's `others`."""
     name = view.variant.title if view.variant else "As chosen"
-    curves = {title: cache.curve(each) for title, each in {name: job, **others}.items()}
+    curves = {name: sweep, **{title: cache.curve(each) for title, each in others.items()}}
     return {title: cache.accuracy_table(curve) for title, curve in curves.items() if curve is not None}
 
 
@@ -165,10 +166,8 @@ def confusion(view: View, sweep: Sweep, k: int) -> None:
 DETAILS = {"flips": flips, "class table": classes, "confusion matrix": confusion}
 
 
-def provenance(view: View, job: Job, others: dict[str, Job]) -> None:
+def provenance(view: View, sweep: Sweep, others: dict[str, Job]) -> None:
     """Where the numbers come from, and the file with all of them."""
-    sweep = cache.curve(job)
-    assert sweep is not None
     run = view.experiment
     criterion = criterion_named(run.criterion)
     on = f" over {sweeps.ranked_over(view)}" if criterion.needs_data else ""
@@ -178,17 +177,25 @@ def provenance(view: View, job: Job, others: dict[str, Job]) -> None:
             f"{MODES[run.mode].sentence} Accuracy over {sweep.done:,} test {view.examples}.{sweeps.remarks(sweep)}"
         )
         name = views.file_name(view, run.criterion, run.ranked_on, run.mode)
-        draw = partial(figures.accuracy_figure, tables_of(view, job, others))
+        draw = partial(figures.accuracy_figure, tables_of(view, sweep, others))
         drawing.figure_button(partial(cache.figure_file, draw), name, "curve", "Curve as figure")
         drawing.csv_button(cache.accuracy_table(sweep), name)
 
 
 def beside(view: View) -> dict[str, Job]:
-    """The sweeps of the other ways of doing the view's lab, by title."""
+    """The sweeps of the other ways of doing the view's lab, by title; says so where one failed or was cancelled."""
     if view.lab is None or view.layer != view.lab.layer:
         return {}
     others = [variant for variant in view.lab.variants if variant != view.variant]
-    return {each.title: cache.sweep(view.checkpoint, view.lab.experiment(each, view.channels)) for each in others}
+    asks = {
+        each.title: partial(cache.sweep, view.checkpoint, view.lab.experiment(each, view.channels)) for each in others
+    }
+    jobs = {title: ask() for title, ask in asks.items()}
+    with st.container():
+        for title, job in jobs.items():
+            if job.finished and job.result is None:
+                waiting.show_end(job, f"{title}: {sweeps.sweeping(job, view.layer).lower()}", asks[title])
+    return jobs
 
 
 with links.page():

@@ -189,12 +189,13 @@ def progress(view: View, lines: list[Line], jobs: dict[str, Job]) -> None:
 
 def words_of(view: View, found: dict[str, Sweep | Band]) -> str:
     """What the curves are, and what can be done with them."""
-    done = max(curve.done for curve in found.values())
+    images = sorted({curve.done for curve in found.values()})
+    done = " to ".join(f"{n:,}" for n in dict.fromkeys((images[0], images[-1])))
     bands = [curve for curve in found.values() if isinstance(curve, Band)]
     single = [curve for curve in found.values() if isinstance(curve, Sweep)]
     random = f" Of {len(bands[0].sweeps)} random orders the mean, and where 95 % of further ones fall." if bands else ""
     return (
-        f"{view.layer} of {view.checkpoint.name}, {done:,} test {view.examples}, with 95 % intervals.{random} "
+        f"{view.layer} of {view.checkpoint.name}, {done} test {view.examples}, with 95 % intervals.{random} "
         f"Click a point to choose it for Prune.{sweeps.remarks(single[0]) if single else ''}"
     )
 
@@ -257,12 +258,15 @@ def summary(view: View, lines: list[Line], found: dict[str, Sweep | Band], ks: t
     chosen = [int(k) for k in pickers.pick_among("Accuracy at K", "at", options, usual)]
     table = report.summary_table(found, chosen)
     table.insert(1, "title", [line.title for line in lines if line.name in found])
+    if len({curve.done for curve in found.values()}) > 1:  # one was cancelled on its way
+        table.insert(2, "images", [found[name].done for name in table["criterion"]])
     share = st.column_config.NumberColumn(format="percent")
     st.dataframe(
         table,
         column_config={
             "criterion": st.column_config.TextColumn("Ranked by", pinned=True),
             "title": st.column_config.TextColumn("In words"),
+            "images": st.column_config.NumberColumn(view.examples.capitalize()),
             **dict.fromkeys([f"K = {k}" for k in chosen], share),
             "area": st.column_config.NumberColumn("Area", format="percent", help=AREA),
             "within": st.column_config.NumberColumn("Within 1 point up to K", format="%g", help=WITHIN),
@@ -292,7 +296,8 @@ def flattery(view: View, lines: list[Line], found: dict[str, Sweep | Band]) -> l
     there = [line for line in lines if isinstance(found.get(line.name), Sweep)]
     on_test = {line.experiment.criterion: line for line in there if line.experiment.ranked_on == cache.TEST}
     pairs = [(on_test.get(line.experiment.criterion, line), line) for line in there]
-    return [compared(view, first, other, found) for first, other in pairs if first is not other]
+    alike = [pair for pair in pairs if len({found[line.name].done for line in pair}) == 1]
+    return [compared(view, first, other, found) for first, other in alike if first is not other]
 
 
 def compared(view: View, first: Line, other: Line, found: dict[str, Sweep | Band]) -> str:

@@ -114,11 +114,16 @@ def estimate(model: str, dataset: str, recipe: Recipe, found: list[Training]) ->
 
 def watch(lively: bool) -> None:
     """All trainings, as they are now; the page anew when the first starts or the last ends."""
-    trainings.queue().wake()
+    queue = trainings.queue()
+    queue.wake()
     found = trainings.list_trainings()
     if is_lively(found) != lively:
         st.rerun()
     waiting.show_trouble()
+    with st.container():
+        if queue.is_full() and is_lively(found):
+            words = f"The disk with {drawing.plain(str(queue.folder))} is full: free some space, and trainings go on."
+            st.error(words, icon=":material/hard_drive:")
     if not found:
         st.caption("None yet: what you start shows here, in every tab, and goes on when you close this one.")
     for place, each in enumerate(found):
@@ -191,8 +196,9 @@ def done(each: Training) -> None:
 
 def stopped(each: Training) -> None:
     """Why it stopped, with the ways on: resume or remove."""
-    if each.state == FAILED:
-        said = drawing.sentence(each.job.last_words().removeprefix("error: ")) or "It said nothing"
+    words = each.job.last_words()
+    if each.state == FAILED or (each.state == INTERRUPTED and words.startswith("error: ")):  # a full disk keeps no code
+        said = drawing.sentence(words.removeprefix("error: ")) or "It said nothing"
         st.error(f"{drawing.plain(said)}.", icon=":material/error:")
     elif each.state == INTERRUPTED:
         st.warning("Its process was killed, or the machine stopped.", icon=":material/power_off:")

@@ -109,9 +109,9 @@ def progress(job: Job, what: str) -> None:
         return
     job.watch()
     with st.container(horizontal=True, vertical_alignment="center"):
-        if job.status == QUEUED:
-            ahead = cache.board().ahead(job)
-            st.progress(0.0, f":material/hourglass_empty: {what}: waiting for {ahead} other job{'s'[: ahead != 1]}")
+        if ahead := cache.board().ahead(job):
+            words = f"waiting for {ahead} other job{'s'[: ahead != 1]}"
+            st.progress(job.fraction, f":material/hourglass_empty: {what}: {words}")
         else:
             left = "" if job.left is None else f", {duration(job.left)} left"
             st.progress(job.fraction, f":material/autorenew: {what}: {job.fraction:.0%}{left}")
