@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from explorer.data import Inputs
-from explorer.evaluation import Batch, forward
+from explorer.evaluation import Batch, forward, resolve_device, to_device
 from explorer.graph import (
     UntraceableError,
     activation_node,
@@ -97,12 +97,12 @@ class RunningStatistics:
         self.shape = output.shape[1:]
         rows = images.flatten(0, 1)  # (N · M · N', P)
         positive = rows.relu()
-        self._keep("map", images.sum(0).double(), torch.add)  # (M · N', P)
-        self._keep("minimum", rows.amin(0), torch.minimum)
-        self._keep("maximum", rows.amax(0), torch.maximum)
-        self._keep("square", rows.square().sum(0).double(), torch.add)
-        self._keep("positive", positive.sum(0).double(), torch.add)
-        self._keep("above", positive.sign_().sum(0).double(), torch.add)
+        self._keep("map", images.sum(0).cpu().double(), torch.add)  # (M · N', P)
+        self._keep("minimum", rows.amin(0).cpu(), torch.minimum)
+        self._keep("maximum", rows.amax(0).cpu(), torch.maximum)
+        self._keep("square", rows.square().sum(0).cpu().double(), torch.add)
+        self._keep("positive", positive.sum(0).cpu().double(), torch.add)
+        self._keep("above", positive.sign_().sum(0).cpu().double(), torch.add)
 
     def _keep(self, name: str, value: Tensor, combine: Callable[[Tensor, Tensor], Tensor]) -> None:
         self.sums[name] = combine(self.sums[name], value) if name in self.sums else value
@@ -131,29 +131,40 @@ class RunningStatistics:
 
 
 def collect_stream(
-    model: nn.Module, layer: str, batches: Iterable[Batch], point: str = "raw"
+    model: nn.Module,
+    layer: str,
+    batches: Iterable[Batch],
+    point: str = "raw",
+    device: str | torch.device | None = None,
 ) -> Iterator[ChannelStatistics]:
     """Statistics of the layer's output, yielded after each batch; the last is over all images.
 
     `point` is a key of POINTS: the convolution's raw output, or what leaves its batch norm and activation. A network
     that cannot be traced has the raw point alone. At the point TAYLOR it is not an output that is averaged but, for
-    each image, how much a channel matters to the loss.
+    each image, how much a channel matters to the loss. `device` as for `sweep`; the model itself stays where it is.
     """
-    look = _looker(model, layer, point)
+    target = resolve_device(device)
+    look = _looker(model, layer, point, target)
     batches = list(batches) if isinstance(batches, Iterator) else batches
     total = getattr(batches, "n", None) or sum(len(labels) for _, labels in batches)
     running, done = RunningStatistics(), 0
     for inputs, labels in batches:
-        for output in look(inputs, labels):
+        for output in look(to_device(inputs, target), labels.to(target)):
             running.add(output)
         done += len(labels)
         yield running.result(done, total)
 
 
-def collect(model: nn.Module, layer: str, batches: Iterable[Batch], point: str = "raw") -> ChannelStatistics:
+def collect(
+    model: nn.Module,
+    layer: str,
+    batches: Iterable[Batch],
+    point: str = "raw",
+    device: str | torch.device | None = None,
+) -> ChannelStatistics:
     """Statistics of the layer's output over all batches, see `collect_stream`."""
     statistics = None
-    for statistics in collect_stream(model, layer, batches, point):  # noqa: B007
+    for statistics in collect_stream(model, layer, batches, point, device):  # noqa: B007
         pass
     if statistics is None:
         raise ValueError("there are no images to average over")
@@ -164,7 +175,7 @@ def outputs(model: nn.Module, layer: str, inputs: Inputs, point: str = "raw") ->
     """The layer's output (N · calls, P, M, N') for one batch; `point` is a key of POINTS."""
     if point not in POINTS:
         raise ValueError(f"unknown point {point!r}; choose one of: {', '.join(POINTS)}")
-    return torch.cat(_looker(model, layer, point)(inputs))
+    return torch.cat(_looker(model, layer, point, torch.device("cpu"))(inputs))
 
 
 def fitting_points(model: nn.Module, layer: str) -> list[str]:
@@ -194,18 +205,18 @@ def _traced_to(point: str, model: nn.Module) -> fx.GraphModule:
         ) from error
 
 
-def _looker(model: nn.Module, layer: str, point: str) -> Callable[..., list[Tensor]]:
+def _looker(model: nn.Module, layer: str, point: str, device: torch.device) -> Callable[..., list[Tensor]]:
     """Gives for a batch, inputs and labels, what each call of the layer puts out (N, P, M, N')."""
     if point not in NODES:
         raise ValueError(f"unknown point {point!r}; choose one of: {', '.join(POINTS)}")
     conv_layer(model, layer)
     try:
-        traced = _traced_to(point, model)
+        traced = _traced_to(point, model).to(device)
         return _Effects(traced, layer) if point == TAYLOR else _Outputs(traced, layer, point)
     except UntraceableError:
         if point != "raw":
             raise
-        return _HookedCopy(model, layer)
+        return _HookedCopy(model, layer, device)
 
 
 class _Outputs:
@@ -226,8 +237,8 @@ class _Outputs:
 class _HookedCopy:
     """Runs a copy of a network that cannot be traced, with a hook on one layer: the model itself may be shared."""
 
-    def __init__(self, model: nn.Module, layer: str) -> None:
-        self.copy = copy.deepcopy(model).eval()
+    def __init__(self, model: nn.Module, layer: str, device: torch.device) -> None:
+        self.copy = copy.deepcopy(model).eval().to(device)
         self.layer = layer
         self.seen: list[Tensor] = []
         conv_layer(self.copy, layer).register_forward_hook(self._see)

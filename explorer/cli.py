@@ -224,7 +224,7 @@ def run_sweep(args: argparse.Namespace) -> None:
     if args.orders is not None:
         _sweep_band(args, plan, checkpoint)
         return
-    found = _last(f"ranking the channels of {plan.layer}", kept_look(plan, checkpoint))
+    found = _last(f"ranking the channels of {plan.layer}", kept_look(plan, checkpoint, device=args.device))
     if isinstance(found, Search):
         print(f"the oracle looked at {found.cost.images:,} {plan.ranked_on} images", file=sys.stderr)
     result = _last(f"sweep of {plan.layer}", kept_sweep(plan, checkpoint, found, args.device))

@@ -157,18 +157,19 @@ def examples_of(checkpoint: Checkpoint, layer: str, point: str, count: int, spli
 
 
 Found = ChannelStatistics | Search  # what a ranking looks at images for
+Device = str | torch.device | None  # None: the best there is
 
 
-def look_stream(experiment: Experiment, checkpoint: Checkpoint) -> Iterator[Found]:
+def look_stream(experiment: Experiment, checkpoint: Checkpoint, device: Device = None) -> Iterator[Found]:
     """What the ranking looks at images for: statistics, or the oracle's search. Nothing where it needs no images."""
     criterion, layer = criterion_named(experiment.criterion), experiment.layer
     if not criterion.needs_data:
         return
     batches = batches_of(checkpoint, experiment.ranked_on, experiment.limit)
     if isinstance(criterion, Oracle):
-        yield from greedy_stream(checkpoint.model, layer, batches, criterion.name, experiment.mode)
+        yield from greedy_stream(checkpoint.model, layer, batches, criterion.name, experiment.mode, device=device)
     else:
-        yield from collect_stream(checkpoint.model, layer, batches, criterion.point)
+        yield from collect_stream(checkpoint.model, layer, batches, criterion.point, device)
 
 
 def oracle_cost(experiment: Experiment, checkpoint: Checkpoint) -> Cost:
@@ -178,16 +179,18 @@ def oracle_cost(experiment: Experiment, checkpoint: Checkpoint) -> Cost:
     return cost_of(checkpoint.model, experiment.layer, example, batches.n, experiment.mode)
 
 
-def _look(experiment: Experiment, checkpoint: Checkpoint) -> Found | None:
+def _look(experiment: Experiment, checkpoint: Checkpoint, device: Device) -> Found | None:
     found = None
-    for found in look_stream(experiment, checkpoint):  # noqa: B007
+    for found in look_stream(experiment, checkpoint, device):  # noqa: B007
         pass
     return found
 
 
-def ranking_of(experiment: Experiment, checkpoint: Checkpoint, found: Found | None = None) -> Ranking:
+def ranking_of(
+    experiment: Experiment, checkpoint: Checkpoint, found: Found | None = None, device: Device = None
+) -> Ranking:
     """The unpruned network's ranking; what it looks at images for is looked for unless given as `found`."""
-    found = found or _look(experiment, checkpoint)
+    found = found or _look(experiment, checkpoint, device)
     if isinstance(found, Search):
         return found.ranking
     return rank_by(checkpoint.model, experiment.layer, experiment.criterion, found, experiment.seed)
@@ -196,11 +199,13 @@ def ranking_of(experiment: Experiment, checkpoint: Checkpoint, found: Found | No
 Steps = tuple[Ranking, tuple[int, ...] | None]  # the order; how many are gone at each K, None where it is K itself
 
 
-def steps_of(experiment: Experiment, checkpoint: Checkpoint, found: Found | None = None) -> Steps:
+def steps_of(
+    experiment: Experiment, checkpoint: Checkpoint, found: Found | None = None, device: Device = None
+) -> Steps:
     """The channels in the order in which they go, and how many are gone at each K."""
     if experiment.schedule == "once":
-        return ranking_of(experiment, checkpoint, found), None
-    layer, found = experiment.layer, found or _look(experiment, checkpoint)
+        return ranking_of(experiment, checkpoint, found, device), None
+    layer, found = experiment.layer, found or _look(experiment, checkpoint, device)
     assert not isinstance(found, Search), "check() refuses it"
     ks = check_ks(experiment.ks, conv_layer(checkpoint.model, layer).out_channels)
     return rerank(checkpoint.model, layer, experiment.criterion, found, ks, experiment.mode, experiment.seed)
@@ -237,7 +242,7 @@ def sweep_of(
     `steps` are what `steps_of` gives, where that is known already; `coarse_first` as for `sweep_stream`.
     """
     check(experiment, checkpoint)
-    course = _course(experiment, checkpoint, steps or steps_of(experiment, checkpoint, found))
+    course = _course(experiment, checkpoint, steps or steps_of(experiment, checkpoint, found, device))
     for (result,) in _sweeps(experiment, checkpoint, [course], device, coarse_first):
         yield result
 

@@ -308,13 +308,19 @@ def rank_by(
 
 
 def rank(
-    model: nn.Module, layer: str, batches: Iterable[Batch] = (), criterion: str = "mean", seed: int = 0
+    model: nn.Module,
+    layer: str,
+    batches: Iterable[Batch] = (),
+    criterion: str = "mean",
+    seed: int = 0,
+    device: str | torch.device | None = None,
 ) -> Ranking:
     """Rank the layer's channels; the batches of (inputs, labels) are read only by criteria that look at activations.
 
-    `criterion` is a key of CRITERIA, or one with -reversed behind it. Raises ValueError where it does not fit.
+    `criterion` is a key of CRITERIA, or one with -reversed behind it; `device` as for `sweep`. Raises
+    ValueError where it does not fit.
     """
     conv_layer(model, layer)
     chosen = criterion_info(criterion)
-    statistics = collect(model, layer, batches, chosen.point) if chosen.needs_data else None
+    statistics = collect(model, layer, batches, chosen.point, device) if chosen.needs_data else None
     return rank_by(model, layer, criterion, statistics, seed)

@@ -20,6 +20,7 @@ from explorer.checkpoints import Checkpoint, versions
 from explorer.data import Batches
 from explorer.evaluation import resolve_device
 from explorer.experiment import (
+    Device,
     Experiment,
     Found,
     Steps,
@@ -54,31 +55,36 @@ def kept_statistics(
     point: str = "raw",
     limit: int | None = None,
     store: Store | None = None,
+    device: Device = None,
 ) -> Iterator[Note | ChannelStatistics]:
     """Statistics of a layer's output over a split, from the store or, batch by batch, from the images."""
     store = store or Store()
     batches = batches_of(checkpoint, split, limit)
     channels = conv_layer(checkpoint.model, layer).out_channels
-    identity = _identity("statistics", checkpoint, batches, {"layer": layer, "point": point})
+    identity = _identity(
+        "statistics", checkpoint, batches, {"layer": layer, "point": point, "device": resolve_device(device).type}
+    )
     arrays = yield from _find(store, identity, partial(_check_statistics, channels=channels))
     if arrays is not None:
         yield ChannelStatistics(**arrays, done=batches.n, total=batches.n)
         return
     result = None
-    for result in collect_stream(checkpoint.model, layer, batches, point):
+    for result in collect_stream(checkpoint.model, layer, batches, point, device):
         yield result
     assert result is not None
     yield from _save(store, identity, _arrays_of_statistics(result))
 
 
-def kept_look(experiment: Experiment, checkpoint: Checkpoint, store: Store | None = None) -> Iterator[Note | Found]:
+def kept_look(
+    experiment: Experiment, checkpoint: Checkpoint, store: Store | None = None, device: Device = None
+) -> Iterator[Note | Found]:
     """What the ranking looks at images for, see `experiment.look_stream`, from the store or from the images."""
-    criterion, limit = criterion_named(experiment.criterion), experiment.limit
+    criterion, layer, limit = criterion_named(experiment.criterion), experiment.layer, experiment.limit
     store = store or Store()
     if isinstance(criterion, Oracle):
-        yield from _kept_search(experiment, checkpoint, store)
+        yield from _kept_search(experiment, checkpoint, store, device)
     elif criterion.needs_data:
-        yield from kept_statistics(checkpoint, experiment.layer, experiment.ranked_on, criterion.point, limit, store)
+        yield from kept_statistics(checkpoint, layer, experiment.ranked_on, criterion.point, limit, store, device)
 
 
 def kept_sweep(
@@ -97,7 +103,7 @@ def kept_sweep(
     check(experiment, checkpoint)
     store = store or Store()
     if found is None:
-        for step in kept_look(experiment, checkpoint, store):
+        for step in kept_look(experiment, checkpoint, store, device):
             yield step
             found = found if isinstance(step, str) else step
     steps = steps_of(experiment, checkpoint, found)
@@ -176,11 +182,14 @@ def _sweep_identity(
     return _identity("sweep", checkpoint, batches, asked | {"device": resolve_device(device).type})
 
 
-def _kept_search(experiment: Experiment, checkpoint: Checkpoint, store: Store) -> Iterator[Note | Found]:
+def _kept_search(
+    experiment: Experiment, checkpoint: Checkpoint, store: Store, device: Device
+) -> Iterator[Note | Found]:
     """An oracle's search, from the store or from the images."""
     batches = batches_of(checkpoint, experiment.ranked_on, experiment.limit)
     channels = conv_layer(checkpoint.model, experiment.layer).out_channels
     asked = {"layer": experiment.layer, "mode": experiment.mode, "oracle": experiment.criterion}
+    asked["device"] = resolve_device(device).type
     identity = _identity("search", checkpoint, batches, asked)
     arrays = yield from _find(store, identity, partial(_check_search, channels=channels))
     if arrays is not None:
@@ -189,7 +198,7 @@ def _kept_search(experiment: Experiment, checkpoint: Checkpoint, store: Store) -
         yield Search(tuple(arrays["order"].tolist()), channels, cost, networks, networks)
         return
     result = None
-    for result in look_stream(experiment, checkpoint):
+    for result in look_stream(experiment, checkpoint, device):
         yield result
     assert isinstance(result, Search)
     cost = result.cost

@@ -193,7 +193,7 @@ def scan_stream(
     mode: str = "filter",
     *,
     run: Run | None = None,
-    device: str | torch.device | None = "cpu",
+    device: str | torch.device | None = None,
 ) -> Iterator[Scan]:
     """Prune all channels of each of `layers`, one layer at a time, and yield the whole scan after each batch.
 
@@ -263,7 +263,7 @@ def scan_of(
     mode: str = "filter",
     split: str = "test",
     limit: int | None = None,
-    device: str | torch.device | None = "cpu",
+    device: str | torch.device | None = None,
 ) -> Iterator[Scan]:
     """Scan a checkpoint over a split of its data set, the first `limit` images of it, yielding after each batch.
 
