@@ -84,8 +84,9 @@ LABS: dict[str, Lab] = {
             title="ResNet-18 on CIFAR-10",
             checkpoint="resnet18_cifar10",
             layer="layer2.1.conv2",
-            did="The last blocks turn out to be nearly redundant, because the shortcut carries their channels, so the "
-            "lab prunes a block in the middle: 128 channels, K = 1, 3, … 127.",
+            did="In the report's network the last blocks are nearly redundant, because the shortcut carries their "
+            "channels, so it prunes a block in the middle: 128 channels, K = 1, 3, … 127. What each block "
+            "of the network here, which was trained otherwise, is worth is on the page Scan.",
             differs="The script zeroes the slice that reads input channel c where c was ranked as an output channel. "
             "The two only share a number, so it prunes channels that nobody ranked.",
             variants=(ASSIGNED, Variant("As scripted", mode="inputs")),
