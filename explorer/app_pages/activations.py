@@ -79,7 +79,8 @@ def maps(view: View, ranking: Ranking, pruned: int) -> None:
         on, crosses = view.experiment.ranked_on, "pruned channels have a cross" if pruned else "nothing is pruned"
         alone = "" if len(points) > 1 else " This network cannot be traced, so there is no other output to look at."
         words = f"{which.capitalize()} over {averages.done:,} {on} {view.examples}: {POINTS[where]}; {crosses}."
-        st.caption(f"{words}{alone}")
+        counted = " The maps' numbers begin at 1, as in the lab; everywhere else they begin at 0."
+        st.caption(f"{words}{counted if numbers == 'from 1' else ''}{alone}")
         drawing.figure_button(
             partial(cache.grid_file, averages, look, LABELS[where]), views.file_name(view, where, "maps"), "maps"
         )
@@ -144,7 +145,7 @@ def examples(view: View, ranking: Ranking, pruned: int) -> None:
         view.checkpoint, view.checkpoint.sha256, view.layer, st.session_state["output"], EXAMPLES
     )
     colours = figures.map_pictures(outputs[:, channel], st.session_state["colouring"])
-    grid = st.grid(EXAMPLES, min_column_width=100, gap="small")
+    grid = st.grid(EXAMPLES, min_column_width=80, gap="small")
     for image, picture, label in zip(charts.thumbnails(images), colours, labels, strict=True):
         with grid.cell():
             st.image(image, width="stretch", output_format="PNG", alt=f"One of the test {view.examples}: {label}")

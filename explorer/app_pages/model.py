@@ -14,6 +14,7 @@ HERE = {
     "bundled": ":material/inventory_2: bundled: the test split and 10,000 training images",
     "missing": ":material/cloud_download: not here",
 }
+PARTS = {"validation": "held-out"}  # as the other pages say
 
 
 def card_of(point: Checkpoint) -> None:
@@ -22,11 +23,11 @@ def card_of(point: Checkpoint) -> None:
     st.subheader(f"{info.title} on {data.dataset_info(card.dataset).title}")
     if card.imported:
         st.badge("Imported", icon=":material/upload_file:", color="blue")
-    st.markdown(card.description or info.description)
+    st.markdown(f"**{drawing.plain(point.name)}**: {card.description or info.description}")
     with st.grid(3, min_column_width=220, gap="small"):
         for part, score in card.accuracy.items():
             st.metric(
-                f"{part.capitalize()} accuracy",
+                f"{PARTS.get(part, part).capitalize()} accuracy",
                 charts.percent(score.accuracy),
                 f"{score.correct:,} of {score.n:,} {networks.examples_of(point)}",
                 delta_color="off",

@@ -29,7 +29,7 @@ def explore(view: View, job: Job, others: dict[str, Job], live: bool) -> None:
         if live:
             waiting.progress(job, sweeps.sweeping(job, view.layer))
             for title, other in others.items():
-                waiting.progress(other, f"{title}: {sweeps.sweeping(other, view.layer).lower()}")
+                waiting.progress(other, sweeps.sweeping(other, view.layer, title))
     sweep = cache.curve(job)
     if sweep is None:  # it was cancelled before its ranking was whole
         st.rerun()
@@ -89,8 +89,8 @@ def headline(sweep: Sweep, k: int) -> None:
             **quiet,
         )
         st.metric(
-            "Change",
-            f"{sweep.change(k):+.2f} points".replace("-", "−"),
+            "Change in points",
+            f"{sweep.change(k):+.2f}".replace("-", "−"),
             f"unpruned: {charts.percent(sweep.accuracy[0])}",
             **quiet,
         )
@@ -110,7 +110,7 @@ def flips(view: View, sweep: Sweep, k: int) -> None:
         return
     chosen = data.load_split(sweep.run.dataset, sweep.run.split).take(shown["image"].tolist())
     images = charts.side_by_side([part.numpy() for part in chosen.inputs])
-    with st.grid(SHOWN, min_column_width=100, gap="small"):
+    with st.grid(SHOWN, min_column_width=80, gap="small"):
         for picture, row in zip(charts.thumbnails(images), shown.itertuples(), strict=True):
             words = f"true {row.label}  \n{row.before} → **{row.after}**"
             st.image(
@@ -194,7 +194,7 @@ def beside(view: View) -> dict[str, Job]:
     with st.container():
         for title, job in jobs.items():
             if job.finished and job.result is None:
-                waiting.show_end(job, f"{title}: {sweeps.sweeping(job, view.layer).lower()}", asks[title])
+                waiting.show_end(job, sweeps.sweeping(job, view.layer, title), asks[title])
     return jobs
 
 

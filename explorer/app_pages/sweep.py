@@ -182,7 +182,7 @@ def progress(view: View, lines: list[Line], jobs: dict[str, Job]) -> None:
     unfinished = [line for line in lines if line.name in jobs and not jobs[line.name].finished]
     for line in unfinished[:SHOWN]:
         job = jobs[line.name]
-        waiting.progress(job, f"{line.title}: {sweeps.sweeping(job, view.layer).lower()}")
+        waiting.progress(job, sweeps.sweeping(job, view.layer, line.title))
     if len(unfinished) > SHOWN:
         st.caption(f"{len(unfinished) - SHOWN} more wait their turn.")
 
@@ -373,7 +373,7 @@ with links.page():
     for line in lines:
         job = jobs.get(line.name)
         if job is not None and job.finished and job.result is None:
-            what = f"{line.title}: {sweeps.sweeping(job, view.layer).lower()}"
+            what = sweeps.sweeping(job, view.layer, line.title)
             waiting.show_end(job, what, partial(job_of, view, line))
     found = drawn(jobs, ks)
     if found and not live:
