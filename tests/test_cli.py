@@ -172,7 +172,7 @@ def test_an_os_error_is_one_sentence(capsys, quick, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(checkpoints.os, "fsync", full)
-    assert complaint(capsys, *quick) == "error: No space left on device\n"
+    assert complaint(capsys, *quick) == "error: No space left on device; free some space on the disk\n"
 
 
 class Terminal(io.StringIO):
