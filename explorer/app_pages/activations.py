@@ -79,7 +79,7 @@ def maps(view: View, ranking: Ranking, pruned: int) -> None:
         on, crosses = view.experiment.ranked_on, "pruned channels have a cross" if pruned else "nothing is pruned"
         alone = "" if len(points) > 1 else " This network cannot be traced, so there is no other output to look at."
         words = f"{which.capitalize()} over {averages.done:,} {on} {view.examples}: {POINTS[where]}; {crosses}."
-        counted = " The maps' numbers begin at 1, as in the lab; everywhere else they begin at 0."
+        counted = " The maps' numbers begin at 1; everywhere else they begin at 0."
         st.caption(f"{words}{counted if numbers == 'from 1' else ''}{alone}")
         drawing.figure_button(
             partial(cache.grid_file, averages, look, LABELS[where]), views.file_name(view, where, "maps"), "maps"
