@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from explorer.data import Inputs
-from explorer.evaluation import Batch, forward, resolve_device, to_device
+from explorer.evaluation import Batch, Device, forward, resolve_device, to_device
 from explorer.graph import (
     UntraceableError,
     activation_node,
@@ -135,7 +135,7 @@ def collect_stream(
     layer: str,
     batches: Iterable[Batch],
     point: str = "raw",
-    device: str | torch.device | None = None,
+    device: Device = None,
 ) -> Iterator[ChannelStatistics]:
     """Statistics of the layer's output, yielded after each batch; the last is over all images.
 
@@ -160,7 +160,7 @@ def collect(
     layer: str,
     batches: Iterable[Batch],
     point: str = "raw",
-    device: str | torch.device | None = None,
+    device: Device = None,
 ) -> ChannelStatistics:
     """Statistics of the layer's output over all batches, see `collect_stream`."""
     statistics = None

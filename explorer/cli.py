@@ -23,7 +23,8 @@ from explorer import (
     checkpoints,
     data,
     experiment,
-    imports,
+    own_images,
+    own_networks,
     processes,
     recipes,
     report,
@@ -140,16 +141,16 @@ def run_data(args: argparse.Namespace) -> None:
 def run_import_images(args: argparse.Namespace) -> None:
     """Make a folder of images a data set."""
     with Bar(f"importing {args.folder}") as bar:
-        info = imports.import_images(args.folder, args.name, args.size, args.title, progress=bar)
+        info = own_images.import_images(args.folder, args.name, args.size, args.title, progress=bar)
     print(f"{info.title} is data set {info.name}: {len(info.classes)} classes, splits {' and '.join(info.files)}")
 
 
 def run_import_network(args: argparse.Namespace) -> None:
     """Make one of torchvision's networks, with weights from a file, a checkpoint."""
     given = {key: getattr(args, key) for key in ("name", "description", "device")}
-    given |= {key: imports.numbers(getattr(args, key)) for key in ("mean", "std")}
+    given |= {key: own_networks.numbers(getattr(args, key)) for key in ("mean", "std")}
     with Bar(f"testing {args.arch}") as bar:
-        name = imports.import_network(args.arch, args.weights, args.data, **given, progress=bar)
+        name = own_networks.import_network(args.arch, args.weights, args.data, **given, progress=bar)
     print(f"saved {checkpoints.find(name)}: {_scores(checkpoints.read_card(name).accuracy)}")
 
 
@@ -451,7 +452,7 @@ def _add_imports(commands: Any) -> None:
     images.add_argument(
         "--name", metavar="NAME", required=True, help="of the data set: a-z, 0-9, dot, hyphen, underscore"
     )
-    low, high = imports.SIZES
+    low, high = own_images.SIZES
     size = f"side in pixels, {low}…{high}: the short side is resized to it, and the middle square cut out"
     images.add_argument("--size", type=int, metavar="S", required=True, help=size)
     images.add_argument("--title", default="", metavar="T", help="what pages call it (default: NAME)")
@@ -464,7 +465,7 @@ def _add_imports(commands: Any) -> None:
     text = f"{', '.join(data.DATASETS)}, or one of your own, in its order of classes; colour images only"
     network.add_argument("--data", metavar="NAME", required=True, help=text)
     network.add_argument("--name", default="", metavar="NAME", help="of the checkpoint (default: ARCH_DATASET)")
-    usual = {"mean": imports.IMAGENET_MEAN, "std": imports.IMAGENET_STD}
+    usual = {"mean": own_networks.IMAGENET_MEAN, "std": own_networks.IMAGENET_STD}
     for key, values in usual.items():
         text = f"of the normalisation (default: as a card beside WEIGHTS says, else ImageNet's {values})"
         network.add_argument(f"--{key}", default="", metavar="A,B,C", help=text)

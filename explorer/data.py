@@ -2,7 +2,7 @@
 
 The data root is the environment variable `EXPLORER_DATA`, else `data/` in the project. Fashion-MNIST's test split and
 its first 10,000 training images are bundled; a full copy under the data root takes precedence. Nothing is downloaded
-unless `download` is called. A data set of one's own, called NAME, lies in the folder NAME of the root, as `imports`
+unless `download` is called. A data set of one's own, called NAME, lies in the folder NAME of the root, as `own_images`
 wrote it: images.json says what it is, and each split is a safetensors file.
 """
 

@@ -15,17 +15,19 @@ Batch = tuple[Inputs, Tensor]
 
 DTYPES: dict[str, torch.dtype] = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
+Device = str | torch.device | None  # None and "auto": the best there is
+
 Z95 = NormalDist().inv_cdf(0.975)  # 1.96: 95 % of a normal distribution lies within ± Z95 standard deviations
 
 
-def to_device(inputs: Inputs, device: torch.device | str | None, dtype: torch.dtype | None = None) -> Inputs:
+def to_device(inputs: Inputs, device: Device, dtype: torch.dtype | None = None) -> Inputs:
     """The inputs, moved; a tuple stays a tuple."""
     if isinstance(inputs, tuple):
         return tuple(part.to(device=device, dtype=dtype) for part in inputs)
     return inputs.to(device=device, dtype=dtype)
 
 
-def resolve_device(device: str | torch.device | None) -> torch.device:
+def resolve_device(device: Device) -> torch.device:
     """`None` or "auto": the best device there is (CUDA, MPS, CPU); else the device asked for, if it is there."""
     if device is None or str(device) == "auto":
         if torch.cuda.is_available():

@@ -4,12 +4,11 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 
 from explorer.activations import ChannelStatistics, collect, collect_stream, outputs
 from explorer.checkpoints import Checkpoint
 from explorer.data import Batches, Split, dataset_info, load_split, require_split
-from explorer.evaluation import resolve_dtype
+from explorer.evaluation import Device, resolve_dtype
 from explorer.models import Shape, conv_layer, last_conv, model_info
 from explorer.oracle import ORACLES, Cost, Oracle, Search, cost_of, greedy_stream
 from explorer.pruning import check_mode
@@ -157,7 +156,6 @@ def examples_of(checkpoint: Checkpoint, layer: str, point: str, count: int, spli
 
 
 Found = ChannelStatistics | Search  # what a ranking looks at images for
-Device = str | torch.device | None  # None: the best there is
 
 
 def look_stream(experiment: Experiment, checkpoint: Checkpoint, device: Device = None) -> Iterator[Found]:
@@ -233,7 +231,7 @@ def sweep_of(
     experiment: Experiment,
     checkpoint: Checkpoint,
     found: Found | None = None,
-    device: str | torch.device | None = None,
+    device: Device = None,
     steps: Steps | None = None,
     coarse_first: bool = False,
 ) -> Iterator[Sweep]:
@@ -265,7 +263,7 @@ def band_of(
     experiment: Experiment,
     checkpoint: Checkpoint,
     orders: int,
-    device: str | torch.device | None = None,
+    device: Device = None,
     coarse_first: bool = False,
 ) -> Iterator[Band]:
     """Sweep along so many random orders, of the seeds from the experiment's on, with one look at each batch."""
@@ -302,7 +300,7 @@ def _sweeps(
     experiment: Experiment,
     checkpoint: Checkpoint,
     courses: list[Course],
-    device: str | torch.device | None,
+    device: Device,
     coarse_first: bool,
 ) -> Iterator[tuple[Sweep, ...]]:
     yield from sweep_orders_stream(

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from explorer.data import Inputs
-from explorer.evaluation import Batch, count_images, predict, resolve_device, to_device
+from explorer.evaluation import Batch, Device, count_images, predict, resolve_device, to_device
 from explorer.models import conv_layer
 from explorer.plan import RUNNING_SUM_FLOATS, CutNetwork, Plan, make_plan
 from explorer.ranking import Ranking
@@ -113,7 +113,7 @@ def greedy(
     batches: Iterable[Batch],
     oracle: str = "oracle-accuracy",
     mode: str = "filter",
-    device: str | torch.device | None = None,
+    device: Device = None,
 ) -> Ranking:
     """The greedy order of the layer's channels, see `greedy_stream`."""
     *_, last = greedy_stream(model, layer, batches, oracle, mode, device)
@@ -126,7 +126,7 @@ def greedy_stream(
     batches: Iterable[Batch],
     oracle: str = "oracle-accuracy",
     mode: str = "filter",
-    device: str | torch.device | None = None,
+    device: Device = None,
 ) -> Iterator[Search]:
     """Remove one channel after the other, each time the one that hurts least; ties go by the lowest channel index.
 

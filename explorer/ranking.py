@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from explorer.activations import TAYLOR, ChannelStatistics, check_point, collect
-from explorer.evaluation import Batch
+from explorer.evaluation import Batch, Device
 from explorer.graph import layer_calls, norm_behind, trace
 from explorer.models import conv_layer
 
@@ -313,7 +313,7 @@ def rank(
     batches: Iterable[Batch] = (),
     criterion: str = "mean",
     seed: int = 0,
-    device: str | torch.device | None = None,
+    device: Device = None,
 ) -> Ranking:
     """Rank the layer's channels; the batches of (inputs, labels) are read only by criteria that look at activations.
 

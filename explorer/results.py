@@ -13,14 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from explorer.activations import ChannelStatistics, collect_stream
 from explorer.checkpoints import Checkpoint, versions
 from explorer.data import Batches
-from explorer.evaluation import resolve_device
+from explorer.evaluation import Device, resolve_device
 from explorer.experiment import (
-    Device,
     Experiment,
     Found,
     Steps,
@@ -91,7 +89,7 @@ def kept_sweep(
     experiment: Experiment,
     checkpoint: Checkpoint,
     found: Found | None = None,
-    device: str | torch.device | None = None,
+    device: Device = None,
     store: Store | None = None,
     coarse_first: bool = False,
 ) -> Iterator[Note | Found | Sweep]:
@@ -122,7 +120,7 @@ def kept_band(
     experiment: Experiment,
     checkpoint: Checkpoint,
     orders: int,
-    device: str | torch.device | None = None,
+    device: Device = None,
     store: Store | None = None,
     coarse_first: bool = False,
 ) -> Iterator[Note | Band]:
@@ -147,7 +145,7 @@ def kept_band(
 
 
 def _kept_one(
-    experiment: Experiment, checkpoint: Checkpoint, steps: Steps, device: str | torch.device | None, store: Store
+    experiment: Experiment, checkpoint: Checkpoint, steps: Steps, device: Device, store: Store
 ) -> Generator[Note, None, Sweep | None]:
     """The sweep of an experiment whose order is known, if it is in the store."""
     (ranking, gone), classes = steps, checkpoint.card.classes
@@ -172,9 +170,7 @@ def _kept_one(
     )
 
 
-def _sweep_identity(
-    experiment: Experiment, checkpoint: Checkpoint, steps: Steps, device: str | torch.device | None
-) -> Identity:
+def _sweep_identity(experiment: Experiment, checkpoint: Checkpoint, steps: Steps, device: Device) -> Identity:
     ranking, gone = steps
     ks = check_ks(experiment.ks, len(ranking.order))
     batches = batches_of(checkpoint, experiment.split, experiment.limit)

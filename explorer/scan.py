@@ -6,12 +6,12 @@ from functools import cached_property
 from itertools import chain
 
 import numpy as np
-import torch
 from torch import Tensor, fx, nn
 
 from explorer.checkpoints import Checkpoint
 from explorer.evaluation import (
     Batch,
+    Device,
     change_interval,
     count_images,
     mcnemar,
@@ -193,7 +193,7 @@ def scan_stream(
     mode: str = "filter",
     *,
     run: Run | None = None,
-    device: str | torch.device | None = None,
+    device: Device = None,
 ) -> Iterator[Scan]:
     """Prune all channels of each of `layers`, one layer at a time, and yield the whole scan after each batch.
 
@@ -263,7 +263,7 @@ def scan_of(
     mode: str = "filter",
     split: str = "test",
     limit: int | None = None,
-    device: str | torch.device | None = None,
+    device: Device = None,
 ) -> Iterator[Scan]:
     """Scan a checkpoint over a split of its data set, the first `limit` images of it, yielding after each batch.
 

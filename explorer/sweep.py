@@ -12,6 +12,7 @@ from torch import nn
 from explorer.data import Inputs
 from explorer.evaluation import (
     Batch,
+    Device,
     change_interval,
     count_images,
     mcnemar,
@@ -341,7 +342,7 @@ def sweep_stream(
     ks: Iterable[int] | None = None,
     mode: str = "filter",
     dtype: str | torch.dtype | None = None,
-    device: str | torch.device | None = None,
+    device: Device = None,
     *,
     gone: Sequence[int] | None = None,
     importance: np.ndarray | None = None,
@@ -374,7 +375,7 @@ def sweep_orders_stream(
     ks: Iterable[int] | None = None,
     mode: str = "filter",
     dtype: str | torch.dtype | None = None,
-    device: str | torch.device | None = None,
+    device: Device = None,
     *,
     classes: Sequence[str] | None = None,
     coarse_first: bool = False,
@@ -537,7 +538,7 @@ def sweep(
     ks: Iterable[int] | None = None,
     mode: str = "filter",
     dtype: str | torch.dtype | None = None,
-    device: str | torch.device | None = None,
+    device: Device = None,
     **options,  # noqa: ANN003
 ) -> Sweep:
     """The whole sweep at once; parameters as `sweep_stream`."""

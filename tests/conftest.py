@@ -5,12 +5,13 @@ from dataclasses import replace
 
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as `python -m explorer` does; torch reads it when first imported
 
+import own
 import pytest
 import tiny as tiny_data
 import torch
 from torch import nn
 
-from explorer import checkpoints, data, training
+from explorer import checkpoints, data, own_images, training
 from explorer.data import DATASETS
 from explorer.models import MODELS
 
@@ -73,3 +74,20 @@ def fickle(monkeypatch, tmp_path):
     checkpoints.save("fickle_fashion-mnist", Fickle(), card, tmp_path / "checkpoints")
     monkeypatch.setenv("EXPLORER_CHECKPOINTS", str(tmp_path / "checkpoints"))
     return "fickle_fashion-mnist"
+
+
+@pytest.fixture
+def places(tmp_path, monkeypatch):
+    """A data root, a folder of checkpoints and a folder to import from, all empty."""
+    for variable, name in (("DATA", "data"), ("CHECKPOINTS", "checkpoints"), ("OWN", "own")):
+        monkeypatch.setenv(f"EXPLORER_{variable}", str(tmp_path / name))
+        (tmp_path / name).mkdir()
+    return tmp_path
+
+
+@pytest.fixture
+def pets(places):
+    """The data set "pets": 6 training images and 4 test images of 2 classes."""
+    own.paint(places / "own" / "pets" / "train", each=3)
+    own.paint(places / "own" / "pets" / "test", each=2)
+    return own_images.import_images(places / "own" / "pets", "pets", own.SIDE, "Our pets")

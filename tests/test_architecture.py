@@ -9,7 +9,8 @@ ROOT = Path(__file__).resolve().parent.parent
 ORDER = (
     "data", "store", "augmentation", "models", "graph", "evaluation", "checkpoints", "recipes", "training",
     "activations", "ranking", "pruning", "schedule", "plan", "oracle", "remainder", "sweep", "experiment", "results",
-    "labs", "scan", "benchmark", "charts", "figures", "report", "jobs", "processes", "trainings", "imports", "cli",
+    "labs", "scan", "benchmark", "charts", "figures", "report", "jobs", "processes", "trainings", "own_folder",
+    "own_images", "own_networks", "cli",
 )  # fmt: skip
 MODULES = sorted(path for path in (ROOT / "explorer").glob("*.py") if not path.name.startswith("__"))
 PAGES = sorted((ROOT / "explorer" / "app_pages").glob("*.py"))

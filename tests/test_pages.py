@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from explorer import checkpoints, data, experiment, imports, processes, scan, trainings
+from explorer import checkpoints, data, experiment, own_images, own_networks, processes, scan, trainings
 from explorer.app_pages import cache
 from explorer.experiment import Experiment, ranking_of, sweep_of
 from explorer.jobs import CANCELLED, FAILED
@@ -1105,8 +1105,8 @@ def test_images_and_a_network_of_ones_own_are_on_every_page(own_things):
 
 @needs_queue
 def test_images_are_deleted_once_nothing_needs_them(own_things):
-    imports.import_images(own_things / "pets", "pets", 32)
-    imports.import_network("squeezenet1_1", own_things / "net.pth", "pets", "net")
+    own_images.import_images(own_things / "pets", "pets", 32)
+    own_networks.import_network("squeezenet1_1", own_things / "net.pth", "pets", "net")
     at = visit("model")
     assert at.button(key="delete data pets").disabled
     assert any("Needed by net." in text.value for text in at.markdown)
@@ -1130,7 +1130,7 @@ def test_images_are_deleted_once_nothing_needs_them(own_things):
     ],
 )
 def test_what_cannot_be_imported_is_one_sentence(own_things, submit, fields, words):
-    imports.import_images(own_things / "pets", "pets", 32)
+    own_images.import_images(own_things / "pets", "pets", 32)
     at = import_form(visit("model"), submit, **fields)
     assert len(at.error) == 1 and words in at.error[0].value.replace("\\", "")
     assert checkpoints.list_checkpoints() == ["mine", BUNDLED] and data.own_datasets() == ["pets"]
@@ -1149,7 +1149,7 @@ def test_an_empty_folder_says_what_to_put_there(own_folder, monkeypatch, tmp_pat
 
 @needs_queue
 def test_a_damaged_data_set_is_one_line_and_can_be_deleted(own_things):
-    imports.import_images(own_things / "pets", "pets", 32)
+    own_images.import_images(own_things / "pets", "pets", 32)
     (data.data_root() / "pets" / data.OWN_INFO).write_text("{")
     for page in ("train", "model"):
         at = visit(page)
@@ -1162,6 +1162,6 @@ def test_a_damaged_data_set_is_one_line_and_can_be_deleted(own_things):
 
 @needs_queue
 def test_ones_own_images_can_be_trained_on(own_things):
-    imports.import_images(own_things / "pets", "pets", 32)
+    own_images.import_images(own_things / "pets", "pets", 32)
     at = visit("train", network="simple-cnn", data="pets")
     assert at.selectbox(key="data").value == "pets" and not at.error or "a batch of" in at.error[0].value

@@ -6,11 +6,11 @@ from typing import Any
 
 import streamlit as st
 
-from explorer import data, imports, trainings
+from explorer import data, own_folder, own_images, own_networks, trainings
 from explorer.app_pages import cache, drawing, networks, waiting
-from explorer.imports import Progress
 from explorer.jobs import DONE
 from explorer.models import torchvision_networks
+from explorer.own_folder import Progress
 
 AWAITED = "imports that this tab asked for"
 USUAL_SIZE = 64  # pixels
@@ -59,16 +59,16 @@ def stand(kind: str) -> None:
 def images_form() -> None:
     """Make a folder of images a data set."""
     st.markdown("**Images**, a folder of them for each class")
-    folders = imports.image_folders()
+    folders = own_folder.image_folders()
     if not folders:
-        st.caption(f"Put a folder that holds a folder of images for each class into `{imports.own_root()}`.")
+        st.caption(f"Put a folder that holds a folder of images for each class into `{own_folder.own_root()}`.")
         return
     with st.form("own images", border=False):
         choose("Folder", folders, "own folder", "With train and test folders in it, both are taken.")
-        st.text_input("Name", key="own images name", max_chars=imports.LONGEST_TITLE, placeholder="The folder's")
-        st.text_input("Title", key="own title", max_chars=imports.LONGEST_TITLE, placeholder="Its name")
+        st.text_input("Name", key="own images name", max_chars=own_images.LONGEST_TITLE, placeholder="The folder's")
+        st.text_input("Title", key="own title", max_chars=own_images.LONGEST_TITLE, placeholder="Its name")
         cut = "The short side of every image is resized to so many pixels, and the middle square cut out."
-        st.number_input("Side in pixels", *imports.SIZES, USUAL_SIZE, key="own size", help=cut)
+        st.number_input("Side in pixels", *own_images.SIZES, USUAL_SIZE, key="own size", help=cut)
         busy = is_busy(cache.IMAGES)
         st.form_submit_button(
             "Import images", icon=":material/add_photo_alternate:", on_click=ask_images, disabled=busy
@@ -78,10 +78,10 @@ def images_form() -> None:
 def network_form() -> None:
     """Make a network of torchvision's, with weights from a file, a checkpoint."""
     st.markdown("**Network**, one of torchvision's with your weights")
-    files = imports.weights_files()
+    files = own_folder.weights_files()
     if not files:
-        kinds = ", ".join(imports.WEIGHTS)
-        st.caption(f"Put a file of weights ({kinds}: a state_dict) into `{imports.own_root()}`.")
+        kinds = ", ".join(own_folder.WEIGHTS)
+        st.caption(f"Put a file of weights ({kinds}: a state_dict) into `{own_folder.own_root()}`.")
         return
     with st.form("own network", border=False):
         choose("Weights", files, "own weights", "Nothing in the file is run.")
@@ -93,7 +93,7 @@ def network_form() -> None:
         st.text_input(
             "Name", key="own network name", max_chars=trainings.LONGEST_NAME, placeholder="ARCHITECTURE_IMAGES"
         )
-        usual = {"mean": imports.IMAGENET_MEAN, "std": imports.IMAGENET_STD}
+        usual = {"mean": own_networks.IMAGENET_MEAN, "std": own_networks.IMAGENET_STD}
         for key, values in usual.items():
             title = {"mean": "Mean", "std": "Standard deviation"}[key]
             words = "Of the normalisation, for values 0…1. Empty: as a card beside the weights says, else ImageNet's."
@@ -131,16 +131,16 @@ def field(name: str) -> Any:
 
 def ask_images() -> None:
     """Import the images that the form names; a callback."""
-    root = imports.own_root()
+    root = own_folder.own_root()
     folder = root / field("folder")
     name = field("images name").strip() or folder.name
     given = (folder, name, int(field("size")), field("title").strip())
-    start(cache.IMAGES, name, lambda told: imports.import_images(*given, within=root, progress=told))
+    start(cache.IMAGES, name, lambda told: own_images.import_images(*given, within=root, progress=told))
 
 
 def ask_network() -> None:
     """Import the network that the form names; a callback."""
-    waiting.attempt(start_network, imports.own_root())
+    waiting.attempt(start_network, own_folder.own_root())
 
 
 def start_network(root: Any) -> None:
@@ -149,9 +149,9 @@ def start_network(root: Any) -> None:
     if not arch or not dataset:
         raise ValueError(f"choose {'the images' if arch else 'the architecture'} first")
     name = field("network name").strip() or trainings.first_free(f"{arch}_{dataset}")
-    mean, std = imports.numbers(field("mean")), imports.numbers(field("std"))
+    mean, std = own_networks.numbers(field("mean")), own_networks.numbers(field("std"))
     given = (arch, root / field("weights"), dataset, name, mean, std, field("description").strip())
-    start(cache.NETWORK, name, lambda told: imports.import_network(*given, within=root, progress=told))
+    start(cache.NETWORK, name, lambda told: own_networks.import_network(*given, within=root, progress=told))
 
 
 def start(kind: str, name: str, work: Callable[[Progress], Any], again: bool = True) -> None:
@@ -165,7 +165,7 @@ def datasets() -> None:
         with st.container(horizontal=True, vertical_alignment="center", border=True):
             st.markdown(about(name))
             with st.popover("Delete", icon=":material/delete:", key=f"delete images {name}"):
-                users = imports.users_of(name)
+                users = own_images.users_of(name)
                 needed = drawing.plain(f"Needed by {', '.join(users)}.")
                 st.markdown(needed if users else "The imported images go for good; the folder they came from stays.")
                 look: dict[str, Any] = {"icon": ":material/delete_forever:", "disabled": bool(users)}
@@ -186,4 +186,4 @@ def about(name: str) -> str:
 
 def delete(name: str) -> None:
     """Delete a data set; a callback."""
-    waiting.attempt(imports.delete_images, name)
+    waiting.attempt(own_images.delete_images, name)
