@@ -594,6 +594,11 @@ def percent(share: float) -> str:
     return "–" if pd.isna(share) else f"{100 * share:.2f} %"
 
 
+def points(change: float) -> str:
+    """A change in percentage points with its sign and two decimals, as text."""
+    return f"{change:+.2f}".replace("-", "−")
+
+
 def _spec(*layers: Any, height: int) -> dict[str, Any]:
     """The layers as one Vega-Lite specification."""
     chart = alt.layer(*layers).properties(height=height)

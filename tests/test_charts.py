@@ -287,3 +287,13 @@ def test_the_band_of_random_orders_is_drawn_as_given():
 def test_an_unknown_axis_of_zoomable_curves_is_refused_by_name():
     with pytest.raises(ValueError, match="unknown axis 'percent'; choose one of: k, ratio"):
         charts.zoomable_curves(curve(criterion="mean"), "percent")
+
+
+def test_numbers_in_words_have_two_decimals_and_true_signs():
+    assert [charts.percent(share) for share in (0.1, 0.88081, 1, float("nan"))] == [
+        "10.00 %",
+        "88.08 %",
+        "100.00 %",
+        "–",
+    ]
+    assert [charts.points(change) for change in (-5.244, 0, 8.9)] == ["−5.24", "+0.00", "+8.90"]

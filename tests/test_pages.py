@@ -18,7 +18,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from explorer import checkpoints, data, experiment, own_images, own_networks, processes, scan, trainings
-from explorer.app_pages import cache
+from explorer.app_pages import cache, drawing
 from explorer.experiment import Experiment, ranking_of, sweep_of
 from explorer.jobs import CANCELLED, FAILED
 from explorer.labs import LABS
@@ -492,6 +492,12 @@ def test_the_means_of_all_channels_stand_sorted_on_the_page():
     assert len(table) == 32 and table["importance"].is_monotonic_increasing
     assert table["state"].tolist() == ["pruned"] * 3 + ["kept"] * 29
     assert table["mean"].tolist() == table["importance"].tolist(), "ranked by the mean of what is shown"
+
+
+def test_tables_show_numbers_as_the_rest_of_the_page_does():
+    table = pd.DataFrame({"accuracy": [0.1, 0.0943], "change": [-78.08, 0.0], "mean": [-0.5533847, 1.0], "n": [1, 2]})
+    shown = drawing.in_words(table, ["accuracy"], ["change"]).to_string(delimiter="|").splitlines()
+    assert shown[1:] == ["0|10.00 %|−78.08|-0.5534|1", "1|9.43 %|+0.00|1.0000|2"]
 
 
 def test_the_classes_stand_in_a_table(truth):

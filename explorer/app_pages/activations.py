@@ -123,10 +123,10 @@ def numbers_of(view: View, table: pd.DataFrame, where: str) -> None:
         "maximum": "Highest",
         "mean_absolute": "Mean of |output|",
         "mean_positive": "Mean of positive part",
-        "positive": st.column_config.NumberColumn("Above zero", format="percent"),
+        "positive": "Above zero",
     }
     st.dataframe(
-        table,
+        drawing.in_words(table, ["positive"]),
         column_config=columns,
         hide_index=True,
         height=320,

@@ -1,16 +1,26 @@
 """Charts as this app draws them, files to download, and text that is not markup."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
 import pandas as pd
 import streamlit as st
+from pandas.io.formats.style import Styler
 
 from explorer import charts, figures, report
 
 LIGHT_INK = "#44525F"
+
+
+def in_words(table: pd.DataFrame, shares: Iterable[str], changes: Iterable[str] = ()) -> Styler:
+    """The table for `st.dataframe`, its shares in percent and its changes in points as the rest of the page has them.
+
+    Streamlit's own format "percent" drops decimals that are zero, so that 10 % stands below 9.43 %.
+    """
+    formats = {**dict.fromkeys(shares, charts.percent), **dict.fromkeys(changes, charts.points)}
+    return table.style.format(formats, precision=4)
 
 
 def csv_button(table: pd.DataFrame, name: str, label: str = "Download CSV", key: str | None = None) -> None:

@@ -90,7 +90,7 @@ def headline(sweep: Sweep, k: int) -> None:
         )
         st.metric(
             "Change in points",
-            f"{sweep.change(k):+.2f}".replace("-", "−"),
+            charts.points(sweep.change(k)),
             f"unpruned: {charts.percent(sweep.accuracy[0])}",
             **quiet,
         )
@@ -130,23 +130,15 @@ def classes(view: View, sweep: Sweep, k: int) -> None:
         st.caption(f"At K = {k}, over {sweep.done:,} test {view.examples}, with 95 % intervals.")
         drawing.figure_button(partial(cache.figure_file, partial(figures.class_figure, table, k)), name, "classes")
         drawing.csv_button(report.identified(table, sweep, k), name, "CSV", key="classes")
-    percent = {
-        column: st.column_config.NumberColumn(label, format="percent")
-        for column, label in {
-            "before": "At K = 0",
-            "accuracy": f"At K = {k}",
-            "low": "95 % from",
-            "high": "95 % to",
-        }.items()
-    }
+    shares = {"before": "At K = 0", "accuracy": f"At K = {k}", "low": "95 % from", "high": "95 % to"}
     columns: dict[str, Any] = {
         "class": "Class",
         "n": view.examples.capitalize(),
         "correct": "Correct",
-        "change": st.column_config.NumberColumn("Change in points", format="%+.2f"),
-        **percent,
+        **shares,
+        "change": "Change in points",
     }
-    shown = table[["class", "n", "correct", "before", "accuracy", "low", "high", "change"]]
+    shown = drawing.in_words(table[list(columns)], shares, ["change"])
     st.dataframe(shown, column_config=columns, hide_index=True, alt=f"Accuracy per class at K = {k}")
 
 

@@ -97,19 +97,17 @@ def numbers(scan: Scan, examples: str) -> None:
         draw = partial(figures.layers_figure, table[1:], title)
         drawing.figure_button(partial(cache.figure_file, draw), name, "scan")
         drawing.csv_button(table, name)
-    share = partial(st.column_config.NumberColumn, format="percent")
+    shares = {"accuracy": "Accuracy", "low": "95 % from", "high": "95 % to"}
     columns: dict[str, Any] = {
         "position": st.column_config.NumberColumn("Place", help="Among all convolutions, in the order they run"),
         "layer": "Layer",
         "channels": "Channels",
         "parameters": st.column_config.NumberColumn("Parameters", format="localized"),
-        "accuracy": share("Accuracy"),
-        "low": share("95 % from"),
-        "high": share("95 % to"),
-        "change": st.column_config.NumberColumn("Change in points", format="%+.2f"),
+        **shares,
+        "change": "Change in points",
     }
     st.dataframe(
-        table[list(columns)].fillna({"layer": "unpruned"}),
+        drawing.in_words(table[list(columns)].fillna({"layer": "unpruned"}), shares, ["change"]),
         column_config=columns,
         hide_index=True,
         alt="Accuracy with each layer pruned whole; the first row is the unpruned network",

@@ -260,15 +260,14 @@ def summary(view: View, lines: list[Line], found: dict[str, Sweep | Band], ks: t
     table.insert(1, "title", [line.title for line in lines if line.name in found])
     if len({curve.done for curve in found.values()}) > 1:  # one was cancelled on its way
         table.insert(2, "images", [found[name].done for name in table["criterion"]])
-    share = st.column_config.NumberColumn(format="percent")
+    at = [f"K = {k}" for k in chosen]
     st.dataframe(
-        table,
+        drawing.in_words(table, [*at, "area"]),
         column_config={
             "criterion": st.column_config.TextColumn("Ranked by", pinned=True),
             "title": st.column_config.TextColumn("In words"),
             "images": st.column_config.NumberColumn(view.examples.capitalize()),
-            **dict.fromkeys([f"K = {k}" for k in chosen], share),
-            "area": st.column_config.NumberColumn("Area", format="percent", help=AREA),
+            "area": st.column_config.NumberColumn("Area", help=AREA),
             "within": st.column_config.NumberColumn("Within 1 point up to K", format="%g", help=WITHIN),
         },
         hide_index=True,
@@ -307,7 +306,7 @@ def compared(view: View, first: Line, other: Line, found: dict[str, Sweep | Band
     by = difference(one, two)
     title, split = criterion_named(first.experiment.criterion).title, other.experiment.ranked_on
     flatters = "flatters it by" if by.mean > 0 else "does not flatter it: it comes out lower by"
-    largest = f"{by.largest:+.2f}".replace("-", "−")
+    largest = charts.points(by.largest)
     return (
         f"**{title}**: choosing on the very test {view.examples} that it is measured on, instead of the {split} "
         f"{view.examples}, {flatters} {abs(by.mean):.2f} points on average; the largest difference is {largest} "
@@ -339,10 +338,8 @@ def table_of(view: View, lines: list[Line], jobs: dict[str, Job], ks: tuple[int,
     table = report.curve_table(found)
     wide = table.pivot(index="k", columns="criterion", values="accuracy")[list(found)]
     named = titles(lines)
-    percent = {name: st.column_config.NumberColumn(named[name], format="percent") for name in found}
-    st.dataframe(
-        wide, column_config={"k": st.column_config.NumberColumn("K"), **percent}, alt="Accuracy at each K", height=420
-    )
+    columns: dict[str, Any] = {"k": "K", **{name: named[name] for name in found}}
+    st.dataframe(drawing.in_words(wide, found), column_config=columns, alt="Accuracy at each K", height=420)
 
 
 with links.page():
