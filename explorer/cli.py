@@ -7,6 +7,7 @@ bad input, or 130 when interrupted.
 import argparse
 import errno
 import json
+import re
 import sys
 import time
 from collections.abc import Iterable, Sequence
@@ -16,6 +17,7 @@ from types import TracebackType
 from typing import Any, NoReturn, TextIO
 
 import pandas as pd
+import torch
 
 from explorer import (
     augmentation,
@@ -50,6 +52,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         args.run(args)
     except (ValueError, OSError) as error:
         print(f"error: {_sentence(error)}", file=sys.stderr)
+        return 2
+    except (MemoryError, RuntimeError) as error:
+        if not _is_out_of_memory(error):
+            raise
+        print(f"error: {_out_of_memory(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt as stop:
         print(str(stop) or "stopped", file=sys.stderr)
@@ -200,7 +207,7 @@ def _recipe(args: argparse.Namespace) -> Recipe:
     """The network's own recipe, with what the options of `train` change."""
     changes: dict[str, Any] = {} if args.augment is None else dict(augmentation.parse(args.augment))
     changes |= {name: getattr(args, name) for name in recipes.OPTIONS if getattr(args, name) is not None}
-    return replace(recipes.recipe_for(args.model), **changes)
+    return replace(recipes.recipe_for(args.model, args.data), **changes)
 
 
 def run_stats(args: argparse.Namespace) -> None:
@@ -539,6 +546,18 @@ def _epoch_line(epoch: training.Epoch) -> str:
         f"  validation loss {epoch.validation_loss:.4f} accuracy {100 * epoch.validation_accuracy:.2f} %"
         f"  {epoch.seconds:.1f} s"
     )
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Whether memory ran out; on the CPU, PyTorch has no type of its own for that."""
+    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "can't allocate memory" in str(error)
+
+
+def _out_of_memory(error: Exception) -> str:
+    """The sentence for it, with how much was asked for, where PyTorch says so."""
+    asked = re.search(r"[Tt]ried to allocate ([\d.]+ \w+)", str(error))
+    need = f": {asked[1]} at once" if asked else ""
+    return f"there is too little memory{need}; train with a smaller --batch-size, look at fewer images with --limit"
 
 
 def _sentence(error: Exception) -> str:

@@ -330,7 +330,8 @@ def _state(run: Run, alive: bool, result: bool) -> str:
     """The state of a job whose process is `alive` and whose `result` is there, or not."""
     if alive:
         return RUNNING
-    if run.code == 0 or (run.started and run.code is None and result):  # its worker was killed, and it finished alone
+    killed = run.code is None or run.code < 0  # None where its worker was killed, too
+    if run.code == 0 or (run.started and killed and result):  # it had finished its work by then
         return DONE
     if run.cancelled:
         return CANCELLED

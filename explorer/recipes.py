@@ -7,6 +7,7 @@ from typing import Any
 
 from explorer import augmentation
 from explorer.augmentation import AUGMENTATIONS
+from explorer.data import dataset_info
 from explorer.models import model_info
 
 MAX_EPOCHS = 1_000
@@ -170,17 +171,23 @@ RECIPES: dict[str, Recipe] = {
 }
 
 
-def recipe_for(model_name: str) -> Recipe:
-    """The network's own recipe; ValueError for one of torchvision's, which has none."""
-    name = model_info(model_name).name
+def recipe_for(model_name: str, dataset_name: str) -> Recipe:
+    """The network's own recipe for these images; ValueError for a network of torchvision's, which has none.
+
+    Where it normalises channel by channel and the images have another number of them, mean and std are 0.5.
+    """
+    name, channels = model_info(model_name).name, dataset_info(dataset_name).shape[0]
     if name not in RECIPES:
         raise ValueError(f"{name} has no recipe here; train one of: {', '.join(RECIPES)}")
-    return RECIPES[name]
+    recipe = RECIPES[name]
+    fits = len(recipe.mean) in (1, channels)
+    return recipe if fits else replace(recipe, mean=Recipe.mean, std=Recipe.std)
 
 
-def difference(recipe: Recipe, model_name: str) -> str:
+def difference(recipe: Recipe, model_name: str, dataset_name: str) -> str:
     """In words, what a recipe changes in the network's own: "epochs 3, seed 1"; empty where that is nothing."""
-    own, titles = asdict(recipe_for(model_name)), {name: option.title for name, option in OPTIONS.items()}
+    own = asdict(recipe_for(model_name, dataset_name))
+    titles = {name: option.title for name, option in OPTIONS.items()}
     changed = {name: value for name, value in asdict(recipe).items() if value != own[name]}
     return ", ".join(f"{titles.get(name, name)} {_short(value)}" for name, value in changed.items())
 

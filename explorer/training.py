@@ -97,8 +97,8 @@ def train(
     on_device = replace(fit, inputs=tuple(x.to(chosen) for x in fit.inputs), labels=fit.labels.to(chosen))
     while run.epoch < recipe.epochs:
         record = _epoch(run, on_device, held_out, recipe, chosen, progress)
+        _save_history(run, history_path(name, out))  # first: a training killed between the two writes it again
         _save_state(run, path, identity)
-        _save_history(run, history_path(name, out))
         yield record
     test = load_split(dataset_name, "test", root)
     card = _card(run, model_name, {"train": fit, "validation": held_out, "test": test}, recipe, description)
@@ -111,6 +111,13 @@ def check(model_name: str, dataset_name: str, recipe: Recipe) -> None:
     check_fit(model_name, dataset_name)
     if recipe.small and not model_info(model_name).any_size:
         raise ValueError(f"{model_name} takes images of one size only, so small share {recipe.small:g} must be 0")
+    channels = dataset_info(dataset_name).shape[0]
+    for what, values in (("mean", recipe.mean), ("std", recipe.std)):
+        if len(values) not in (1, channels):
+            raise ValueError(
+                f"{what} {values} has {len(values)} values, but images of {dataset_name} have {channels} channels; "
+                "give 1 value, or one a channel"
+            )
 
 
 def check_fit(model_name: str, dataset_name: str) -> None:

@@ -106,7 +106,8 @@ def remove(name: str, out: Path | None = None) -> None:
     What it has finished, the checkpoint, stays.
     """
     done = {each.name for each in list_trainings(out) if each.state == DONE}
-    queue(out).remove(name, [] if name in done else leftovers(name, out))
+    kept = {training.history_path(name, out)} if name in done else set()  # which lies beside the network
+    queue(out).remove(name, [path for path in leftovers(name, out) if path not in kept])
 
 
 def leftovers(name: str, out: Path | None = None) -> list[Path]:
@@ -165,7 +166,7 @@ def delete(name: str, out: Path | None = None) -> None:
 def _forget(name: str, out: Path | None) -> None:
     """Drop the training that made a network which is no longer there under this name."""
     if any(each.name == name and each.state == DONE for each in list_trainings(out)):
-        queue(out).remove(name)
+        queue(out).remove(name, leftovers(name, out))
 
 
 def free_name(model_name: str, dataset_name: str, out: Path | None = None) -> str:

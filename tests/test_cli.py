@@ -461,3 +461,28 @@ def test_own_images_and_networks_go_through_every_command(capsys, own):
 )
 def test_import_network_says_what_does_not_fit(capsys, own, options, words):
     assert words in complaint(capsys, "import-network", "squeezenet1_1", str(own / "net.pth"), *options)
+
+
+@pytest.mark.parametrize(
+    ("error", "asked"),
+    [
+        (MemoryError(), ""),
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0"), ": 2.00 GiB at once"),
+        (None, ": 400000000000000 bytes at once"),
+    ],
+)
+def test_too_little_memory_is_one_sentence(capsys, quick, monkeypatch, error, asked):
+    def fail(*_, **__):
+        if error:
+            raise error
+        torch.empty(10**14)
+
+    monkeypatch.setattr(training, "_new_model", fail)
+    fix = "; train with a smaller --batch-size, look at fewer images with --limit"
+    assert complaint(capsys, *quick) == f"error: there is too little memory{asked}{fix}\n"
+
+
+def test_a_mistake_of_our_own_is_not_taken_for_bad_input(quick, monkeypatch):
+    monkeypatch.setattr(training, "_new_model", lambda *_: torch.zeros(2) @ torch.zeros(3))
+    with pytest.raises(RuntimeError, match="inconsistent tensor size"):
+        cli.main(quick)

@@ -216,6 +216,6 @@ def test_a_data_set_can_be_deleted_once_nothing_needs_it(pets, places):
 
 
 def test_a_network_here_can_be_trained_on_them(pets):
-    trainings.check("resnet18", "pets", recipes.recipe_for("resnet18"), "mine", "")
+    trainings.check("resnet18", "pets", recipes.recipe_for("resnet18", "pets"), "mine", "")
     with pytest.raises(ValueError, match="torchvision/resnet18 has no recipe here"):
-        recipes.recipe_for("torchvision/resnet18")
+        recipes.recipe_for("torchvision/resnet18", "pets")

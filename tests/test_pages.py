@@ -24,7 +24,7 @@ from explorer.jobs import CANCELLED, FAILED
 from explorer.labs import LABS
 from explorer.models import MODELS, build
 from explorer.processes import Queue, Request
-from explorer.recipes import Recipe, recipe_for
+from explorer.recipes import RECIPES, Recipe, recipe_for
 from explorer.report import accuracy_table, scan_table
 from explorer.scan import scan_of
 from explorer.sweep import Sweep
@@ -828,7 +828,7 @@ def look(at: AppTest | None = None) -> AppTest:
 def stand_in(name: str, program: str = "", recipe: Recipe | None = None, **run) -> None:
     """A training of that name: a process that runs a Python program, or one that ended as `run` says."""
     about = {"model": "simple-cnn", "dataset": "fashion-mnist", "description": ""}
-    about["recipe"] = asdict(recipe or recipe_for("simple-cnn"))
+    about["recipe"] = asdict(recipe or RECIPES["simple-cnn"])
     queue = trainings.queue()
     if program:
         Queue(queue.folder, (sys.executable, "-c")).submit(name, Request([program], about, "x"))
@@ -878,7 +878,7 @@ def test_the_form_follows_the_network_and_its_own_recipe(own_folder):
         at.selectbox(key="network").select(model)
         at.run()
         assert not at.exception, at.exception[0].message
-        own = recipe_for(model)
+        own = RECIPES[model]
         assert at.number_input(key="train_epochs").value == own.epochs
         assert at.number_input(key="train_lr").value == own.lr
         assert at.selectbox(key="train_schedule").value == own.schedule
@@ -899,7 +899,7 @@ def test_what_the_form_says_is_what_is_asked(own_folder, monkeypatch):
     at.text_input(key="train name").set_value("wide")
     at.button[0].click()
     look(at)
-    recipe = replace(recipe_for("block-net"), optimizer="sgd", clamp=0.5, flip=0.25, seed=7, lr=0.05)
+    recipe = replace(recipe_for("block-net", "fashion-mnist"), optimizer="sgd", clamp=0.5, flip=0.25, seed=7, lr=0.05)
     assert asked == [("block-net", "fashion-mnist", recipe, "wide", "")]
 
 

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(processes.fcntl is None, reason="the queue needs
 
 PATIENCE = 60  # seconds, for a busy machine
 
-# Notes when it begins and ends, waits for a file `go` beside the jobs, and leaves its result.
+# Notes when it begins and ends, waits for a file `go` beside the jobs, leaves its result, and waits for `stay` to go.
 SCRIPT = textwrap.dedent(
     """
     import os, sys, time
@@ -36,6 +36,8 @@ SCRIPT = textwrap.dedent(
         print(name, "ends", file=times, flush=True)
     if code == 0:
         Path("../" + name + ".result").touch()
+    while Path("../stay").exists():
+        time.sleep(0.02)
     sys.exit(code)
     """
 )
@@ -282,6 +284,20 @@ def test_when_the_worker_is_killed_its_job_goes_on_and_no_second_runs_beside_it(
     until(lambda: queue.wake() or "b begins" in times(queue))
     assert states(queue) == {"a": DONE, "b": RUNNING}, "its result tells that it finished alone"
     assert times(queue) == ["a begins", "a ends", "b begins"]
+
+
+@pytest.mark.parametrize("how", ["kill", "cancel"])
+def test_a_job_stopped_after_its_work_is_done(queue, how):
+    queue.submit("a", ask("a"))
+    pid = begun(queue, "a").run.pid
+    let(queue, "stay")
+    let(queue, "go")
+    until(lambda: (queue.folder / "a.result").exists())
+    assert states(queue) == {"a": RUNNING}
+    kill(pid) if how == "kill" else queue.cancel("a")
+    wait_for(queue, a=DONE)
+    assert job(queue, "a").run.code < 0
+    (queue.folder / "stay").unlink()
 
 
 def test_a_job_whose_worker_was_killed_can_be_cancelled(queue):

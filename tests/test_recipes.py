@@ -11,14 +11,24 @@ from explorer.recipes import OPTIONS, RECIPES, Recipe, command_line, difference,
 def test_every_network_has_a_recipe():
     assert set(RECIPES) == set(MODELS)
     with pytest.raises(ValueError, match="unknown model 'vgg'"):
-        recipe_for("vgg")
+        recipe_for("vgg", "cifar10")
 
 
 def test_simple_cnns_recipe_is_lab_as():
-    recipe = recipe_for("simple-cnn")
+    recipe = recipe_for("simple-cnn", "cifar10")
     assert (recipe.optimizer, recipe.lr, recipe.batch_size, recipe.epochs) == ("adam", 1e-3, 64, 10)
     assert (recipe.mean, recipe.std, recipe.schedule) == ((0.5,), (0.5,), "constant")
     assert not any(recipe.augmentations.values())
+
+
+@pytest.mark.parametrize("model", ["resnet18", "lab-resnet", "block-net"])
+def test_normalisation_fits_images_of_one_channel_too(model):
+    own, grey = RECIPES[model], recipe_for(model, "mnist")
+    assert (len(own.mean), len(own.std)) == (3, 3)
+    assert grey == replace(own, mean=(0.5,), std=(0.5,)) and recipe_for(model, "cifar10") == own
+    assert difference(grey, model, "mnist") == ""
+    args = cli._parser().parse_args(["train", model, "--data", "mnist", *command_line(grey)])
+    assert cli._recipe(args) == grey
 
 
 def test_every_field_is_an_option_an_augmentation_or_normalisation():
@@ -27,7 +37,7 @@ def test_every_field_is_an_option_an_augmentation_or_normalisation():
 
 @pytest.mark.parametrize("model", MODELS)
 def test_the_command_line_gives_the_recipe_back(model):
-    own = recipe_for(model)
+    own = recipe_for(model, "cifar10")
     changed = replace(
         own, epochs=3, lr=1 / 3, skip_below=1e-6, clamp=0.01, seed=7, crop=3, rotate=1.5, flip=0.25, occlusion=0
     )
@@ -37,10 +47,10 @@ def test_the_command_line_gives_the_recipe_back(model):
 
 
 def test_the_difference_to_the_networks_own_recipe_in_words():
-    own = recipe_for("block-net")
-    assert difference(own, "block-net") == ""
+    own = recipe_for("block-net", "cifar10")
+    assert difference(own, "block-net", "cifar10") == ""
     changed = replace(own, epochs=3, lr=1e-5, optimizer="sgd", crop=4, flip=0)
-    assert difference(changed, "block-net") == "epochs 3, optimizer sgd, learning rate 1e-05, flip 0, crop 4"
+    assert difference(changed, "block-net", "cifar10") == "epochs 3, optimizer sgd, learning rate 1e-05, flip 0, crop 4"
 
 
 @pytest.mark.parametrize(

@@ -286,6 +286,25 @@ def test_every_epoch_is_a_row_of_a_csv_also_after_a_resume(tiny, tmp_path):
     assert [{key: float(value) for key, value in row.items()} for row in rows] == [asdict(r) for r in records]
 
 
+@pytest.mark.parametrize("write", ["_save_history", "_save_state"])
+@pytest.mark.parametrize("epoch", [2, 4])
+def test_killed_between_the_two_files_of_an_epoch_no_row_is_missing(tiny, tmp_path, monkeypatch, write, epoch):
+    honest = getattr(training, write)
+
+    def kill(state, *where):
+        honest(state, *where)
+        if state.epoch == epoch:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(training, write, kill)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path)
+    monkeypatch.setattr(training, write, honest)
+    run(tmp_path, resume=True)
+    with open(training.history_path(NAME, tmp_path), newline="") as file:
+        assert [row["epoch"] for row in csv.DictReader(file)] == ["1", "2", "3", "4"]
+
+
 def test_a_name_and_a_description_of_ones_own(tiny, tmp_path):
     run(tmp_path, epochs=1, name="mine", description="for the report")
     run(tmp_path, resume=True, name="mine", description="for the report")
@@ -397,8 +416,8 @@ def test_bfloat16_trains_too(tiny, tmp_path):
 
 @pytest.fixture
 def synthetic(monkeypatch):
-    """CIFAR-10 and the MNIST pairs replaced by a few small examples, whose brightness tells two classes."""
-    for name in ("cifar10", "mnist-pairs"):
+    """The data sets replaced by a few small examples, whose brightness tells two classes."""
+    for name in ("cifar10", "mnist", "fashion-mnist", "mnist-pairs"):
         info = DATASETS[name]
         monkeypatch.setitem(DATASETS, name, replace(info, shape=(info.shape[0], 16, 16)))
 
@@ -415,7 +434,7 @@ def synthetic(monkeypatch):
 
 def test_resnet18_trains_with_its_own_recipe(synthetic, tmp_path):
     """Only one tiny epoch, since its state is large."""
-    recipe = replace(recipe_for("resnet18"), epochs=1, batch_size=8, validation=0.1)
+    recipe = replace(recipe_for("resnet18", "cifar10"), epochs=1, batch_size=8, validation=0.1)
     assert len(list(train("resnet18", "cifar10", recipe, tmp_path, device="cpu"))) == 1
     weights = tmp_path / "resnet18_cifar10.safetensors"
     assert weights.stat().st_size < 23e6  # stored as float16
@@ -426,7 +445,7 @@ def test_resnet18_trains_with_its_own_recipe(synthetic, tmp_path):
 def test_every_network_trains_with_its_own_recipe(synthetic, tmp_path, model):
     """Two tiny epochs, the second after a resume: same weights as in one go."""
     name = "mnist-pairs" if MODELS[model].inputs == 2 else "cifar10"
-    recipe = replace(recipe_for(model), epochs=2, batch_size=8, validation=0.1)
+    recipe = replace(recipe_for(model, name), epochs=2, batch_size=8, validation=0.1)
     for part in ("whole", "parts"):
         for record in train(model, name, recipe, tmp_path / part, device="cpu"):
             assert record.epochs == 2
@@ -437,9 +456,26 @@ def test_every_network_trains_with_its_own_recipe(synthetic, tmp_path, model):
     assert one.sha256 == other.sha256 and one.card == other.card
 
 
+@pytest.mark.parametrize("dataset", ["mnist", "fashion-mnist"])
+@pytest.mark.parametrize("model", sorted(model for model in MODELS if MODELS[model].inputs == 1))
+def test_every_network_that_takes_one_image_takes_grey_ones(synthetic, tmp_path, model, dataset):
+    recipe = replace(recipe_for(model, dataset), epochs=1, batch_size=8, validation=0.1)
+    training.check(model, dataset, recipe)
+    if model == "resnet18":
+        return  # whose training is slow, and tested above
+    assert len(list(train(model, dataset, recipe, tmp_path, device="cpu"))) == 1
+    assert len(checkpoints.read_card(f"{model}_{dataset}", tmp_path).mean) == 1
+
+
+def test_normalisation_for_other_images_is_refused_before_anything_starts(tmp_path):
+    words = r"mean \(0.1, 0.2, 0.3\) has 3 values, but images of mnist have 1 channels; give 1 value, or one a channel"
+    with pytest.raises(ValueError, match=words):
+        next(train("block-net", "mnist", replace(RECIPE, mean=(0.1, 0.2, 0.3)), tmp_path))
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
 def test_resnet18_trains_on_cuda(synthetic, tmp_path):
-    recipe = replace(recipe_for("resnet18"), epochs=2, batch_size=8, validation=0.1)
+    recipe = replace(recipe_for("resnet18", "cifar10"), epochs=2, batch_size=8, validation=0.1)
     assert len(list(train("resnet18", "cifar10", recipe, tmp_path, device="cuda"))) == 2
     assert checkpoints.load("resnet18_cifar10", tmp_path).card.epochs == 2
 

@@ -19,7 +19,7 @@ import torch
 from explorer import checkpoints, data, processes, training, trainings
 from explorer.jobs import CANCELLED, DONE, FAILED, QUEUED, RUNNING
 from explorer.processes import BROKEN, INTERRUPTED, Queue
-from explorer.recipes import Recipe, recipe_for
+from explorer.recipes import RECIPES, Recipe
 from explorer.trainings import Training
 
 pytestmark = pytest.mark.skipif(processes.fcntl is None, reason="the queue needs the locks of Linux or macOS")
@@ -243,7 +243,7 @@ def test_the_name_of_a_training_that_is_done_is_its_checkpoints(out):
 
 @pytest.mark.parametrize("model", ["simple-cnn", "siamese", "resnet18", "lab-resnet", "block-net"])
 def test_every_recipe_survives_the_queue(model):
-    recipe = recipe_for(model)
+    recipe = RECIPES[model]
     assert trainings._recipe(json.loads(json.dumps(asdict(recipe)))) == recipe
 
 

@@ -63,7 +63,7 @@ def new_training(found: list[Training]) -> None:
         most = trainings.LONGEST_DESCRIPTION
         words = st.text_input("Description", key="train description", placeholder="For its card", max_chars=most)
     try:
-        recipe = pick_recipe(model)
+        recipe = pick_recipe(model, dataset)
         trainings.check(model, dataset, recipe, name, words)
     except ValueError as error:
         there = False
@@ -80,9 +80,9 @@ def fields() -> Any:
     return st.grid(2, min_column_width=170, gap="small")
 
 
-def pick_recipe(model: str) -> Recipe:
+def pick_recipe(model: str, dataset: str) -> Recipe:
     """The network's own recipe with what the form changes; ValueError where it does not hold together."""
-    own: dict[str, Any] = asdict(recipe_for(model))
+    own: dict[str, Any] = asdict(recipe_for(model, dataset))
     if st.session_state.setdefault("recipe of", model) != model:
         st.session_state["recipe of"] = model
         settings = {**OPTIONS, **STRENGTHS}
@@ -96,7 +96,7 @@ def pick_recipe(model: str) -> Recipe:
         st.caption("Random changes to the training images; 0 is off.")
         with fields():
             chosen |= {name: pickers.pick_setting(name, option, own[name]) for name, option in STRENGTHS.items()}
-    return replace(recipe_for(model), **chosen)
+    return replace(recipe_for(model, dataset), **chosen)
 
 
 def estimate(model: str, dataset: str, recipe: Recipe, found: list[Training]) -> None:
@@ -146,7 +146,7 @@ def header(each: Training) -> None:
         st.badge(each.state.capitalize(), **LOOKS[each.state])
     if each.recipe is not None:
         network, images = model_info(each.model).title, data.dataset_info(each.dataset).title
-        changes = difference(each.recipe, each.model)
+        changes = difference(each.recipe, each.model, each.dataset)
         st.caption(f"{network} on {images}, {changes or 'by its own recipe'}")
 
 
@@ -183,7 +183,7 @@ def done(each: Training) -> None:
         if score is None:
             st.markdown("Its network is no longer there.", width="content")
         else:
-            right = f"{score.correct:,} of {score.n:,} test images"
+            right = f"{score.correct:,} of {score.n:,} test {data.dataset_info(each.dataset).examples}"
             st.markdown(f"Test accuracy **{charts.percent(score.accuracy)}** ({right})", width="content")
             st.page_link(
                 "explorer/app_pages/prune.py",
