@@ -35,20 +35,17 @@ class Lab:
     zoom: str = "none"  # the ratio up to which it showed the curve again
     maps: Mapping[str, str | int] = field(default_factory=dict)  # how it laid out its maps, as in the app's links
 
-    def experiment(self, variant: Variant, channels: int) -> Experiment:
+    def experiment(self, variant: Variant, channels: int, dtype: str = "float32") -> Experiment:
         """The variant as an experiment over every K of P = channels, or the lab's where it ranks again at each K."""
         ks = None if variant.schedule == "once" else tuple(range(0, channels + 1, self.ks[2]))
         return Experiment(
-            self.checkpoint, self.layer, variant.criterion, variant.mode, ks=ks, schedule=variant.schedule
+            self.checkpoint, self.layer, variant.criterion, variant.mode, ks=ks, schedule=variant.schedule, dtype=dtype
         )
 
     def variant(self, experiment: Experiment) -> Variant | None:
-        """The variant that an experiment is, if any."""
-        return next((known for known in self.variants if self.experiment(known, _last(experiment)) == experiment), None)
-
-
-def _last(experiment: Experiment) -> int:
-    return experiment.ks[-1] if experiment.ks else 0
+        """The variant that an experiment is, if any, whatever it computes in."""
+        last, dtype = experiment.ks[-1] if experiment.ks else 0, experiment.dtype
+        return next((known for known in self.variants if self.experiment(known, last, dtype) == experiment), None)
 
 
 LABS: dict[str, Lab] = {

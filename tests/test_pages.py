@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib import parse
 
@@ -18,7 +19,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from explorer import checkpoints, data, experiment, own_images, own_networks, processes, scan, trainings
-from explorer.app_pages import cache, drawing
+from explorer.app_pages import cache, drawing, presets
 from explorer.experiment import Experiment, ranking_of, sweep_of
 from explorer.jobs import CANCELLED, FAILED
 from explorer.labs import LABS
@@ -121,6 +122,19 @@ def prune_link(at: AppTest) -> dict[str, str]:
     return {box.key: box.value for box in at.sidebar.selectbox} | {
         box.key: box.value for box in at.sidebar.button_group
     }
+
+
+def test_a_lab_opens_the_same_whichever_was_open_before(monkeypatch):
+    state = {"dtype": "bfloat16"}
+    monkeypatch.setattr(presets, "st", SimpleNamespace(session_state=state))
+    for name in "ADEBCDA":
+        presets.open_lab(LABS[name])
+        layout = {key: value for key, value in LABS[name].maps.items() if key not in presets.RANKING}
+        assert {key: state[key] for key in presets.PLAIN} == {**presets.PLAIN, **layout}
+        assert (state["layer"], state["criterion"], state["dtype"]) == (LABS[name].layer, "mean", "float32")
+    presets._open_maps(LABS["C"])
+    asked = {"layer": "layer4.1.conv2", "criterion": "block-mean", "output": "block", "columns": 11, "most": 64, "k": 0}
+    assert asked.items() <= state.items() and state["colouring"] == "colour"
 
 
 def test_a_link_to_a_lab_opens_it_as_assigned_with_both_curves(real_cifar10):

@@ -8,7 +8,15 @@ from explorer.app_pages import links, pickers
 from explorer.checkpoints import list_checkpoints
 from explorer.labs import LABS, Lab, Variant
 
-PLAIN = {"most": None, "columns": None, "numbers": "from 0"}  # the layout of maps that no lab asks for
+PLAIN = {  # the layout of maps where a lab asks for no other
+    "output": "raw",
+    "order": "sorted",
+    "colouring": "colour",
+    "scale": "shared",
+    "columns": None,
+    "most": None,
+    "numbers": "from 0",
+}
 RANKING = ("layer", "criterion")  # what a lab's maps were made of; its curve keeps its own
 
 
@@ -43,9 +51,9 @@ def _open_chosen_lab() -> None:
 def open_lab(lab: Lab, keep: Collection[str] = ()) -> None:
     """Set the pickers as the lab was assigned, and those of the maps to its layout; see `open_variant`."""
     open_variant(lab, lab.variants[0], keep)
-    layout = {key: value for key, value in {**PLAIN, **lab.maps}.items() if key not in {*RANKING, *keep}}
+    values = {"dtype": "float32", **PLAIN, **lab.maps}
     if lab.checkpoint in list_checkpoints():
-        st.session_state.update(layout)
+        st.session_state.update({key: value for key, value in values.items() if key not in {*RANKING, *keep}})
 
 
 def open_variant(lab: Lab, variant: Variant, keep: Collection[str] = ()) -> None:

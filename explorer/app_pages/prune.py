@@ -178,9 +178,10 @@ def beside(view: View) -> dict[str, Job]:
     """The sweeps of the other ways of doing the view's lab, by title; says so where one failed or was cancelled."""
     if view.lab is None or view.layer != view.lab.layer:
         return {}
-    others = [variant for variant in view.lab.variants if variant != view.variant]
+    lab, dtype = view.lab, view.experiment.dtype
+    others = [variant for variant in lab.variants if variant != view.variant]
     asks = {
-        each.title: partial(cache.sweep, view.checkpoint, view.lab.experiment(each, view.channels)) for each in others
+        each.title: partial(cache.sweep, view.checkpoint, lab.experiment(each, view.channels, dtype)) for each in others
     }
     jobs = {title: ask() for title, ask in asks.items()}
     with st.container():

@@ -73,7 +73,11 @@ def lab_lines(view: View) -> list[Line]:
     if lab is None or lab.layer != view.layer:
         return []
     return [
-        Line(way.title, lab.experiment(way, view.channels), label=f"Lab {lab.name}, {way.title.lower()}")
+        Line(
+            way.title,
+            lab.experiment(way, view.channels, view.experiment.dtype),
+            label=f"Lab {lab.name}, {way.title.lower()}",
+        )
         for way in lab.variants
     ]
 
