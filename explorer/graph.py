@@ -97,8 +97,8 @@ def trace(model: nn.Module) -> fx.GraphModule:
     """The network as a graph of operations: a copy in eval mode, without in-place operations, in channels-last order.
 
     Channels-last makes convolutions and pooling on a CPU two to four times faster and changes logits by rounding alone.
-    The given model is left as it is. Raises UntraceableError where its forward pass depends on the data it is given
-    or changes tensors in place in a way that has no plain twin.
+    The given model is left as it is. Raises UntraceableError where its forward pass depends on the data it is given,
+    changes tensors in place in a way that has no plain twin, or reads a convolution's weights outside of it.
     """
     twin = copy.deepcopy(model).eval().to(memory_format=torch.channels_last)
     in_place = {name for name, module in twin.named_modules() if getattr(module, "inplace", False)}
@@ -109,6 +109,7 @@ def trace(model: nn.Module) -> fx.GraphModule:
             traced = fx.symbolic_trace(twin)
         except Exception as error:  # whatever the forward pass raises when it is handed a proxy
             raise UntraceableError(f"{type(model).__name__} cannot be traced: {error}") from error
+    _check_weights_are_alone(traced)
     for node in list(traced.graph.nodes):
         if getattr(node.target, "__name__", None) == STOCHASTIC_DEPTH:
             node.replace_all_uses_with(node.args[0])
@@ -121,6 +122,23 @@ def trace(model: nn.Module) -> fx.GraphModule:
     return traced
 
 
+def _check_weights_are_alone(traced: fx.GraphModule) -> None:
+    """UntraceableError where more than a convolution itself reads its weights: pruning it changes them there, too."""
+    readers: dict[nn.Parameter, set[str]] = {}
+    for name, module in traced.named_modules():
+        for parameter in module.parameters(recurse=False):
+            readers.setdefault(parameter, set()).add(name)
+    for node in traced.graph.nodes:
+        if node.op == "get_attr":
+            value = operator.attrgetter(str(node.target))(traced)
+            readers.get(value, set()).add(node.name)
+    for name, module in traced.named_modules():
+        if isinstance(module, nn.Conv2d):
+            others = set().union(*(readers[each] for each in module.parameters(recurse=False))) - {name}
+            if others:
+                raise UntraceableError(f"the weights of {name!r} are read by {', '.join(sorted(others))}, too")
+
+
 def _make_plain(node: fx.Node) -> bool:
     """Replace an in-place operation by its plain twin; whether it was one."""
     twin = PLAIN_TWINS.get(node.target, node.target)
@@ -128,10 +146,19 @@ def _make_plain(node: fx.Node) -> bool:
     node.target = twin
     if node.op == "call_function" and _asks_for_in_place(node):
         in_place = True
-    mutates = node.op == "call_method" and str(node.target).endswith("_") and not str(node.target).endswith("__")
-    if mutates or node.target is operator.setitem or "out" in node.kwargs:
+    if _changes_in_place(node) or "out" in node.kwargs:
         raise UntraceableError(f"the operation {node.name!r} changes a tensor in place")
     return in_place
+
+
+def _changes_in_place(node: fx.Node) -> bool:
+    """Whether an operation overwrites a tensor, as PyTorch names what does: `sigmoid_`, but not `__and__`."""
+    if node.op not in ("call_method", "call_function"):
+        return False
+    name = str(node.target) if node.op == "call_method" else getattr(node.target, "__name__", "")
+    if getattr(operator, name, None) is node.target:  # which has `not_`, too
+        return node.target is operator.setitem
+    return name.endswith("_") and not name.endswith("__")
 
 
 def _asks_for_in_place(node: fx.Node) -> bool:

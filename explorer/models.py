@@ -303,6 +303,11 @@ def conv_layer(model: nn.Module, name: str) -> nn.Conv2d:
     """The convolution called `name`; ValueError says what it is instead, and which there are."""
     convs = conv_layers(model)
     if name in convs:
+        if "weight" not in convs[name]._parameters:
+            raise ValueError(
+                f"layer {name!r} computes its weights from others, as weight norm does, so they cannot be set to zero; "
+                "remove the parametrization first"
+            )
         return convs[name]
     known = ", ".join(convs) or "none"
     modules = dict(model.named_modules())

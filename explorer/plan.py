@@ -20,6 +20,7 @@ from explorer.graph import (
     Env,
     Program,
     UntraceableError,
+    ancestors,
     cut,
     exclusive,
     lower,
@@ -30,6 +31,7 @@ from explorer.graph import (
 from explorer.models import conv_layer
 from explorer.pruning import Mode, mode_info
 
+IMAGES_OF_EXAMPLE = 2
 RUNNING_SUM_FLOATS = 2**21  # partial sums of a few K at once, 8 MiB, which stay in the processor's cache
 
 Step = tuple[int, Tensor]  # index into ks of the first K; logits (number of K, N, classes)
@@ -82,8 +84,8 @@ def make_plan(
 def two_images(inputs: Inputs) -> Inputs:
     """Two images of a batch (the one twice where it has only one): enough to learn every shape."""
     if isinstance(inputs, tuple):
-        return tuple(torch.cat([part, part])[:2] for part in inputs)
-    return torch.cat([inputs, inputs])[:2]
+        return tuple(torch.cat([part, part])[:IMAGES_OF_EXAMPLE] for part in inputs)
+    return torch.cat([inputs, inputs])[:IMAGES_OF_EXAMPLE]
 
 
 class MaskedCopies:
@@ -238,7 +240,7 @@ class CutNetwork:
         if node.op == "output":
             return True
         fixed = [arg for arg in node.all_input_nodes if arg not in self.cut.suffix.nodes]
-        if any(arg.op == "get_attr" for arg in fixed):
+        if not all(self._has_a_row_an_image(arg) for arg in fixed):
             return False
         if any(len(self.cut.shapes.get(value, ())) != 2 for value in (node, *node.all_input_nodes)):
             return False
@@ -247,6 +249,11 @@ class CutNetwork:
             return dim in (1, -1)
         known = ELEMENTWISE_FUNCTIONS | BINARY_FUNCTIONS
         return isinstance(module_of(node), (nn.Linear, *ELEMENTWISE_MODULES)) or node.target in known
+
+    def _has_a_row_an_image(self, node: fx.Node) -> bool:
+        """Whether a value that no pruning changes is of the images, rather than one for all of them."""
+        of_images = any(each.op == "placeholder" for each in ancestors([node]))
+        return of_images and self.cut.shapes.get(node, (0,))[:1] == (IMAGES_OF_EXAMPLE,)
 
     def _running_sums(self, prepared: Prepared, order: np.ndarray, ks: list[int]) -> Iterator[Step]:
         sums = prepared.sums

@@ -137,8 +137,8 @@ def prune(model: nn.Module, layer: str, channels: Iterable[int], mode: str = "fi
     The model itself is left as it is. `mode` is a key of MODES. Raises ValueError for an unknown layer or mode, a
     layer that is not a convolution or does not fit the mode, and a channel outside 0…P−1 or named twice.
     """
+    listed = check_channels(channels, conv_layer(model, layer).out_channels)
     pruned = copy.deepcopy(model)
-    listed = check_channels(channels, conv_layer(pruned, layer).out_channels)
     mode_info(mode).zero(pruned, layer, listed)
     return pruned
 

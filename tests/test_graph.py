@@ -132,6 +132,9 @@ def test_what_reads_a_tensor_after_it_was_changed_in_place_reads_the_change(body
         lambda net, x, y: y if y.sum() > 0 else -y,
         lambda net, x, y: net.relu(y.flatten(1)).sum() + y,  # changes y through a view of it
         lambda net, x, y: y.index_fill_(1, torch.tensor([0]), 0.0),
+        lambda net, x, y: torch.sigmoid_(y),
+        lambda net, x, y: F.leaky_relu_(y, 0.1),
+        lambda net, x, y: F.conv2d(x, net.conv.weight) + y,
     ],
 )
 def test_what_cannot_be_traced_says_so(body):

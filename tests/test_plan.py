@@ -203,6 +203,73 @@ def test_a_network_that_mixes_the_images_of_a_batch_is_not_stacked():
     assert plan.linears and not plan.stacks
 
 
+@pytest.mark.parametrize(
+    ("head", "stacks"),
+    [
+        (lambda net, z: z * (net.scale * 2), False),  # one row for all images
+        (lambda net, z: z + net.scale, False),
+        (lambda net, z: z * net.gate(net.seen), True),  # a row an image, which no pruning changes
+    ],
+)
+def test_what_a_linear_tail_is_combined_with(head, stacks):
+    class Scaled(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.fc, self.gate = nn.Conv2d(1, 6, 1), nn.Linear(6, 6), nn.Linear(9, 6)
+            self.scale = nn.Parameter(torch.randn(1, 6))
+
+        def forward(self, x):
+            self.seen = x.flatten(1)
+            return head(self, self.fc(self.conv(x).mean((2, 3))))
+
+    torch.manual_seed(0)
+    for images in (2, 5):
+        plan = assert_equals_prune(Scaled(), "conv", torch.randn(images, 1, 3, 3))
+        assert plan.linears and plan.stacks == stacks
+
+
+class Sharing(nn.Module):
+    """Its convolution's weights are used once more, in another place or as another convolution's."""
+
+    def __init__(self, how):
+        super().__init__()
+        self.how = how
+        self.conv, self.other, self.fc = nn.Conv2d(3, 6, 3), nn.Conv2d(3, 6, 3), nn.Linear(6, 4)
+        if how == "tied":
+            self.other.weight = self.conv.weight
+
+    def forward(self, x):
+        again = F.conv2d(x, self.conv.weight) if self.how == "function" else self.other(x)
+        return self.fc((self.conv(x) + again.tanh()).relu().mean((2, 3)))
+
+
+@pytest.mark.parametrize("mode", ANYWHERE)
+@pytest.mark.parametrize(("how", "kind"), [("function", MaskedCopies), ("tied", MaskedCopies), ("no", CutNetwork)])
+def test_weights_that_are_used_elsewhere_are_pruned_there_too(how, kind, mode):
+    torch.manual_seed(0)
+    assert isinstance(assert_equals_prune(Sharing(how), "conv", torch.randn(4, 3, 6, 6), mode), kind)
+
+
+@pytest.mark.parametrize("name", ["sigmoid_", "neg_", "leaky_relu_", "pow"])
+def test_in_place_functions_change_no_other_k(name):
+    class Overwriting(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.mix, self.fc = nn.Conv2d(3, 6, 3), nn.Conv2d(6, 6, 1), nn.Linear(6, 4)
+
+        def forward(self, x):
+            y = self.conv(x)
+            z = self.mix(y)
+            if name == "pow":
+                y **= 2
+            else:
+                getattr(torch, name, getattr(F, name, None))(y)
+            return self.fc((y + z).mean((2, 3)))
+
+    torch.manual_seed(0)
+    assert_equals_prune(Overwriting(), "conv", torch.randn(4, 3, 6, 6))
+
+
 def test_float32_on_a_gpu_is_not_rounded_to_tf32(monkeypatch):
     monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
     make_plan(build("simple-cnn"), "conv2", "filter", torch.randn(2, 3, 32, 32))

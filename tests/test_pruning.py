@@ -94,3 +94,14 @@ def test_modes_that_fit_a_layer(model):
 def test_bad_requests_are_named(model, layer, channels, mode, message):
     with pytest.raises(ValueError, match=message):
         prune(model, layer, channels, mode)
+
+
+@pytest.mark.parametrize("norm", [torch.nn.utils.weight_norm, torch.nn.utils.parametrizations.weight_norm])
+@pytest.mark.filterwarnings("ignore:.*weight_norm:FutureWarning")
+def test_weights_that_are_computed_cannot_be_zeroed(norm):
+    model = build("simple-cnn")
+    norm(model.conv2)
+    with pytest.raises(
+        ValueError, match="layer 'conv2' computes its weights from others, .* remove the parametrization"
+    ):
+        prune(model, "conv2", [1])
