@@ -333,6 +333,15 @@ def availability(name: str, root: Path | None = None) -> str:
     return "bundled" if name in BUNDLED_FILES else "missing"
 
 
+def version_of(name: str, root: Path | None = None) -> tuple[str, ...]:
+    """What tells other images under one name apart: "full", "bundled" or "missing"; of one's own, each split's hash."""
+    try:
+        own = [file.sha256 for split in dataset_info(name, root).files.values() for file in split if file.sha256]
+        return (availability(name, root), *own)
+    except ValueError:  # one's own that is no longer there, or damaged
+        return ("missing",)
+
+
 def load_split(name: str, split: str, root: Path | None = None) -> Split:
     """The split "train" or "test" of a dataset, read and checked once a process, whichever thread asks.
 

@@ -124,6 +124,30 @@ def prune_link(at: AppTest) -> dict[str, str]:
     }
 
 
+def test_the_same_weights_on_other_images_or_normalised_otherwise_are_another_network(own_folder):
+    point = checkpoints.load("simple-cnn_fashion-mnist")
+    changes = {
+        "one": {},
+        "two": {"mean": (0.2,)},
+        "three": {"dataset": "mnist", "classes": data.DATASETS["mnist"].classes},
+        "four": {"description": "the same"},
+    }
+    for name, change in changes.items():
+        checkpoints.save(name, point.model, replace(point.card, **change), own_folder)
+    one, two, three, four = (checkpoints.load(name) for name in changes)
+    assert one.sha256 == two.sha256 == three.sha256 == four.sha256
+    assert cache.identity(one) == cache.identity(four) and len({*map(cache.identity, (one, two, three, four))}) == 3
+    jobs = [cache.statistics(each, "conv2", "test") for each in (one, two, four)]
+    asked = Experiment("any", "conv2")
+    assert jobs[0] is jobs[2] is cache.look(one, asked) and cache.look(two, asked) is jobs[1]
+    end = time.monotonic() + PATIENCE
+    while not all(job.finished for job in jobs) and time.monotonic() < end:
+        time.sleep(0.1)
+    assert abs(jobs[0].result.mean - jobs[1].result.mean).max() > 0.01
+    scans = [cache.scan(each, "all", "filter", 10) for each in (one, four)]
+    assert scans[0] is not scans[1], "a scan's rows name the network"
+
+
 def test_a_lab_opens_the_same_whichever_was_open_before(monkeypatch):
     state = {"dtype": "bfloat16"}
     monkeypatch.setattr(presets, "st", SimpleNamespace(session_state=state))
@@ -185,7 +209,7 @@ def test_the_sweep_of_a_lab_is_on_its_own_k_with_a_curve_for_each_way(real_cifar
 def test_a_labs_other_way_that_failed_says_so(real_cifar10):
     at = visit(lab="A")
     other = LABS["A"].experiment(LABS["A"].variants[1], 32)
-    job = cache.board().get(("sweep", checkpoints.load("simple-cnn_cifar10").sha256, other))
+    job = cache.board().get(("sweep", cache.identity(checkpoints.load("simple-cnn_cifar10")), other))
     assert job is not None
     job.status, job.error = FAILED, "it broke"
     at.run()
@@ -606,14 +630,14 @@ def test_a_large_network_is_scanned_on_a_sample_and_says_how_long_all_would_take
     assert len(at.dataframe[0].value) == 10
     at.segmented_control(key="layers").set_value("blocks")
     settle(at)
-    blocks = cache.board().get(("scan", checkpoints.load(large).sha256, "blocks", "filter", 40))
+    blocks = cache.board().get(("scan", cache.identity(checkpoints.load(large)), large, "blocks", "filter", 40))
     assert blocks is not None and blocks.elapsed == 0, "they were there already"
     assert len(at.dataframe[0].value) == 3
 
 
 def test_a_scan_that_was_cancelled_keeps_what_it_has(large, monkeypatch):
     at = visit("scan", checkpoint=large, mode="weights")
-    job = cache.board().get(("scan", checkpoints.load(large).sha256, "blocks", "weights", 20))
+    job = cache.board().get(("scan", cache.identity(checkpoints.load(large)), large, "blocks", "weights", 20))
     assert job is not None
     job.status = CANCELLED
     settle(at)

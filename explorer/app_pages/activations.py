@@ -141,9 +141,7 @@ def examples(view: View, ranking: Ranking, pruned: int) -> None:
     options, top = [str(channel) for channel in range(view.channels)], str(ranking.order[-1])
     channel = int(pickers.pick_named("Channel", "channel", options, top, f"not in {view.layer}", width=200))
     state = "pruned" if channel in ranking.order[:pruned] else "kept"
-    images, labels, outputs = cache.examples(
-        view.checkpoint, view.checkpoint.sha256, view.layer, st.session_state["output"], EXAMPLES
-    )
+    images, labels, outputs = cache.examples(view.checkpoint, view.layer, st.session_state["output"], EXAMPLES)
     colours = figures.map_pictures(outputs[:, channel], st.session_state["colouring"])
     grid = st.grid(EXAMPLES, min_column_width=80, gap="small")
     for image, picture, label in zip(charts.thumbnails(images), colours, labels, strict=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Hashable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
@@ -104,9 +104,13 @@ def criteria_for(point: Checkpoint, layer: str) -> tuple[str, ...]:
     return tuple(experiment.criteria_for(point, layer))
 
 
-@lru_cache(maxsize=64)
 def splits_to_rank_on(point: Checkpoint) -> tuple[str, ...]:
     """The splits whose images the channels can be ranked on."""
+    return _splits_to_rank_on(point, data.version_of(point.card.dataset))
+
+
+@lru_cache(maxsize=64)
+def _splits_to_rank_on(point: Checkpoint, version: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(experiment.splits_to_rank_on(point))
 
 
@@ -199,12 +203,16 @@ def figure_file(draw: Callable[[], Figure], kind: str) -> bytes:
 Examples = tuple[np.ndarray, list[str], np.ndarray]
 
 
-@st.cache_resource(max_entries=16, show_spinner=False)
-def examples(_point: Checkpoint, sha256: str, layer: str, where: str, count: int) -> Examples:
+def examples(point: Checkpoint, layer: str, where: str, count: int) -> Examples:
     """`count` test examples of different classes: images (n, C, H, W), class names, the layer's outputs (n, P, M, N).
 
     Of a pair, both images stand side by side, and so do their outputs.
     """
+    return _examples(point, identity(point), layer, where, count)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _examples(_point: Checkpoint, identity: Hashable, layer: str, where: str, count: int) -> Examples:
     found = examples_of(_point, layer, where, count, TEST)
     return charts.side_by_side(found.images), found.labels, charts.side_by_side(found.outputs)
 
@@ -212,9 +220,15 @@ def examples(_point: Checkpoint, sha256: str, layer: str, where: str, count: int
 # Work in the background. A job that failed or was cancelled stays so until somebody asks for it `again`.
 
 
+def identity(point: Checkpoint) -> Hashable:
+    """What decides a network's numbers, whatever its name: its weights, how it reads which images, and who they are."""
+    card = point.card
+    return (point.sha256, card.model, card.mean, card.std, card.dataset, data.version_of(card.dataset))
+
+
 def statistics(point: Checkpoint, layer: str, split: str, where: str = "raw", again: bool = False) -> Job:
     """The job that averages a layer's output over a split; `where` is a key of activations.POINTS."""
-    key = ("statistics", point.sha256, layer, split, where)
+    key = ("statistics", identity(point), layer, split, where)
     return _job(key, lambda: kept_statistics(point, layer, split, where), again)
 
 
@@ -226,8 +240,8 @@ def look(point: Checkpoint, asked: Experiment, again: bool = False) -> Job:
 def _look_key(point: Checkpoint, asked: Experiment) -> tuple[Any, ...]:
     criterion = criterion_named(asked.criterion)
     if isinstance(criterion, Criterion):
-        return ("statistics", point.sha256, asked.layer, asked.ranked_on, criterion.point)
-    return ("search", point.sha256, asked.layer, asked.ranked_on, criterion.name, asked.mode)
+        return ("statistics", identity(point), asked.layer, asked.ranked_on, criterion.point)
+    return ("search", identity(point), asked.layer, asked.ranked_on, criterion.name, asked.mode)
 
 
 def sweep(point: Checkpoint, asked: Experiment, again: bool = False) -> Job:
@@ -236,7 +250,7 @@ def sweep(point: Checkpoint, asked: Experiment, again: bool = False) -> Job:
     Its partial results are statistics (or an oracle's search) while it looks at the images that rank, then curves. A
     part of a curve that is already there in full is not computed anew.
     """
-    key = ("sweep", point.sha256, asked)
+    key = ("sweep", identity(point), asked)
     return _whole(point, asked, "sweep") or _job(key, lambda: _rank_and_sweep(point, asked), again)
 
 
@@ -244,18 +258,18 @@ def band(point: Checkpoint, asked: Experiment, orders: int, again: bool = False)
     """The job that prunes at every K along so many random orders; its results are bands."""
     kind = f"band of {orders}"
     work = partial(kept_band, asked, point, orders, coarse_first=True)
-    return _whole(point, asked, kind) or _job((kind, point.sha256, asked), work, again)
+    return _whole(point, asked, kind) or _job((kind, identity(point), asked), work, again)
 
 
 def is_known(point: Checkpoint, asked: Experiment, orders: int = 1) -> bool:
     """Whether a sweep, or a band of several orders, has been asked for already."""
     kind = "sweep" if orders == 1 else f"band of {orders}"
-    return bool(_whole(point, asked, kind) or board().get((kind, point.sha256, asked)))
+    return bool(_whole(point, asked, kind) or board().get((kind, identity(point), asked)))
 
 
 def _whole(point: Checkpoint, asked: Experiment, kind: str) -> Job | None:
     """The finished job over all K, which has those of the experiment, too."""
-    whole = board().get((kind, point.sha256, replace(asked, ks=None)))
+    whole = board().get((kind, identity(point), replace(asked, ks=None)))
     return whole if whole is not None and whole.result is not None and asked.schedule == "once" else None
 
 
@@ -314,13 +328,13 @@ def curve_or_band(job: Job) -> Sweep | Band | None:
 def unpruned(point: Checkpoint, again: bool = False) -> Job:
     """The job that tests the network as it is: a sweep of K = 0 alone, so that the order does not matter."""
     asked = Experiment(point.name, next(iter(conv_layers(point.model))), criterion="l1", ks=(0,))
-    return _job(("sweep", point.sha256, asked), lambda: kept_sweep(asked, point), again)
+    return _job(("sweep", identity(point), asked), lambda: kept_sweep(asked, point), again)
 
 
 def scan(point: Checkpoint, which: str, mode: str, limit: int | None, again: bool = False) -> Job:
     """The job that prunes each layer whole. The blocks of a network whose layers are all there need no new one."""
-    key = ("scan", point.sha256, which, mode, limit)
-    whole = board().get(("scan", point.sha256, "all", mode, limit))
+    key = ("scan", identity(point), point.name, which, mode, limit)
+    whole = board().get(("scan", identity(point), point.name, "all", mode, limit))
     if whole is not None and whole.result is not None:
         board().keep(key, whole.result.only(scanned_layers(point, which)))
     return _job(key, lambda: scan_of(point, which, mode, TEST, limit), again)
