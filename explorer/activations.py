@@ -80,6 +80,7 @@ class RunningStatistics:
     def __init__(self) -> None:
         self.count = 0
         self.shape = torch.Size()  # of one image's output
+        self.shift: Tensor | None = None  # (P,) subtracted before squaring, so that a constant has exactly no variance
         self.sums: dict[str, Tensor] = {}
 
     def add(self, output: Tensor) -> None:
@@ -97,10 +98,11 @@ class RunningStatistics:
         self.shape = output.shape[1:]
         rows = images.flatten(0, 1)  # (N · M · N', P)
         positive = rows.relu()
+        self.shift = rows[0].clone() if self.shift is None else self.shift
         self._keep("map", images.sum(0).cpu().double(), torch.add)  # (M · N', P)
         self._keep("minimum", rows.amin(0).cpu(), torch.minimum)
         self._keep("maximum", rows.amax(0).cpu(), torch.maximum)
-        self._keep("square", rows.square().sum(0).cpu().double(), torch.add)
+        self._keep("square", (rows - self.shift).square().sum(0).cpu().double(), torch.add)
         self._keep("positive", positive.sum(0).cpu().double(), torch.add)
         self._keep("above", positive.sign_().sum(0).cpu().double(), torch.add)
 
@@ -115,7 +117,8 @@ class RunningStatistics:
         n = self.count * maps[0].numel()
         mean = maps.mean((1, 2))
         mean_positive = self.sums["positive"] / n
-        variance = (self.sums["square"] / n - mean.square()).clamp(min=0)
+        assert self.shift is not None, "`add` sets it"
+        variance = (self.sums["square"] / n - (mean - self.shift.cpu().double()).square()).clamp(min=0)
         return ChannelStatistics(
             maps=maps.cpu().numpy(),
             mean=mean.cpu().numpy(),
@@ -191,7 +194,7 @@ def check_point(model: nn.Module, layer: str, point: str) -> None:
     """ValueError where there is no such point, or the layer has no output there."""
     if point not in NODES:
         raise ValueError(f"unknown point {point!r}; choose one of: {', '.join(POINTS)}")
-    if point in ("block", TAYLOR):
+    if point != "raw":
         NODES[point](layer_calls(_traced_to(point, model), layer)[0])
 
 

@@ -70,7 +70,7 @@ def bench(
 
     warm_up = _seconds(plain_pass)
     start = time.perf_counter()
-    order = ranking_of(experiment, checkpoint).order
+    order = ranking_of(experiment, checkpoint, device="cpu").order
     rank_seconds = time.perf_counter() - start
     ks = check_ks(experiment.ks, len(order))
 
@@ -81,7 +81,7 @@ def bench(
         return sweep(checkpoint.model, experiment.layer, batches, order, ks, experiment.mode, experiment.dtype, "cpu")
 
     def oracle() -> object:
-        return greedy(checkpoint.model, experiment.layer, batches, mode=experiment.mode)
+        return greedy(checkpoint.model, experiment.layer, batches, mode=experiment.mode, device="cpu")
 
     has_oracle = oracle_cost(replace(experiment, ranked_on=experiment.split), checkpoint).linear
     timed = _spread(ks, LAB_LOOP_BUDGET / warm_up)

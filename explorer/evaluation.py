@@ -21,8 +21,8 @@ Z95 = NormalDist().inv_cdf(0.975)  # 1.96: 95 % of a normal distribution lies wi
 
 
 def to_device(inputs: Inputs, device: Device, dtype: torch.dtype | None = None) -> Inputs:
-    """The inputs, moved; a tuple stays a tuple."""
-    if isinstance(inputs, tuple):
+    """The inputs, moved; of several, as a tuple or as the list that a DataLoader makes of it, a tuple."""
+    if not isinstance(inputs, Tensor):
         return tuple(part.to(device=device, dtype=dtype) for part in inputs)
     return inputs.to(device=device, dtype=dtype)
 

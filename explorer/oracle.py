@@ -180,7 +180,7 @@ def _first(batches: Iterable[Batch], images: int) -> Iterator[Batch]:
     for inputs, labels in batches:
         if left <= 0:
             return
-        cut = tuple(part[:left] for part in inputs) if isinstance(inputs, tuple) else inputs[:left]
+        cut = inputs[:left] if isinstance(inputs, Tensor) else tuple(part[:left] for part in inputs)
         yield cut, labels[:left]
         left -= len(labels)
 

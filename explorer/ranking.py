@@ -76,7 +76,7 @@ def mean_absolute(evidence: Evidence) -> np.ndarray:
 
 
 def mean_after_relu(evidence: Evidence) -> np.ndarray:
-    """Mean of max(output, 0): what a ReLU right after the layer would pass on.
+    """Mean of max(output, 0) behind batch norm and activation: what a ReLU there passes on.
 
     The mean activation of Molchanov et al. (2017), section 2.2, who look at it behind the ReLU.
     """
@@ -84,7 +84,7 @@ def mean_after_relu(evidence: Evidence) -> np.ndarray:
 
 
 def share_positive(evidence: Evidence) -> np.ndarray:
-    """1 − APoZ, the share of outputs that a ReLU passes on. Hu et al. (2016), *Network trimming*."""
+    """1 − APoZ, the share of outputs above zero behind batch norm and ReLU. Hu et al. (2016), *Network trimming*."""
     return evidence.activations.positive
 
 
@@ -187,16 +187,18 @@ CRITERIA: dict[str, Criterion] = {
         Criterion(
             name="relu",
             title="Mean after ReLU",
-            sentence="The raw output with negative values set to zero, averaged: what a ReLU passes on.",
+            sentence="The output behind batch norm, negative values set to zero, averaged: what a ReLU passes on.",
             needs_data=True,
             importance=mean_after_relu,
+            point="activation",
         ),
         Criterion(
             name="apoz",
             title="APoZ",
-            sentence="The share of outputs above zero; the channel with most zeros after ReLU goes first.",
+            sentence="The share of outputs above zero behind batch norm and ReLU; the one with most zeros goes first.",
             needs_data=True,
             importance=share_positive,
+            point="activation",
         ),
         Criterion(
             name="variance",

@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from explorer.data import Inputs
 from explorer.evaluation import (
@@ -445,6 +445,8 @@ class _Work:
                     beat = time.monotonic()
                     yield latest
             classes = empty[0].classes or tuple(str(i) for i in range(max(2, width)))
+            if len(classes) < width:
+                raise ValueError(f"{len(classes)} classes are named, but the network has {width} logits; name them all")
             agreements = agreements or self._agreements(rows, moved, empty)
             for parts, each in zip(predictions, rows, strict=True):
                 parts.append(each.astype(np.min_scalar_type(len(classes) - 1)))
@@ -490,7 +492,7 @@ def _eagerly(batches: Iterable[Batch]) -> Iterator[Batch]:
         size = EAGER if index == 0 else len(labels)
         for start in range(0, len(labels), size):
             part = slice(start, start + size)
-            yield tuple(x[part] for x in inputs) if isinstance(inputs, tuple) else inputs[part], labels[part]
+            yield inputs[part] if isinstance(inputs, Tensor) else tuple(x[part] for x in inputs), labels[part]
 
 
 def _merged(whole: Sweeps, parts: Sweeps) -> Sweeps:

@@ -59,6 +59,18 @@ def test_by_hand():
     assert (got.mean_absolute, got.mean_positive, got.positive) == ([4], [1], [0.5])
 
 
+def test_what_is_constant_has_exactly_no_variance():
+    net = nn.Sequential(nn.Conv2d(1, 3, 1))
+    net[0].weight.data = torch.tensor([0.0, 0.0, 1e-3]).view(3, 1, 1, 1)
+    net[0].bias.data = torch.tensor([1.9, -1 / 3, 100.0])
+    images = torch.randn(300, 1, 7, 7)
+    got = activations.collect(net, "0", Blocks(images, 70))
+    assert got.std[:2].tolist() == [0, 0]
+    with torch.no_grad():
+        expected = net(images).double().std((0, 2, 3), correction=0)[2].item()
+    assert got.std[2] == pytest.approx(expected, rel=1e-3), "far from zero, a small one is not lost either"
+
+
 def test_a_layer_that_runs_twice_counts_both_calls():
     class Twice(nn.Module):
         def __init__(self):

@@ -452,6 +452,11 @@ def test_a_curve_opens_on_prune_with_all_that_makes_it():
     assert not there.warning and metrics(there)["Accuracy at K = 24"] == percent(accuracy)
 
 
+def test_a_range_without_a_k_says_so():
+    at = visit("sweep", criteria=["mean"], schedule="rerank", step="16", ks=["1", "5"])
+    assert "none of those lies in this range: widen it" in at.info[0].value and not at.error and not at.dataframe
+
+
 def test_what_takes_a_while_starts_on_a_click():
     at = visit("sweep", layer="conv1", criteria="l1", oracle="accuracy", ks=["0", "16"], step="8")
     assert at.dataframe[0].value["criterion"].tolist() == ["l1"]

@@ -82,6 +82,20 @@ def test_batch_norm_scale_is_the_size_of_gamma():
     assert ranked.importance.tolist() == [2.0, 0.5, 1.0] and ranked.order.tolist() == [1, 2, 0]
 
 
+@pytest.mark.parametrize("layer", ["conv", "bare"])
+def test_what_a_relu_passes_on_is_counted_behind_the_batch_norm(layer):
+    net, seen = with_norms(), []
+    reader = net.norm if layer == "conv" else net.bare
+    reader.register_forward_hook(lambda module, inputs, output: seen.append(output.relu().double()))
+    with torch.no_grad():
+        for images, _ in LABELLED:
+            net(images)
+    passed = torch.cat(seen)
+    found = {name: ranking.rank(net, layer, LABELLED, name).importance for name in ("relu", "apoz")}
+    np.testing.assert_allclose(found["relu"], passed.mean((0, 2, 3)), rtol=1e-5)
+    np.testing.assert_allclose(found["apoz"], (passed > 0).double().mean((0, 2, 3)), rtol=1e-6)
+
+
 def taylor_by_hand(net, layer, batches):
     """|mean over positions of output × gradient| of each image alone, averaged: with a hook, one image at a time."""
     twin, seen, effects = copy.deepcopy(net), [], []

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.utils.data import DataLoader
 
 from explorer.evaluation import change_interval, logits, predict, wilson
 from explorer.models import build
+from explorer.oracle import greedy
 from explorer.plan import CutNetwork
 from explorer.pruning import prune
 from explorer.ranking import rank
@@ -71,6 +73,25 @@ def test_another_dtype_says_how_far_it_agrees_at_each_k(model, batches):
     assert got.agreement.images == 10
     assert got.agreement.shares.tolist() == (exact.predictions == got.predictions)[:, :10].mean(1).tolist()
     assert sweep(model, "conv2", batches, ORDER, dtype=torch.float32).agreement is None
+
+
+def test_too_few_names_of_classes_are_refused(model, batches):
+    with pytest.raises(ValueError, match="2 classes are named, but the network has 10 logits; name them all"):
+        sweep(model, "conv2", batches, ORDER, classes=("a", "b"))
+
+
+@pytest.mark.parametrize("layer", ["encoder.features.0", "encoder.features.3"])
+def test_pairs_may_come_as_a_data_loader_hands_them_out(layer):
+    torch.manual_seed(0)
+    pairs = build("siamese", (1, 28, 28), 2).eval()
+    one, other, labels = torch.randn(2, 12, 1, 28, 28).unbind() + (torch.arange(12) % 2,)
+    loader = DataLoader([((a, b), int(n)) for a, b, n in zip(one, other, labels, strict=True)], 5)
+    ranked = rank(pairs, layer, loader)
+    channels = len(ranked.order)
+    found = sweep(pairs, layer, loader, ranked.order, coarse_first=True)
+    want = sweep(pairs, layer, [((one, other), labels)], ranked.order)
+    assert np.array_equal(found.predictions, want.predictions) and found.predictions.shape == (channels + 1, 12)
+    assert greedy(pairs, layer, loader).order.tolist() == greedy(pairs, layer, [((one, other), labels)]).order.tolist()
 
 
 def test_rounds_of_k_are_coarse_first_and_have_each_k_once():

@@ -360,6 +360,13 @@ with links.page():
     if not lines:
         st.info("Choose at least one ranking to see its curve.", icon=":material/touch_app:")
         st.stop()
+    if not ks:
+        st.info(
+            "Channels are ranked again every few K, and none of those lies in this range: widen it, or take smaller "
+            "steps in the sidebar.",
+            icon=":material/touch_app:",
+        )
+        st.stop()
     if len(lines) > MOST:
         st.info(f"These are the first {MOST} of {len(lines)} curves: more could not be told apart.")
         lines = lines[:MOST]

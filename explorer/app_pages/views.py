@@ -211,6 +211,8 @@ def link_to(asked: Experiment, k: int) -> dict[str, str]:
     link |= {"ranked_on": asked.ranked_on, "seed": str(asked.seed), "schedule": asked.schedule, "k": str(k)}
     if asked.schedule != "once" and asked.ks:
         link["step"] = str(asked.ks[1] - asked.ks[0])
+    if asked.dtype != "float32":
+        link["dtype"] = asked.dtype
     return link
 
 
