@@ -18,13 +18,14 @@ from torch import Tensor, fx, nn
 from explorer.data import Inputs
 from explorer.evaluation import Batch, Device, count_images, predict, resolve_device, to_device
 from explorer.models import conv_layer
-from explorer.plan import RUNNING_SUM_FLOATS, CutNetwork, Plan, make_plan
+from explorer.plan import IMAGES_OF_EXAMPLE, RUNNING_SUM_FLOATS, CutNetwork, Plan, make_plan
 from explorer.ranking import Ranking
 from explorer.training import loss_of
 
 MOST_IMAGES = 10_000
 MOST_FLOATS = 100_000_000  # what removing a channel adds to the linear layers, kept for every channel and image: 400 MB
 SLOW_IMAGES = (100, 1_000)  # the smallest and largest sample where what follows the layer runs for each network
+SLOW_BYTES = 800_000_000  # of what such a run starts from, kept for every image
 SLOW_RUNS = 500_000  # networks × images that such a sample aims at
 
 
@@ -168,10 +169,19 @@ def cost_of(model: nn.Module, layer: str, example: Inputs, images: int, mode: st
 def _cost(plan: Plan, channels: int, images: int) -> Cost:
     networks = channels * (channels + 1) // 2
     widths = [weights.shape[2] for weights in plan.weights.values()] if isinstance(plan, CutNetwork) else []
-    if widths:
-        return Cost(networks, min(images, MOST_IMAGES, max(1, MOST_FLOATS // (channels * sum(widths)))), True)
     fewest, most = SLOW_IMAGES
-    return Cost(networks, min(images, most, max(fewest, SLOW_RUNS // networks)), False)
+    if widths:
+        return Cost(networks, min(images, MOST_IMAGES, max(fewest, MOST_FLOATS // (channels * sum(widths)))), True)
+    fitting = max(1, SLOW_BYTES // _bytes_an_image(plan))
+    return Cost(networks, min(images, most, fitting, max(fewest, SLOW_RUNS // networks)), False)
+
+
+def _bytes_an_image(plan: Plan) -> int:
+    """What a plan keeps of an image that it has prepared: values with every channel kept, and with every one pruned."""
+    if not isinstance(plan, CutNetwork):
+        return 1  # the image alone
+    floats = sum(plan.cut.shapes[node].numel() for node in plan.cut.head.keep if node in plan.cut.shapes)
+    return max(1, 2 * 4 * floats // IMAGES_OF_EXAMPLE)
 
 
 def _first(batches: Iterable[Batch], images: int) -> Iterator[Batch]:

@@ -129,6 +129,15 @@ def test_the_sample_is_stated_and_is_the_first_images(monkeypatch):
 def test_a_hundred_networks_or_more_look_at_a_hundred_images_at_least():
     wide = nn.Sequential(nn.Conv2d(1, 512, 1), nn.Conv2d(512, 2, 1), nn.Flatten(), nn.Linear(8, 2)).eval()
     assert cost_of(wide, "0", torch.zeros(2, 1, 2, 2), 10_000) == oracle.Cost(512 * 513 // 2, 100, False)
+    far = nn.Sequential(nn.Conv2d(1, 512, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(512, 4096)).eval()
+    assert cost_of(far, "0", torch.zeros(2, 1, 2, 2), 10_000) == oracle.Cost(512 * 513 // 2, 100, True)
+
+
+def test_large_images_are_no_more_than_memory_holds():
+    deep = nn.Sequential(nn.Conv2d(1, 64, 1), nn.Conv2d(64, 2, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten()).eval()
+    each = 2 * 4 * 64 * 224 * 224  # bytes: kept and pruned, float32
+    cost = cost_of(deep, "0", torch.zeros(2, 1, 224, 224), 10_000)
+    assert cost.images == oracle.SLOW_BYTES // each < 100 and not cost.linear
 
 
 def test_bad_requests_are_named():
