@@ -169,14 +169,15 @@ class Board:
 
     Heavy jobs run one at a time in the order they came, but those that nobody looks at any more (a page that was left)
     make way, between two steps, for those that somebody does. Light ones (a download) start at once. Finished jobs are
-    kept for whoever asks again, the least recently used dropped first once there are more than `capacity`;
-    queued and running ones are never dropped.
+    kept for whoever asks again, the least recently used dropped first once there are more than `capacity`, or once
+    those that nobody looks at make the results (their `nbytes`) more than `most_bytes`; queued and running ones are
+    never dropped.
     """
 
-    def __init__(self, capacity: int = 16) -> None:
+    def __init__(self, capacity: int = 16, most_bytes: int = 2**30) -> None:
         if capacity < 1:
             raise ValueError(f"a job board must keep at least 1 job, not {capacity}")
-        self.capacity = capacity
+        self.capacity, self.most_bytes = capacity, most_bytes
         self._lock = threading.Lock()
         self._jobs: OrderedDict[Hashable, Job] = OrderedDict()
         self._heavy: list[Job] = []  # unfinished, in the order they came
@@ -251,6 +252,15 @@ class Board:
         finished = [key for key, job in self._jobs.items() if job.finished]
         for key in finished[: max(0, len(self._jobs) - self.capacity)]:
             del self._jobs[key]
+        held = sum(map(_bytes_of, self._jobs.values()))
+        for key, job in list(self._jobs.items()):
+            if held > self.most_bytes and job.finished and not job.is_watched and _bytes_of(job):
+                held -= _bytes_of(job)
+                del self._jobs[key]
+
+
+def _bytes_of(job: Job) -> int:
+    return getattr(job.latest, "nbytes", 0)
 
 
 @dataclass(frozen=True)

@@ -107,6 +107,11 @@ class Sweep:
         at = self.index(k)
         return k if self.gone is None else self.gone[at]
 
+    @property
+    def nbytes(self) -> int:
+        """Memory that it takes: a prediction, and whether it is right, for each image at each K."""
+        return self.predictions.nbytes + self.predictions.size
+
     @cached_property
     def _right(self) -> np.ndarray:
         return self.predictions == self.labels  # (number of K, N)
@@ -226,6 +231,11 @@ class Band:
     def ks(self) -> tuple[int, ...]:
         """The K of every sweep, ascending."""
         return self.sweeps[0].ks
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that its sweeps take."""
+        return sum(each.nbytes for each in self.sweeps)
 
     @cached_property
     def _accuracies(self) -> np.ndarray:

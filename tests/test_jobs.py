@@ -4,9 +4,11 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import pytest
 
+from explorer import jobs
 from explorer.jobs import Board, Progress, reports
 
 PATIENCE = 10  # seconds; far more than any of this takes
@@ -202,6 +204,19 @@ def test_finished_jobs_are_dropped_least_recently_used_first_and_running_ones_ne
     assert board.submit("three", lambda: counting(1)).wait(PATIENCE)
     assert board.get("running") is None and board.get("two") is not None
     assert len(board) == 2
+
+
+def test_large_results_that_nobody_looks_at_make_room(monkeypatch):
+    board = Board(most_bytes=250)
+    for name in ("one", "two", "three"):
+        board.keep(name, SimpleNamespace(nbytes=100))
+    assert len(board) == 3, "somebody has just looked at each of them"
+    monkeypatch.setattr(jobs, "WATCHED", 0.0)
+    board.keep("four", 4)
+    assert board.get("one") is None and board.get("two").result.nbytes == 100 and len(board) == 3
+    board.keep("five", SimpleNamespace(nbytes=1000))
+    board.keep("six", 6)
+    assert [board.get(name) for name in ("two", "three", "five")] == [None] * 3 and board.get("four").result == 4
 
 
 def test_a_board_keeps_at_least_one_job():

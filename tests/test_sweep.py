@@ -94,6 +94,12 @@ def test_pairs_may_come_as_a_data_loader_hands_them_out(layer):
     assert greedy(pairs, layer, loader).order.tolist() == greedy(pairs, layer, [((one, other), labels)]).order.tolist()
 
 
+def test_a_result_knows_the_memory_it_takes():
+    one = by_hand()
+    one.correct  # noqa: B018 - which keeps what is right
+    assert one.nbytes == one.predictions.nbytes + one._right.nbytes == 36 and Band((one, one)).nbytes == 72
+
+
 def test_rounds_of_k_are_coarse_first_and_have_each_k_once():
     assert coarse_to_fine(range(17), 3) == [(0, 8, 16), (4, 12), (2, 6, 10, 14), (1, 3, 5, 7, 9, 11, 13, 15)]
     assert coarse_to_fine((0, 5), 9) == [(0, 5)] and coarse_to_fine((4,), 9) == [(4,)]
