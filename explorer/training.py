@@ -94,11 +94,12 @@ def train(
     run = _Run(model, _optimizer(model, recipe))
     if resume and path.exists():
         _restore(run, path, identity)
+        _save_history(run, history_path(name, out))  # it lacks an epoch after a kill between the files
     on_device = replace(fit, inputs=tuple(x.to(chosen) for x in fit.inputs), labels=fit.labels.to(chosen))
     while run.epoch < recipe.epochs:
         record = _epoch(run, on_device, held_out, recipe, chosen, progress)
-        _save_history(run, history_path(name, out))  # first: a training killed between the two writes it again
         _save_state(run, path, identity)
+        _save_history(run, history_path(name, out))
         yield record
     test = load_split(dataset_name, "test", root)
     card = _card(run, model_name, {"train": fit, "validation": held_out, "test": test}, recipe, description)
