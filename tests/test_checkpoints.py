@@ -436,15 +436,9 @@ SHIPPED = {
     "lab-resnet_cifar10": 0.9058,
     "resnet18_cifar10": 0.93,
 }
-TOO_LOW = ("resnet18_cifar10",)  # 92.49 %
 
 
-NOT_YET = {name: pytest.mark.xfail(strict=True, reason="trained for too few epochs so far") for name in TOO_LOW}
-
-
-@pytest.mark.parametrize(
-    ("name", "at_least"), [pytest.param(*item, marks=NOT_YET.get(item[0], ())) for item in SHIPPED.items()]
-)
+@pytest.mark.parametrize(("name", "at_least"), SHIPPED.items())
 def test_shipped_checkpoints_are_as_good_as_asked(name, at_least):
     assert checkpoints.read_card(name, data.PROJECT / "checkpoints").accuracy["test"].accuracy >= at_least
 
