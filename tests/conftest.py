@@ -1,9 +1,8 @@
 """Fixtures that several test files share."""
 
-import os
-from dataclasses import replace
+import explorer  # isort: skip # noqa: F401 - first, as it sets how torch's threads wait
 
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as `python -m explorer` does; torch reads it when first imported
+from dataclasses import replace
 
 import own
 import pytest
