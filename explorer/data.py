@@ -10,6 +10,7 @@ import contextlib
 import http.client
 import importlib
 import json
+import math
 import os
 import re
 import sys
@@ -280,15 +281,20 @@ class Batches:
 
 def normalise(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
     """Images uint8 (N, C, H, W) scaled to 0…1, less `mean`, over `std`: float32, as torchvision's transforms do it."""
-    channels = images.shape[1]
-    if len(mean) not in (1, channels) or len(std) not in (1, channels):
-        raise ValueError(
-            f"mean {tuple(mean)} and std {tuple(std)} need one value, or one for each of {channels} channels"
-        )
+    check_normalisation(mean, std, images.shape[1])
     shape = (1, -1, 1, 1)
     centre = torch.tensor(mean, dtype=torch.float32, device=images.device).view(shape)
     spread = torch.tensor(std, dtype=torch.float32, device=images.device).view(shape)
     return images.to(torch.float32).div_(255).sub_(centre).div_(spread)
+
+
+def check_normalisation(mean: Sequence[float], std: Sequence[float], channels: int) -> None:
+    """ValueError unless mean and std are one number each, or one a channel, and those of std positive."""
+    for what, values, lowest in (("mean", mean, -math.inf), ("std", std, 0)):
+        if len(values) not in (1, channels) or not all(lowest < value < math.inf for value in values):
+            number = "one number" if what == "mean" else "one positive number"
+            each = f", or one for each of {channels} channels" if channels > 1 else ""
+            raise ValueError(f"{what} {', '.join(map(str, values))} must be {number}{each}, for values in 0…1")
 
 
 def data_root() -> Path:

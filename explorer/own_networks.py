@@ -1,7 +1,6 @@
 """Networks of one's own: torchvision's, with weights from a file, become checkpoints like any other."""
 
 import json
-import math
 import pickle
 import re
 import struct
@@ -14,7 +13,7 @@ from torch import Tensor, nn
 
 from explorer import checkpoints, trainings
 from explorer.checkpoints import IMPORTED, Card, Score
-from explorer.data import Batches, DatasetInfo, dataset_info, load_split
+from explorer.data import Batches, DatasetInfo, check_normalisation, dataset_info, load_split
 from explorer.evaluation import forward, predict, resolve_device, to_device
 from explorer.experiment import batch_size_for
 from explorer.models import TORCHVISION, Shape, build, last_conv, model_info
@@ -61,7 +60,7 @@ def import_network(
     _check_meant_for(beside, info, weights)
     mean = tuple(mean) or _numbers_on(beside, "mean") or IMAGENET_MEAN
     std = tuple(std) or _numbers_on(beside, "std") or IMAGENET_STD
-    _check_normalisation(mean, std, info.shape[0])
+    check_normalisation(mean, std, info.shape[0])
     tensors = _renamed(tensors, model)
     _check_classes(tensors, model, info, weights)
     checkpoints.fill(model, tensors, arch, weights)
@@ -230,10 +229,3 @@ def _check_meant_for(card: Mapping[str, Any], info: DatasetInfo, weights: Path) 
 
 def _is_list_of(value: Any, kind: type) -> bool:
     return isinstance(value, list) and len(value) > 0 and all(type(each) is kind for each in value)
-
-
-def _check_normalisation(mean: Sequence[float], std: Sequence[float], channels: int) -> None:
-    for what, values, lowest in (("mean", mean, -math.inf), ("std", std, 0)):
-        if len(values) not in (1, channels) or not all(lowest < value < math.inf for value in values):
-            kind = "numbers" if what == "mean" else "positive numbers"
-            raise ValueError(f"{what} {', '.join(map(str, values))} must be 1 or {channels} {kind}, of values in 0…1")

@@ -25,7 +25,16 @@ from torch.nn import functional as F
 from explorer import checkpoints
 from explorer.augmentation import augment
 from explorer.checkpoints import Card, Score
-from explorer.data import DATASETS, Batches, Split, availability, dataset_info, load_split, normalise
+from explorer.data import (
+    DATASETS,
+    Batches,
+    Split,
+    availability,
+    check_normalisation,
+    dataset_info,
+    load_split,
+    normalise,
+)
 from explorer.evaluation import has_bfloat16, logits, predict, resolve_device
 from explorer.models import build, model_info
 from explorer.recipes import MAX_EPOCHS, Recipe
@@ -112,13 +121,7 @@ def check(model_name: str, dataset_name: str, recipe: Recipe) -> None:
     check_fit(model_name, dataset_name)
     if recipe.small and not model_info(model_name).any_size:
         raise ValueError(f"{model_name} takes images of one size only, so small share {recipe.small:g} must be 0")
-    channels = dataset_info(dataset_name).shape[0]
-    for what, values in (("mean", recipe.mean), ("std", recipe.std)):
-        if len(values) not in (1, channels):
-            raise ValueError(
-                f"{what} {values} has {len(values)} values, but images of {dataset_name} have {channels} channels; "
-                "give 1 value, or one a channel"
-            )
+    check_normalisation(recipe.mean, recipe.std, dataset_info(dataset_name).shape[0])
 
 
 def check_fit(model_name: str, dataset_name: str) -> None:

@@ -419,5 +419,5 @@ def test_bad_batches(options, words):
 
 
 def test_means_must_fit_the_channels():
-    with pytest.raises(ValueError, match="one value, or one for each of 3 channels"):
+    with pytest.raises(ValueError, match="one number, or one for each of 3 channels"):
         list(Batches(two_colours(), (0.5, 0.5), (0.5,)))

@@ -468,7 +468,7 @@ def test_every_network_that_takes_one_image_takes_grey_ones(synthetic, tmp_path,
 
 
 def test_normalisation_for_other_images_is_refused_before_anything_starts(tmp_path):
-    words = r"mean \(0.1, 0.2, 0.3\) has 3 values, but images of mnist have 1 channels; give 1 value, or one a channel"
+    words = "mean 0.1, 0.2, 0.3 must be one number, for values in 0…1"
     with pytest.raises(ValueError, match=words):
         next(train("block-net", "mnist", replace(RECIPE, mean=(0.1, 0.2, 0.3)), tmp_path))
 
