@@ -57,12 +57,16 @@ def sweep_job(view: views.View) -> Job:
     """
     ask = partial(cache.sweep, view.checkpoint, view.experiment)
     job = ask()
+
+    def ready() -> bool:
+        return cache.curve(job) is not None
+
     with st.container():
-        if cache.curve(job) is None and not job.finished:
+        if not (ready() or job.finished):
             drawing.draw(charts.empty_curve(view.channels), key="frame")
-            job.wait(waiting.PATIENCE)
+            waiting.quick_start(job, ready)
         waiting.notes(job)
-        waiting.first_part(job, sweeping(job, view.layer), ask, lambda: cache.curve(job) is not None)
+        waiting.first_part(job, sweeping(job, view.layer), ask, ready)
     return job
 
 

@@ -1,5 +1,6 @@
 """How work in the background waits, runs, ends, fails and is cancelled on a page."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,8 @@ from explorer.jobs import CANCELLED, DONE, FAILED, QUEUED, Job
 
 POLL = 0.3  # seconds between looks at a running job
 PATIENCE = 0.4  # seconds that quick work may take before a page talks about it
+MORE = 0.6  # seconds after that in which it may have a first part
+PAUSE = 0.05  # seconds between looks meanwhile
 LONG = 3  # seconds after which a job offers to be cancelled
 TROUBLE = "what a button could not do"
 
@@ -57,6 +60,14 @@ def first_look(job: Job) -> None:
     if not job.finished:
         with st.skeleton(height=400):
             job.wait(PATIENCE)
+
+
+def quick_start(job: Job, ready: Callable[[], bool]) -> None:
+    """Give quick work a moment to end, or else to be `ready` to be shown: a progress bar would only delay it."""
+    job.wait(PATIENCE)
+    until = time.monotonic() + MORE
+    while not (job.finished or ready()) and time.monotonic() < until:
+        job.wait(PAUSE)
 
 
 def first_part(job: Job, what: str, ask: Callable[..., Job], ready: Callable[[], bool]) -> None:
