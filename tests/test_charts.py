@@ -289,7 +289,7 @@ def test_an_unknown_axis_of_zoomable_curves_is_refused_by_name():
         charts.zoomable_curves(curve(criterion="mean"), "percent")
 
 
-def test_numbers_in_words_have_two_decimals_and_true_signs():
+def test_numbers_in_words_have_all_their_decimals_and_true_signs():
     assert [charts.percent(share) for share in (0.1, 0.88081, 1, float("nan"))] == [
         "10.00 %",
         "88.08 %",
@@ -297,3 +297,4 @@ def test_numbers_in_words_have_two_decimals_and_true_signs():
         "–",
     ]
     assert [charts.points(change) for change in (-5.244, 0, 8.9)] == ["−5.24", "+0.00", "+8.90"]
+    assert [charts.decimal(value) for value in (-1.12345, 2, float("nan"))] == ["−1.1235", "2.0000", "–"]

@@ -540,7 +540,7 @@ def test_the_means_of_all_channels_stand_sorted_on_the_page():
 def test_tables_show_numbers_as_the_rest_of_the_page_does():
     table = pd.DataFrame({"accuracy": [0.1, 0.0943], "change": [-78.08, 0.0], "mean": [-0.5533847, 1.0], "n": [1, 2]})
     shown = drawing.in_words(table, ["accuracy"], ["change"]).to_string(delimiter="|").splitlines()
-    assert shown[1:] == ["0|10.00 %|−78.08|-0.5534|1", "1|9.43 %|+0.00|1.0000|2"]
+    assert shown[1:] == ["0|10.00 %|−78.08|−0.5534|1", "1|9.43 %|+0.00|1.0000|2"]
 
 
 def test_the_classes_stand_in_a_table(truth):

@@ -19,8 +19,9 @@ def in_words(table: pd.DataFrame, shares: Iterable[str], changes: Iterable[str] 
 
     Streamlit's own format "percent" drops decimals that are zero, so that 10 % stands below 9.43 %.
     """
-    formats = {**dict.fromkeys(shares, charts.percent), **dict.fromkeys(changes, charts.points)}
-    return table.style.format(formats, precision=4)
+    numbers = table.select_dtypes("float").columns
+    formats = dict.fromkeys(numbers, charts.decimal) | dict.fromkeys(shares, charts.percent)
+    return table.style.format(formats | dict.fromkeys(changes, charts.points))
 
 
 def csv_button(table: pd.DataFrame, name: str, label: str = "Download CSV", key: str | None = None) -> None:

@@ -145,7 +145,7 @@ with links.page():
     card_of(point)
     change(point)
     own.forms()
-    left, right = st.columns(2, gap="large")
+    left, right = st.columns([3, 2], gap="large")
     with left:
         layers_of(point)
     below = st.container()
