@@ -21,7 +21,7 @@ from streamlit.testing.v1 import AppTest
 from explorer import checkpoints, data, experiment, own_images, own_networks, processes, scan, trainings
 from explorer.app_pages import cache, drawing, presets
 from explorer.experiment import Experiment, ranking_of, sweep_of
-from explorer.jobs import CANCELLED, FAILED
+from explorer.jobs import CANCELLED, DONE, FAILED, Board, Job
 from explorer.labs import LABS
 from explorer.models import MODELS, build
 from explorer.processes import Queue, Request
@@ -747,6 +747,21 @@ def test_a_ranking_that_takes_long_does_not_keep_the_first_curve(monkeypatch):
     assert all(one.order is previews[0].order for one in previews) and previews[-1].progress == 1
     assert (parts[-1].preview, parts[-1].done, parts[-1].run.ranked_on) == (None, 10_000, "test")
     assert parts[-1].order.tolist() == ranking_of(Experiment(BUNDLED, "conv2"), point).order.tolist()
+
+
+@pytest.mark.parametrize(("criterion", "orders", "ranks"), [("relu", 1, True), ("l1", 1, False), ("random", 20, False)])
+def test_a_job_that_looks_at_no_images_to_rank_never_says_that_it_ranks(criterion, orders, ranks, monkeypatch):
+    restart()
+    monkeypatch.setattr(Board, "submit", lambda self, key, start, heavy=True: Job(key, start))  # and does not begin
+    point, asked = checkpoints.load(BUNDLED), Experiment(BUNDLED, "conv2", criterion, ks=(0, 16, 32))
+    job = cache.sweep(point, asked) if orders == 1 else cache.band(point, asked, orders)
+    seen = [cache.is_ranking(job)]
+    while not job.finished:
+        job.advance()
+        seen.append(cache.is_ranking(job))
+    assert job.status == DONE, job.error
+    assert seen[0] == ranks and not seen[-1]
+    assert seen == sorted(seen, reverse=True), "first it ranks, then it prunes"
 
 
 def test_a_ranking_cancelled_on_its_way_leaves_no_curve():

@@ -325,6 +325,16 @@ def curve_or_band(job: Job) -> Sweep | Band | None:
     return found if isinstance(found, Band) else None
 
 
+def is_ranking(job: Job) -> bool:
+    """Whether a sweep's or a band's job still looks at the images that rank."""
+    found = curve_or_band(job)
+    assert isinstance(job.key, tuple)
+    *_, asked = job.key
+    if found is None:
+        return criterion_named(asked.criterion).needs_data
+    return isinstance(found, Sweep) and found.preview is not None
+
+
 def unpruned(point: Checkpoint, again: bool = False) -> Job:
     """The job that tests the network as it is: a sweep of K = 0 alone, so that the order does not matter."""
     asked = Experiment(point.name, next(iter(conv_layers(point.model))), criterion="l1", ks=(0,))

@@ -82,9 +82,7 @@ def scan_job(point: Checkpoint, which: str, mode: str, limit: int | None) -> Job
 
 def sweeping(job: Job, what: str, title: str = "") -> str:
     """What a sweep's job is at, behind the `title` of its curve where there are several."""
-    found = cache.curve(job)
-    ranking = found is None or found.preview is not None
-    words = f"Ranking the channels of {what}" if ranking else f"Pruning {what} at every K"
+    words = f"Ranking the channels of {what}" if cache.is_ranking(job) else f"Pruning {what} at every K"
     return f"{title}: {words[0].lower()}{words[1:]}" if title else words
 
 
