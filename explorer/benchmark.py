@@ -12,7 +12,7 @@ from explorer.checkpoints import Checkpoint
 from explorer.evaluation import logits, predict, resolve_dtype
 from explorer.experiment import Experiment, batches_of, oracle_cost, ranking_of
 from explorer.oracle import greedy
-from explorer.plan import make_plan
+from explorer.plan import in_order, make_plan
 from explorer.pruning import prune
 from explorer.sweep import check_ks, sweep
 
@@ -149,7 +149,7 @@ def _logits_at(checkpoint: Checkpoint, experiment: Experiment, batches: Iterable
         plan = plan or make_plan(
             checkpoint.model, experiment.layer, experiment.mode, inputs, dtype=resolve_dtype(experiment.dtype)
         )
-        parts.append(torch.cat([step for _, step in plan.logits(inputs, order, ks)]))
+        parts.append(in_order(plan.logits(inputs, order, ks)))
     return torch.cat(parts, dim=1)
 
 

@@ -98,8 +98,10 @@ def trace(model: nn.Module) -> fx.GraphModule:
 
     Channels-last makes convolutions and pooling on a CPU two to four times faster and changes logits by rounding alone.
     The given model is left as it is. Raises UntraceableError where its forward pass depends on the data it is given,
-    changes tensors in place in a way that has no plain twin, or reads a convolution's weights outside of it.
+    changes tensors in place in a way that has no plain twin, or reads a convolution's weights outside of it, and where
+    forward hooks may change what modules take or return.
     """
+    _check_no_hooks(model)
     twin = copy.deepcopy(model).eval().to(memory_format=torch.channels_last)
     in_place = {name for name, module in twin.named_modules() if getattr(module, "inplace", False)}
     for name in in_place:
@@ -120,6 +122,13 @@ def trace(model: nn.Module) -> fx.GraphModule:
             _hand_on(node, position)
     traced.recompile()
     return traced
+
+
+def _check_no_hooks(model: nn.Module) -> None:
+    """UntraceableError where a module has forward hooks, so that it may not do what its type says."""
+    for name, module in model.named_modules():
+        if module._forward_hooks or module._forward_pre_hooks:
+            raise UntraceableError(f"{name or type(module).__name__!r} has forward hooks")
 
 
 def _check_weights_are_alone(traced: fx.GraphModule) -> None:

@@ -1,7 +1,7 @@
 """How to get a network's logits at every K: made once for a layer and a mode, then applied to each batch."""
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -37,6 +37,11 @@ RUNNING_SUM_FLOATS = 2**21  # partial sums of a few K at once, 8 MiB, which stay
 Step = tuple[int, Tensor]  # index into ks of the first K; logits (number of K, N, classes)
 
 
+def in_order(steps: Iterable[Step]) -> Tensor:
+    """Logits (number of K, N, classes) of all steps, K ascending."""
+    return torch.cat([logits for _, logits in sorted(steps, key=lambda step: step[0])])
+
+
 class Plan(Protocol):
     """Gives logits at every K for one batch after the other."""
 
@@ -48,7 +53,7 @@ class Plan(Protocol):
         ...
 
     def steps(self, prepared: Any, order: np.ndarray, ks: Sequence[int]) -> Iterator[Step]:
-        """Logits of a prepared batch for each K in `ks` (ascending), a few K at a time."""
+        """Logits of a prepared batch for each K in `ks` (ascending), a few K at a time and these in any order."""
         ...
 
     def logits(self, inputs: Inputs, order: np.ndarray, ks: Sequence[int]) -> Iterator[Step]:
@@ -126,13 +131,14 @@ class MaskedCopies:
 class Prepared:
     """A batch that has been run up to the cut, with what the suffix reads of it.
 
-    Where the zone ends in linear layers, `sums` are their outputs z_0 and `changes` what pruning a channel adds to
-    their inputs; `kept` is then only what is read besides them.
+    Where the zone ends in linear layers, `sums` are their outputs z_0, `least` their outputs z_P with every channel
+    pruned, and `changes` what pruning a channel adds to their inputs; `kept` is then only what is read besides them.
     """
 
     kept: Env  # with every channel kept
     pruned: Env  # with every channel pruned
     sums: dict[fx.Node, Tensor] = field(default_factory=dict)  # (N, out)
+    least: dict[fx.Node, Tensor] = field(default_factory=dict)  # (N, out)
     changes: dict[fx.Node, Tensor] = field(default_factory=dict)  # (P, N, f)
 
 
@@ -140,7 +146,7 @@ class CutNetwork:
     """Runs everything up to the cut once a batch, and only what depends on the pruned channels for each K.
 
     Where all that the suffix reads of the zone goes into linear layers, their outputs are sums over channels:
-    z_K = z_0 + Σ W_c (pruned_c − kept_c) over the pruned channels c, so that one running sum visits every K.
+    z_K = z_P + Σ W_c (kept_c − pruned_c) over the channels c that are left, so that one running sum visits every K.
     """
 
     exact_copy = False
@@ -256,31 +262,41 @@ class CutNetwork:
         return of_images and self.cut.shapes.get(node, (0,))[:1] == (IMAGES_OF_EXAMPLE,)
 
     def _running_sums(self, prepared: Prepared, order: np.ndarray, ks: list[int]) -> Iterator[Step]:
-        sums = prepared.sums
+        """From K = P down to 0: a sum has in it what is left, and no rounding error of what is gone, however large."""
+        sums, channels = prepared.least, order.tolist()
         at_once = max(1, RUNNING_SUM_FLOATS // sum(value.numel() for value in sums.values()))
-        if ks and ks[0] == 0:
-            yield 0, self.finish(prepared.kept, {node: value[None] for node, value in sums.items()})
-        for start in range(0, len(order), at_once):
-            stop = min(start + at_once, len(order))
-            added = self._add_up(sums, prepared.changes, order[start:stop].tolist())
+        yield from self._finish_some(prepared, {node: value[None] for node, value in sums.items()}, ks, len(channels))
+        for stop in range(len(channels), 1, -at_once):
+            start = max(1, stop - at_once)
+            added = self._add_up(sums, prepared.changes, channels[start:stop][::-1])
             sums = {node: value[-1] for node, value in added.items()}
-            wanted = [index for index, k in enumerate(ks) if start < k <= stop]
-            rows = [ks[index] - start - 1 for index in wanted]
-            if wanted:
-                yield wanted[0], self.finish(prepared.kept, {node: value[rows] for node, value in added.items()})
+            yield from self._finish_some(prepared, added, ks, stop - 1)
+        unpruned = {node: value[None] for node, value in prepared.sums.items()}  # exactly the network as it is
+        yield from self._finish_some(prepared, unpruned, ks, 0)
+
+    def _finish_some(
+        self, prepared: Prepared, values: dict[fx.Node, Tensor], ks: list[int], most: int
+    ) -> Iterator[Step]:
+        """Logits for those of the ks that the linear layers' outputs (k, N, out) are of: K = most, most − 1, …"""
+        fewest = most + 1 - len(next(iter(values.values())))
+        wanted = [index for index, k in enumerate(ks) if fewest <= k <= most]
+        if wanted:
+            rows = [most - ks[index] for index in wanted]
+            yield wanted[0], self.finish(prepared.kept, {node: value[rows] for node, value in values.items()})
 
     @torch.inference_mode()
     def _linear_parts(self, kept: Env, pruned: Env) -> Prepared:
-        sums, changes = {}, {}
+        sums, least, changes = {}, {}, {}
         for node, features in self.features.items():
             source = node.all_input_nodes[0]
             change = (pruned[source] - kept[source])[:, features]
             changes[node] = change.view(len(change), len(self.emits), -1).transpose(0, 1)
             with exclusive:
                 sums[node] = _linear(node)(kept[source])
+                least[node] = _linear(node)(pruned[source]).expand_as(sums[node])
         inside = {*self.rest.nodes, *self.linears}
         read = {arg for node in self.rest.nodes for arg in node.all_input_nodes if arg not in inside}
-        return Prepared({node: kept[node] for node in read}, {}, sums, changes)
+        return Prepared({node: kept[node] for node in read}, {}, sums, least, changes)
 
     def _features(self, node: fx.Node) -> Tensor:
         """A linear layer's input features that belong to channels, one channel after the other."""
@@ -297,13 +313,13 @@ class CutNetwork:
     def _add_up(
         self, sums: dict[fx.Node, Tensor], changes: dict[fx.Node, Tensor], channels: list[int]
     ) -> dict[fx.Node, Tensor]:
-        """z (len(channels), N, out) as one channel goes after the other, from the sums before."""
+        """z (len(channels), N, out) as one channel comes back after the other, to the sums before."""
         added = {}
         for node, change in changes.items():
             running = sums[node].new_empty((len(channels), *sums[node].shape))
             for step, channel in enumerate(channels):
                 previous = running[step - 1] if step else sums[node]
-                torch.addmm(previous, change[channel], self.weights[node][channel], out=running[step])
+                torch.addmm(previous, change[channel], self.weights[node][channel], alpha=-1, out=running[step])
             added[node] = running
         return added
 

@@ -533,12 +533,12 @@ def _predict_stream(plan: Plan, inputs: Inputs, sweeps: Sweeps) -> Iterator[tupl
     prepared, width = plan.prepare(inputs), 0
     rows: list[np.ndarray] = []
     for each in sweeps:
-        found = []
-        for _, logits in plan.steps(prepared, each.order, each.gone or each.ks):
-            found.append(predict(logits))
+        found = {}
+        for index, logits in plan.steps(prepared, each.order, each.gone or each.ks):
+            found[index] = predict(logits)
             width = logits.shape[-1]
             yield rows, width
-        rows.append(torch.cat(found).cpu().numpy())
+        rows.append(torch.cat([found[index] for index in sorted(found)]).cpu().numpy())
     yield rows, width
 
 

@@ -10,7 +10,7 @@ from torch import nn
 
 from explorer.evaluation import forward
 from explorer.models import build, conv_layer
-from explorer.plan import CutNetwork, MaskedCopies, make_plan
+from explorer.plan import CutNetwork, MaskedCopies, in_order, make_plan
 from explorer.pruning import prune
 
 
@@ -22,10 +22,12 @@ def assert_equals_prune(model, layer, inputs, mode="filter", ks=None, seed=0):
     order = np.random.default_rng(seed).permutation(size)
     plan = make_plan(model, layer, mode, inputs)
     steps = list(plan.logits(inputs, order, ks))
-    assert [index for index, _ in steps] == list(np.cumsum([0, *(len(step) for _, step in steps[:-1])]))
-    got = torch.cat([step for _, step in steps])
+    covered = sorted(index + row for index, step in steps for row in range(len(step)))
+    assert covered == list(range(len(ks))), "each K once"
+    got = in_order(steps)
     want = torch.stack([forward(prune(model, layer, order[:k].tolist(), mode), inputs) for k in ks])
-    torch.testing.assert_close(got, want, rtol=1e-4, atol=1e-4 * float(want.abs().max()))
+    for found, wanted in zip(got, want, strict=True):
+        torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-4 * float(wanted.abs().max()))
     return plan
 
 
@@ -228,6 +230,39 @@ def test_what_a_linear_tail_is_combined_with(head, stacks):
         assert plan.linears and plan.stacks == stacks
 
 
+class Straight(nn.Module):
+    """A convolution, batch norm, an average and a linear layer."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.bn, self.fc = nn.Conv2d(3, 6, 3), nn.BatchNorm2d(6), nn.Linear(6, 4)
+
+    def forward(self, x):
+        return self.fc(self.bn(self.conv(x)).relu().mean((2, 3)))
+
+
+@pytest.mark.parametrize("place", range(6))
+def test_a_channel_that_is_far_larger_than_the_others_leaves_no_rounding_error_behind(place):
+    torch.manual_seed(0)
+    model = warm_up(Straight())
+    model.conv.weight.data[np.random.default_rng(0).permutation(6)[place]] *= 1e6
+    assert assert_equals_prune(model, "conv", torch.randn(50, 3, 6, 6)).linears
+
+
+@pytest.mark.parametrize("name", ["", "conv", "bn", "fc"])
+def test_what_forward_hooks_do_is_done(name):
+    torch.manual_seed(0)
+    for register in ("register_forward_hook", "register_forward_pre_hook"):
+        model = warm_up(Straight())
+        getattr(model.get_submodule(name), register)(lambda module, values, output=None: twice(values, output))
+        assert isinstance(assert_equals_prune(model, "conv", torch.randn(4, 3, 6, 6)), MaskedCopies)
+
+
+def twice(values, output):
+    """What a hook makes of a module's inputs, or of its output where there is one."""
+    return 2 * output + 1 if output is not None else tuple(2 * value + 1 for value in values)
+
+
 class Sharing(nn.Module):
     """Its convolution's weights are used once more, in another place or as another convolution's."""
 
@@ -281,7 +316,7 @@ def test_bfloat16_is_close_and_gives_float32_logits(head):
     torch.manual_seed(0)
     model, x = warm_up(Residual(head)), torch.randn(3, 3, 6, 6)
     plan = make_plan(model, "conv", "filter", x, dtype=torch.bfloat16)
-    got = torch.cat([step for _, step in plan.logits(x, np.arange(6), range(7))])
+    got = in_order(plan.logits(x, np.arange(6), range(7)))
     want = torch.stack([forward(prune(model, "conv", range(k)), x) for k in range(7)])
     assert got.dtype == torch.float32 and bool(plan.linears) == (head == "linear")
     assert 1e-6 < (got - want).abs().max() / want.abs().max() < 0.05

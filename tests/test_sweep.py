@@ -52,10 +52,10 @@ def test_predictions_are_those_of_pruned_copies(model, batches):
 
 
 def test_a_k_can_prune_more_channels_than_k(model, batches):
-    got = sweep(model, "conv2", batches, ORDER, ks=[0, 1, 2, 5], gone=[0, 1, 4, 4])
+    got = sweep(model, "conv2", batches, ORDER, ks=[0, 1, 2, 3, 5], gone=[0, 0, 1, 4, 4])
     every = sweep(model, "conv2", batches, ORDER)
-    assert np.array_equal(got.predictions, every.predictions[[0, 1, 4, 4]])
-    assert [got.gone_at(k) for k in got.ks] == [0, 1, 4, 4] and every.gone_at(7) == 7
+    assert np.array_equal(got.predictions, every.predictions[[0, 0, 1, 4, 4]])
+    assert [got.gone_at(k) for k in got.ks] == [0, 0, 1, 4, 4] and every.gone_at(7) == 7
 
 
 def test_the_whole_curve_stands_after_each_batch(model, batches):

@@ -11,7 +11,7 @@ from torchvision import models
 from explorer.evaluation import forward, predict
 from explorer.graph import addition_node, module_of, trace
 from explorer.models import conv_layer
-from explorer.plan import CutNetwork, make_plan
+from explorer.plan import CutNetwork, in_order, make_plan
 from explorer.pruning import MODES, prune
 
 IMAGES = 3
@@ -114,7 +114,7 @@ def test_every_mode_gives_the_logits_and_predictions_of_pruned_copies(name, laye
     order = np.random.default_rng(0).permutation(size)
     for mode in modes(model, layer):
         plan = make_plan(model, layer, mode, inputs)
-        got = torch.cat([step for _, step in plan.logits(inputs, order, ks)])
+        got = in_order(plan.logits(inputs, order, ks))
         want = torch.stack([forward(prune(model, layer, order[:k].tolist(), mode), inputs) for k in ks])
         assert isinstance(plan, CutNetwork)
         assert predict(got).tolist() == predict(want).tolist(), mode
