@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from explorer.data import Inputs
-from explorer.evaluation import Batch, Device, forward, resolve_device, to_device
+from explorer.evaluation import Batch, CountedBatches, Device, forward, resolve_device, to_device
 from explorer.graph import (
     UntraceableError,
     activation_node,
@@ -148,14 +148,13 @@ def collect_stream(
     """
     target = resolve_device(device)
     look = _looker(model, layer, point, target)
-    batches = list(batches) if isinstance(batches, Iterator) else batches
-    total = getattr(batches, "n", None) or sum(len(labels) for _, labels in batches)
+    counted = CountedBatches(batches)
     running, done = RunningStatistics(), 0
-    for inputs, labels in batches:
+    for inputs, labels in counted:
         for output in look(to_device(inputs, target), labels.to(target)):
             running.add(output)
         done += len(labels)
-        yield running.result(done, total)
+        yield running.result(done, counted.n)
 
 
 def collect(
@@ -166,12 +165,11 @@ def collect(
     device: Device = None,
 ) -> ChannelStatistics:
     """Statistics of the layer's output over all batches, see `collect_stream`."""
-    statistics = None
-    for statistics in collect_stream(model, layer, batches, point, device):  # noqa: B007
+    last = None
+    for last in collect_stream(model, layer, batches, point, device):  # noqa: B007
         pass
-    if statistics is None:
-        raise ValueError("there are no images to average over")
-    return statistics
+    assert last is not None
+    return last
 
 
 def outputs(model: nn.Module, layer: str, inputs: Inputs, point: str = "raw") -> Tensor:

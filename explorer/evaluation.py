@@ -76,13 +76,33 @@ def predict(logits: Tensor) -> Tensor:
     return logits.argmax(-1)
 
 
-def count_images(batches: Iterable[Batch]) -> tuple[int, Iterator[Batch]]:
-    """How many images there are in all batches, and the batches; ValueError where there is none."""
-    batches = list(batches) if isinstance(batches, Iterator) else batches
-    total = getattr(batches, "n", None) or sum(len(labels) for _, labels in batches)
-    if not total:
-        raise ValueError("there are no images to look at")
-    return total, iter(batches)
+class CountedBatches:
+    """Batches that may be gone over more than once, without empty ones; `n` is how many images there are in all.
+
+    ValueError where there is no image, and on the way where labels do not fit (see `check_labels`).
+    """
+
+    def __init__(self, batches: Iterable[Batch]) -> None:
+        self._batches = list(batches) if isinstance(batches, Iterator) else batches
+        self.n: int = getattr(batches, "n", None) or sum(len(labels) for _, labels in self._batches)
+        if not self.n:
+            raise ValueError("there are no images to look at")
+
+    def __iter__(self) -> Iterator[Batch]:
+        for inputs, labels in self._batches:
+            check_labels(inputs, labels)
+            if len(labels):
+                yield inputs, labels
+
+
+def check_labels(inputs: Inputs, labels: Tensor) -> None:
+    """ValueError unless the labels are whole numbers (N,) from 0 on, one for each of the N inputs."""
+    images = len(inputs if isinstance(inputs, Tensor) else inputs[0])
+    if not isinstance(labels, Tensor) or labels.is_floating_point() or labels.shape != (images,):
+        kind = f"{labels.dtype} {tuple(labels.shape)}" if isinstance(labels, Tensor) else type(labels).__name__
+        raise ValueError(f"labels must be a tensor of {images} whole numbers, one for each image, not {kind}")
+    if images and int(labels.min()) < 0:
+        raise ValueError(f"labels must be numbers of classes, from 0 on, not {int(labels.min())}")
 
 
 def wilson(correct: np.ndarray | int, n: np.ndarray | int, z: float = Z95) -> tuple[np.ndarray, np.ndarray]:

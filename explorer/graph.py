@@ -128,7 +128,7 @@ def _check_no_hooks(model: nn.Module) -> None:
     """UntraceableError where a module has forward hooks, so that it may not do what its type says."""
     for name, module in model.named_modules():
         if module._forward_hooks or module._forward_pre_hooks:
-            raise UntraceableError(f"{name or type(module).__name__!r} has forward hooks")
+            raise UntraceableError(f"{name or type(module).__name__!r} has forward hooks, which may do anything")
 
 
 def _check_weights_are_alone(traced: fx.GraphModule) -> None:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from explorer.data import Inputs
-from explorer.evaluation import Batch, Device, count_images, predict, resolve_device, to_device
+from explorer.evaluation import Batch, CountedBatches, Device, predict, resolve_device, to_device
 from explorer.models import conv_layer
 from explorer.plan import IMAGES_OF_EXAMPLE, RUNNING_SUM_FLOATS, CutNetwork, Plan, make_plan
 from explorer.ranking import Ranking
@@ -136,15 +136,14 @@ def greedy_stream(
     for no images.
     """
     score, target = oracle_info(oracle).score, resolve_device(device)
-    batches = list(batches) if isinstance(batches, Iterator) else batches
-    images, remaining = count_images(batches)
-    first = next(remaining)
+    counted = CountedBatches(batches)
+    first = next(iter(counted))
     channels = conv_layer(model, layer).out_channels
     plan = make_plan(model, layer, mode, to_device(first[0], target), target)
-    cost = _cost(plan, channels, images)
+    cost = _cost(plan, channels, counted.n)
     trials = _Sums(plan, channels) if isinstance(plan, CutNetwork) and cost.linear else _Runs(plan)
     order: list[int] = []
-    for seen in trials.look(_first(batches, cost.images), target):
+    for seen in trials.look(_first(counted, cost.images), target):
         yield Search((), channels, cost, seen, cost.images)
     done = 0
     while len(order) < channels:

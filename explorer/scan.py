@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import chain
 
 import numpy as np
 from torch import Tensor, fx, nn
@@ -11,9 +10,9 @@ from torch import Tensor, fx, nn
 from explorer.checkpoints import Checkpoint
 from explorer.evaluation import (
     Batch,
+    CountedBatches,
     Device,
     change_interval,
-    count_images,
     mcnemar,
     predict,
     resolve_device,
@@ -203,13 +202,12 @@ def scan_stream(
     a mode that fits none of the layers, and no images.
     """
     chosen = _describe(model, layers)
-    total, remaining = count_images(batches)
+    counted = CountedBatches(batches)
     target = resolve_device(device)
-    first = next(remaining)
-    plan = plan_layers(model, chosen, mode, to_device(first[0], target), target)
+    plan = plan_layers(model, chosen, mode, to_device(next(iter(counted))[0], target), target)
     predictions: list[np.ndarray] = []  # (1 + layers, images) of each part
     labels: list[np.ndarray] = []
-    for inputs, part_labels in _parts(chain([first], remaining), plan.at_once):
+    for inputs, part_labels in _parts(counted, plan.at_once):
         predictions.append(np.stack([_predictions(step) for step in plan.logits(to_device(inputs, target))]))
         labels.append(part_labels.cpu().numpy())
         whole = np.concatenate(predictions, axis=1)
@@ -220,7 +218,7 @@ def scan_stream(
             layers=tuple(chosen[layer] for layer in plan.layers),
             left_out=plan.left_out,
             run=run or Run(mode=mode),
-            total=total,
+            total=counted.n,
             slow=plan.slow,
         )
 

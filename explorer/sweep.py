@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from explorer.data import Inputs
 from explorer.evaluation import (
     Batch,
+    CountedBatches,
     Device,
     change_interval,
-    count_images,
     mcnemar,
     predict,
     resolve_device,
@@ -293,8 +293,10 @@ def check_ks(ks: Iterable[int] | None, channels: int) -> tuple[int, ...]:
         return tuple(range(channels + 1))
     chosen = set()
     for k in ks:  # one after the other, for a range may be far longer than the layer
-        if not 0 <= int(k) <= channels:
+        if not 0 <= k <= channels:
             raise ValueError(f"K = {k} is outside 0…{channels}, the number of channels of the layer")
+        if k != int(k):
+            raise ValueError(f"K = {k} is not a whole number")
         chosen.add(int(k))
     if not chosen:
         raise ValueError(f"there is no K to compute; choose at least one in 0…{channels}")
@@ -303,10 +305,10 @@ def check_ks(ks: Iterable[int] | None, channels: int) -> tuple[int, ...]:
 
 def check_order(order: Sequence[int] | np.ndarray, channels: int) -> np.ndarray:
     """The order as int64 (P,); ValueError unless it names each of the P channels once."""
-    array = np.asarray(order, dtype=np.int64)
+    array = np.asarray(order)
     if sorted(array.tolist()) != list(range(channels)):
         raise ValueError(f"the order must name each of the channels 0…{channels - 1} once, not {array.tolist()}")
-    return array
+    return array.astype(np.int64)
 
 
 def check_gone(gone: Sequence[int] | None, ks: tuple[int, ...], channels: int) -> tuple[int, ...]:
@@ -401,11 +403,9 @@ def sweep_orders_stream(
         check_gone(course.gone, chosen, channels)
     if not courses:
         raise ValueError("there is no order to prune in; give at least one")
-    batches = list(batches) if isinstance(batches, Iterator) else batches  # which may be gone over more than once
-    total, remaining = count_images(batches)
+    counted = CountedBatches(batches)
     target, kind = resolve_device(device), resolve_dtype(dtype)
-    first = next(remaining)
-    example = to_device(first[0], target)
+    example = to_device(next(iter(counted))[0], target)
     plan = make_plan(model, layer, mode, example, target, kind)
     exact = plan if kind == torch.float32 else make_plan(model, layer, mode, example, target)
     usual = Run(layer=layer, mode=mode, dtype=str(kind).removeprefix("torch."))
@@ -418,15 +418,15 @@ def sweep_orders_stream(
             importance=course.importance,
             classes=tuple(classes or ()),
             run=course.run or usual,
-            total=total,
+            total=counted.n,
             slow=plan.exact_copy,
             gone=None if course.gone is None else check_gone(course.gone, chosen, channels),
         )
         for course in courses
     )
-    work = _Work(plan, exact, batches, target)
+    work = _Work(plan, exact, counted, target)
     in_rounds = coarse_first and plan.one_by_one and len(chosen) > 2 * COARSE
-    yield from work.in_rounds(empty) if in_rounds else work.once(empty, batches)
+    yield from work.in_rounds(empty) if in_rounds else work.once(empty, counted)
 
 
 Sweeps = tuple[Sweep, ...]
@@ -457,6 +457,10 @@ class _Work:
             classes = empty[0].classes or tuple(str(i) for i in range(max(2, width)))
             if len(classes) < width:
                 raise ValueError(f"{len(classes)} classes are named, but the network has {width} logits; name them all")
+            if int(batch_labels.max()) >= len(classes):
+                raise ValueError(
+                    f"label {int(batch_labels.max())} is not in 0…{len(classes) - 1}, the network's classes"
+                )
             agreements = agreements or self._agreements(rows, moved, empty)
             for parts, each in zip(predictions, rows, strict=True):
                 parts.append(each.astype(np.min_scalar_type(len(classes) - 1)))

@@ -81,7 +81,7 @@ def test_a_layer_that_runs_twice_counts_both_calls():
             return self.conv(a) - self.conv(b)
 
     net, a, b = Twice().eval(), torch.randn(3, 1, 2, 2), torch.randn(3, 1, 2, 2)
-    got = activations.collect(net, "conv", [((a, b), torch.zeros(3))])
+    got = activations.collect(net, "conv", [((a, b), torch.zeros(3, dtype=torch.int64))])
     with torch.no_grad():
         expected = net.conv(torch.cat([a, b])).mean(0)
     np.testing.assert_allclose(got.maps, expected.numpy(), rtol=1e-6)
@@ -101,19 +101,19 @@ def test_block_output_is_after_the_addition_and_its_activation(model):
     net, x = PrunedShortcut().eval(), torch.randn(3, 4, 3, 3)
     with torch.no_grad():
         expected = (net.feature(x) + net.down_sample(x)).relu().mean(0)
-    got = activations.collect(net, "feature.0", [(x, torch.zeros(3))], "block")
+    got = activations.collect(net, "feature.0", [(x, torch.zeros(3, dtype=torch.int64))], "block")
     np.testing.assert_allclose(got.maps, expected.numpy(), rtol=1e-5, atol=1e-6)
     assert activations.fitting_points(net, "feature.0") == ["raw", "activation", "block"]
     assert activations.fitting_points(model, "conv2") == ["raw", "activation"]
     with pytest.raises(ValueError, match="'conv2' does not end in a residual addition"):
-        activations.collect(model, "conv2", [(torch.randn(2, 3, 32, 32), torch.zeros(2))], "block")
+        activations.collect(model, "conv2", [(torch.randn(2, 3, 32, 32), torch.zeros(2, dtype=torch.int64))], "block")
 
 
 def test_a_network_that_cannot_be_traced_shows_its_raw_output_through_a_private_copy():
     net, images = Fickle().eval(), torch.randn(10, 1, 28, 28)
     with torch.no_grad():
         expected = net.conv(images)  # which the network then changes in place
-    got = activations.collect(net, "conv", [(images, torch.zeros(10))])
+    got = activations.collect(net, "conv", [(images, torch.zeros(10, dtype=torch.int64))])
     np.testing.assert_allclose(got.maps, expected.mean(0).numpy(), rtol=1e-5, atol=1e-6)
     assert got.minimum.min() == pytest.approx(float(expected.min())) and got.minimum.min() < 0
     assert torch.equal(activations.outputs(net, "conv", images), expected)
@@ -121,7 +121,7 @@ def test_a_network_that_cannot_be_traced_shows_its_raw_output_through_a_private_
     assert activations.fitting_points(net, "conv") == ["raw"]
     for point in ("activation", "block"):
         with pytest.raises(ValueError, match=f"point '{point}' is found in a traced network only.*choose the point"):
-            activations.collect(net, "conv", [(images, torch.zeros(10))], point)
+            activations.collect(net, "conv", [(images, torch.zeros(10, dtype=torch.int64))], point)
     with pytest.raises(ValueError, match="point 'block' is found in a traced network only"):
         activations.check_point(net, "conv", "block")
 
@@ -130,7 +130,7 @@ def test_a_layer_that_a_network_does_not_call_is_named():
     net = Fickle()
     net.spare = nn.Conv2d(1, 1, 1)
     with pytest.raises(ValueError, match="layer 'spare' was not called"):
-        activations.collect(net, "spare", [(torch.randn(2, 1, 28, 28), torch.zeros(2))])
+        activations.collect(net, "spare", [(torch.randn(2, 1, 28, 28), torch.zeros(2, dtype=torch.int64))])
 
 
 def test_bad_requests_are_named(model):

@@ -64,12 +64,14 @@ def test_mcnemar_by_hand():
 
 
 def test_images_are_counted_and_none_are_lost():
-    batches = [(torch.zeros(2, 1), torch.zeros(2)), (torch.zeros(3, 1), torch.zeros(3))]
+    batches = [(torch.zeros(n, 1), torch.zeros(n, dtype=torch.int64)) for n in (2, 0, 3)]
     for given in (batches, iter(batches)):
-        total, again = evaluation.count_images(given)
-        assert total == 5 and [len(labels) for _, labels in again] == [2, 3]
-    with pytest.raises(ValueError, match="no images"):
-        evaluation.count_images([])
+        counted = evaluation.CountedBatches(given)
+        for _ in range(2):
+            assert counted.n == 5 and [len(labels) for _, labels in counted] == [2, 3]
+    for none in ([], batches[1:2]):
+        with pytest.raises(ValueError, match="no images"):
+            evaluation.CountedBatches(none)
 
 
 def test_change_interval_covers_as_often_as_it_says():

@@ -20,7 +20,7 @@ def net():
     return net.eval()
 
 
-BATCHES = [(torch.ones(3, 2, 1, 1), torch.zeros(3))]
+BATCHES = [(torch.ones(3, 2, 1, 1), torch.zeros(3, dtype=torch.int64))]
 
 
 def test_criteria_equal_hand_computations(net):
@@ -46,7 +46,7 @@ def test_criteria_equal_hand_computations(net):
 )
 def test_every_criterion_by_hand(net, criterion, expected):
     mixed = torch.tensor([[1.0, 1.0], [-1.5, -0.5]]).view(2, 2, 1, 1)
-    importance = ranking.rank(net, "0", [(mixed, torch.zeros(2))], criterion).importance
+    importance = ranking.rank(net, "0", [(mixed, torch.zeros(2, dtype=torch.int64))], criterion).importance
     np.testing.assert_allclose(importance, expected, rtol=1e-6)
 
 
@@ -86,8 +86,8 @@ def test_batch_norm_scale_is_the_size_of_gamma():
 def test_what_a_relu_passes_on_is_counted_behind_the_batch_norm(layer):
     net, seen = with_norms(), []
     reader = net.norm if layer == "conv" else net.bare
-    reader.register_forward_hook(lambda module, inputs, output: seen.append(output.relu().double()))
-    with torch.no_grad():
+    hook = reader.register_forward_hook(lambda module, inputs, output: seen.append(output.relu().double()))
+    with torch.no_grad(), hook:
         for images, _ in LABELLED:
             net(images)
     passed = torch.cat(seen)

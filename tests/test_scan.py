@@ -107,7 +107,7 @@ class Backwards(nn.Module):
 def test_network_order_is_the_order_of_running():
     model = Backwards().eval()
     assert convolutions(model) == ("first", "last", "never")
-    result = scan(model, [(torch.randn(2, 2, 3, 3), torch.zeros(2))], ["never", "last"])
+    result = scan(model, [(torch.randn(2, 2, 3, 3), torch.zeros(2, dtype=torch.int64))], ["never", "last"])
     assert result.layers == (Layer("last", 2, 2, 6),)
     assert list(result.left_out) == ["never"] and "never called" in result.left_out["never"]
 

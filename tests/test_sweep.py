@@ -181,6 +181,9 @@ def test_all_pruned_is_the_same_for_every_image(model, batches):
     assert len(set(sweep(model, "conv2", batches, ORDER, ks=[32]).predictions[0])) == 1
 
 
+IMAGES, LABELS = torch.zeros(2, 3, 32, 32), torch.tensor([3, 9])
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -196,13 +199,30 @@ def test_all_pruned_is_the_same_for_every_image(model, batches):
         ({"mode": "none"}, "unknown mode 'none'"),
         ({"dtype": "int8"}, "unknown dtype 'int8'; choose one of: float32, bfloat16"),
         ({"device": "abacus"}, "device 'abacus' is not available here"),
+        ({"ks": [0.5]}, "K = 0.5 is not a whole number"),
+        ({"order": [0.5, *range(1, 32)]}, r"each of the channels 0…31 once"),
         ({"batches": []}, "no images"),
+        ({"batches": [(IMAGES[:0], LABELS[:0])]}, "no images"),
+        (
+            {"batches": [(IMAGES, LABELS[:1])]},
+            r"2 whole numbers, one for each image, not torch.int64 \(1,\)",
+        ),
+        ({"batches": [(IMAGES, LABELS.float())]}, r"not torch.float32 \(2,\)"),
+        ({"batches": [(IMAGES, [3, 9])]}, "not list"),
+        ({"batches": [(IMAGES, LABELS - 4)]}, "from 0 on, not -1"),
+        ({"batches": [(IMAGES, LABELS + 1)]}, "label 10 is not in 0…9, the network's classes"),
     ],
 )
 def test_bad_requests_are_named(model, batches, change, message):
     request = {"model": model, "layer": "conv2", "batches": batches, "order": ORDER, **change}
     with pytest.raises(ValueError, match=message):
         sweep(**request)
+
+
+def test_batches_without_an_image_are_left_out(model, batches):
+    empty = (IMAGES[:0], LABELS[:0])
+    got = sweep(model, "conv2", [empty, batches[0], empty, *batches[1:]], ORDER)
+    assert np.array_equal(got.predictions, sweep(model, "conv2", batches, ORDER).predictions)
 
 
 def test_a_k_that_was_not_computed_names_the_nearest():
