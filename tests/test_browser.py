@@ -150,6 +150,17 @@ def test_a_link_opens_the_same_view_in_another_tab(page, address):
     assert accuracy_at(other, 5) == first
 
 
+def test_another_network_comes_with_its_own_layer(page, address):
+    page.goto(f"{address}/?layer=conv1")
+    accuracy_at(page, 8)
+    assert page.get_by_label("Layer to prune").input_value() == "conv1"
+    page.get_by_label("Trained network").click()
+    page.get_by_role("option", name="siamese_mnist-pairs").click()
+    page.wait_for_url(re.compile("siamese"))
+    page.wait_for_function("() => document.querySelector('[aria-label*=\"Layer to prune\"]').value != 'conv1'")
+    assert page.get_by_label("Layer to prune").input_value() == "encoder.features.3"
+
+
 def test_a_click_in_the_curve_moves_k(page, address):
     page.goto(f"{address}/?k=1")
     accuracy_at(page, 1)

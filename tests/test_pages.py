@@ -764,6 +764,12 @@ def test_a_job_that_looks_at_no_images_to_rank_never_says_that_it_ranks(criterio
     assert seen == sorted(seen, reverse=True), "first it ranks, then it prunes"
 
 
+def test_the_axes_that_wait_for_the_first_curve_go_once_it_is_there():
+    restart()
+    charts = visit().get("arrow_vega_lite_chart")
+    assert len(charts) == 2, "the curve and the classes"
+
+
 def test_a_ranking_cancelled_on_its_way_leaves_no_curve():
     restart()
     visit()

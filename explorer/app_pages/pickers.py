@@ -13,14 +13,14 @@ from explorer.recipes import Option
 def pick_named(label: str, key: str, options: Sequence[str], default: str, wrong: str, **look: Any) -> str:
     """One of many options by name; `wrong` says what the link's value is when it is none of them."""
     links.note_link(key, one_of(options), f"is {wrong}: choose one of {', '.join(options)}; showing {default}")
-    forget_unless(key, lambda kept: kept in options)
+    keep_if(key, lambda kept: kept in options, default)
     return st.selectbox(label, options, index=list(options).index(default), **links.linked(key), **look)
 
 
 def pick_option(label: str, key: str, options: Sequence[str], **look: Any) -> str:
     """One of a few options, all in sight; the first is the default."""
     links.note_link(key, one_of(options), f"is not known: choose one of {', '.join(options)}; showing {options[0]}")
-    forget_unless(key, lambda kept: kept in options)
+    keep_if(key, lambda kept: kept in options, options[0])
     return st.segmented_control(label, options, default=options[0], required=True, **links.linked(key), **look)
 
 
@@ -28,7 +28,7 @@ def pick_several(label: str, key: str, options: Sequence[str], usual: Sequence[s
     """Any number of options, all in sight, in the order of `options`."""
     known = ", ".join(options)
     links.note_link(key, lambda raw: set(raw) <= set(options), f"is not known: choose among {known}")
-    forget_unless(key, lambda kept: set(kept) <= set(options))
+    keep_if(key, lambda kept: set(kept) <= set(options), usual)
     chosen = st.pills(label, options, selection_mode="multi", default=usual, **links.linked(key))
     return [option for option in options if option in chosen]
 
@@ -37,7 +37,7 @@ def pick_count(label: str, key: str, low: int, high: int, empty: str, **look: An
     """A whole number from `low` to `high`, or none: the field is `empty` to begin with."""
     fix = f"does not fit: give a whole number from {low} to {high}; showing {empty}"
     links.note_link(key, lambda raw: len(raw) == 1 and links.is_whole(raw[0], low, high), fix, label.lower())
-    forget_unless(key, lambda kept: kept is None or low <= kept <= high)
+    keep_if(key, lambda kept: kept is None or low <= kept <= high, None)
     return pick_number(label, low, high, None, key, placeholder=empty, **look)
 
 
@@ -82,10 +82,13 @@ def pick_number(label: str, low: int, high: int, default: int | None, key: str, 
         return default
 
 
-def forget_unless(key: str, fits: Callable[[Any], bool]) -> None:
-    """Go back to the default where the value chosen, perhaps on another page, does not fit here."""
+def keep_if(key: str, fits: Callable[[Any], bool], default: Any) -> None:
+    """Go back to the default where the value chosen, perhaps on another page, does not fit here.
+
+    The value is set, not forgotten: a browser shows what it has until it is told otherwise.
+    """
     if key in st.session_state and not fits(st.session_state[key]):
-        del st.session_state[key]
+        st.session_state[key] = default
 
 
 def one_of(options: Sequence[str]) -> Callable[[list[str]], bool]:

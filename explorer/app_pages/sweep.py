@@ -244,6 +244,8 @@ def choose_clicked() -> None:
 def open_on_prune(lines: list[Line], found: dict[str, Sweep | Band], ks: tuple[int, ...]) -> None:
     """A curve and a K, and a link to them on Prune."""
     there = {line.name: line for line in lines if line.name in found}
+    if st.session_state.get("open curve") not in there:
+        st.session_state["open curve"] = next(iter(there))
     if st.session_state.get("open k") not in ks:
         st.session_state["open k"] = ks[len(ks) // 2]
     with st.container(horizontal=True, vertical_alignment="bottom"):

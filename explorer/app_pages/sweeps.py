@@ -62,9 +62,13 @@ def sweep_job(view: views.View) -> Job:
         return cache.curve(job) is not None
 
     with st.container():
+        frame = st.empty()
         if not (ready() or job.finished):
-            drawing.draw(charts.empty_curve(view.channels), key="frame")
+            with frame:
+                drawing.draw(charts.empty_curve(view.channels), key="frame")
             waiting.quick_start(job, ready)
+            if ready() or job.finished:
+                frame.empty()
         waiting.notes(job)
         waiting.first_part(job, sweeping(job, view.layer), ask, ready)
     return job

@@ -101,7 +101,7 @@ def pick_schedule(fitting: Sequence[str], channels: int) -> tuple[str, tuple[int
     if schedule == "once":
         return schedule, None
     links.note_whole("step", 1, channels, 1, "no step")
-    pickers.forget_unless("step", lambda kept: kept <= channels)
+    pickers.keep_if("step", lambda kept: kept <= channels, 1)
     step = pickers.pick_number("Channels a step", 1, channels, 1, "step")
     st.caption(SCHEDULES[schedule])
     return schedule, tuple(range(0, channels + 1, step))
@@ -156,7 +156,7 @@ def pick_ks(view: View) -> tuple[int, ...]:
     links.note_link("ks", lambda raw: _is_range(raw, channels), fix, "K")
     if not view.experiment.ks:
         links.note_whole("step", 1, channels, usual, "no step")
-        pickers.forget_unless("step", lambda kept: kept <= channels)
+        pickers.keep_if("step", lambda kept: kept <= channels, usual)
     first, last = st.slider("From K to K", 0, channels, (start, end), **links.linked("ks"))
     if view.experiment.ks:  # where channels are ranked again at each K, the sidebar has the step
         return tuple(k for k in view.experiment.ks if first <= k <= last)
