@@ -766,7 +766,7 @@ def test_a_job_that_looks_at_no_images_to_rank_never_says_that_it_ranks(criterio
 
 def test_the_axes_that_wait_for_the_first_curve_go_once_it_is_there():
     restart()
-    charts = visit().get("arrow_vega_lite_chart")
+    charts = visit().get("vega_lite_chart")
     assert len(charts) == 2, "the curve and the classes"
 
 
