@@ -225,7 +225,7 @@ def _curves_of(names: tuple[str, ...], x: str, points: bool, brush: alt.Paramete
     axis = alt.Axis(format="d" if x == "k" else ".0%", tickMinStep=1 if x == "k" else 0.01, grid=False)
     at = alt.X(f"{x}:Q", title=AXES[x], axis=axis, scale=scale)
     percents = alt.Axis(format="~%", tickCount=6, minExtent=AXIS_WIDTH, maxExtent=AXIS_WIDTH)
-    y = alt.Y("accuracy:Q", title="Accuracy", axis=percents, scale=alt.Scale(zero=False, nice=False, padding=4))
+    y = alt.Y("accuracy:Q", title="Accuracy", axis=percents, scale=alt.Scale(zero=False, nice=True))
     colour, dash, shape = _looks(names)
     rows = alt.Chart(alt.NamedData("curves")).transform_filter(brush)
     return alt.layer(
@@ -425,8 +425,9 @@ def _classes_spec(pruned: bool, height: int) -> dict[str, Any]:
             alt.Tooltip("before:Q", title="Unpruned", format=".2%"),
             alt.Tooltip("change:Q", title="Change in points", format="+.2f"),
         ]
-    after = alt.X("accuracy:Q", title="Accuracy", axis=PERCENT, scale=UNIT)
-    before = alt.X("before:Q", title="Accuracy", scale=UNIT)
+    title = "Accuracy (tick: unpruned)" if pruned else "Accuracy"
+    after = alt.X("accuracy:Q", title=title, axis=PERCENT, scale=UNIT)
+    before = alt.X("before:Q", title=title, scale=UNIT)
     bars = rows.mark_bar(height={"band": 0.62}, cornerRadiusEnd=3).encode(x=after, y=y, color=TONE, tooltip=tips)
     ticks = (
         rows.transform_calculate(tone="1")

@@ -158,9 +158,11 @@ def drawn(jobs: dict[str, Job], ks: tuple[int, ...]) -> dict[str, Sweep | Band]:
 # What is shown
 
 
-def compare(view: View, lines: list[Line], jobs: dict[str, Job], ks: tuple[int, ...], axis: str, live: bool) -> None:
-    """The curves so far, under the progress of those that still run."""
-    if live and all(job.finished for job in jobs.values()):
+def compare(
+    view: View, lines: list[Line], jobs: dict[str, Job], ks: tuple[int, ...], axis: str, live: bool, lost: set[str]
+) -> None:
+    """The curves so far, under the progress of those that still run; the page anew once one more is `lost`."""
+    if live and (all(job.finished for job in jobs.values()) or lost_of(jobs) != lost):
         st.rerun()
     with st.container():
         progress(view, lines, jobs)
@@ -179,6 +181,20 @@ def compare(view: View, lines: list[Line], jobs: dict[str, Job], ks: tuple[int, 
         open_on_prune(lines, found, ks)
 
 
+def lost_of(jobs: dict[str, Job]) -> set[str]:
+    """The curves, by name, that failed or were cancelled."""
+    return {name for name, job in jobs.items() if job.finished and job.result is None}
+
+
+def show_lost(view: View, lines: list[Line], jobs: dict[str, Job], lost: set[str]) -> None:
+    """What became of the curves that failed or were cancelled, each with a button to start it anew."""
+    with st.container():
+        for line in lines:
+            if line.name in lost:
+                what = sweeps.sweeping(jobs[line.name], view.layer, line.title)
+                waiting.show_end(jobs[line.name], what, partial(job_of, view, line))
+
+
 def progress(view: View, lines: list[Line], jobs: dict[str, Job]) -> None:
     """The jobs that run or wait, the first few with a bar each."""
     for job in jobs.values():
@@ -193,13 +209,12 @@ def progress(view: View, lines: list[Line], jobs: dict[str, Job]) -> None:
 
 def words_of(view: View, found: dict[str, Sweep | Band]) -> str:
     """What the curves are, and what can be done with them."""
-    images = sorted({curve.done for curve in found.values()})
-    done = " to ".join(f"{n:,}" for n in dict.fromkeys((images[0], images[-1])))
     bands = [curve for curve in found.values() if isinstance(curve, Band)]
     single = [curve for curve in found.values() if isinstance(curve, Sweep)]
+    done = sweeps.counted(list(found.values()), f"test {view.examples}")
     random = f" Of {len(bands[0].sweeps)} random orders the mean, and where 95 % of further ones fall." if bands else ""
     return (
-        f"{view.layer} of {view.checkpoint.name}, {done} test {view.examples}, with 95 % intervals.{random} "
+        f"{view.layer} of {view.checkpoint.name}, {done}, with 95 % intervals.{random} "
         f"Click a point to choose it for Prune.{sweeps.remarks(single[0]) if single else ''}"
     )
 
@@ -274,11 +289,11 @@ def summary(view: View, lines: list[Line], found: dict[str, Sweep | Band], ks: t
             "title": st.column_config.TextColumn("In words"),
             "images": st.column_config.NumberColumn(view.examples.capitalize()),
             "area": st.column_config.NumberColumn("Area", help=AREA),
-            "within": st.column_config.NumberColumn("Within 1 point up to K", format="%g", help=WITHIN),
+            "within": st.column_config.NumberColumn("Surely within 1 point up to K", format="%g", help=WITHIN),
         },
         hide_index=True,
         height="content",
-        alt="Accuracy at a few K, area under the curve and the largest K that costs at most a point",
+        alt="Accuracy at a few K, area under the curve and the largest K that surely costs at most a point",
     )
     said = flattery(view, lines, found) + [
         looked_at(view, line) for line in lines if line.name in found and is_oracle(line)
@@ -379,12 +394,9 @@ with links.page():
         st.stop()
     waiting.first_look(list(jobs.values())[-1])
     live = not all(job.finished for job in jobs.values())
-    st.fragment(compare, run_every=waiting.POLL if live else None)(view, lines, jobs, ks, axis, live)
-    for line in lines:
-        job = jobs.get(line.name)
-        if job is not None and job.finished and job.result is None:
-            what = sweeps.sweeping(job, view.layer, line.title)
-            waiting.show_end(job, what, partial(job_of, view, line))
+    lost = lost_of(jobs)
+    show_lost(view, lines, jobs, lost)
+    st.fragment(compare, run_every=waiting.POLL if live else None)(view, lines, jobs, ks, axis, live, lost)
     found = drawn(jobs, ks)
     if found and not live:
         if ZOOMS[zoom]:

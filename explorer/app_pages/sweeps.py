@@ -92,12 +92,20 @@ def sweeping(job: Job, what: str, title: str = "") -> str:
 
 def so_far(curves: Sequence[Sweep | Band], ks: Sequence[int], examples: str) -> str:
     """How many images and K the curves that still stream have at least; `examples` is what the images are called."""
-    images, there = min(curve.done for curve in curves), min(len(set(curve.ks) & set(ks)) for curve in curves)
-    words = f"So far over {images:,} {examples}, at {there} of {len(ks)} K; the bands narrow as more come in."
+    there = min(len(set(curve.ks) & set(ks)) for curve in curves)
+    words = f"So far over {counted(curves, examples)}, at {there} of {len(ks)} K; the bands narrow as more come in."
     previews = [curve.preview for curve in curves if isinstance(curve, Sweep) and curve.preview]
     if previews:
         words += f" Channels are ranked by the first {min(previews):,} {examples} so far, and anew by all at the end."
     return f":material/autorenew: {words}"
+
+
+def counted(curves: Sequence[Sweep | Band], examples: str) -> str:
+    """How many images the curves are over, and what it means where some are over more than others."""
+    fewest, most = min(curve.done for curve in curves), max(curve.done for curve in curves)
+    if fewest == most:
+        return f"{most:,} {examples}"
+    return f"{fewest:,} to {most:,} {examples} (curves over different {examples} differ at K = 0, too)"
 
 
 def remarks(sweep: Sweep) -> str:
