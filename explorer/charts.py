@@ -28,6 +28,7 @@ SHAPES = (
 )  # fmt: skip
 OVERVIEW_HEIGHT = 90
 AXIS_WIDTH = 62  # of the accuracies, so that both charts begin at the same place
+TICKS = 6  # of the accuracies, about, the last of them at the end of the axis
 LEGEND_WIDTH = 960  # pixels; a letter takes about 9, and what stands beside a name 40
 MANY = 64  # above this many channels, points and labels would run together
 READABLE = 20  # classes of a confusion matrix whose counts can be read in their cells
@@ -224,8 +225,8 @@ def _curves_of(names: tuple[str, ...], x: str, points: bool, brush: alt.Paramete
     scale = alt.Scale(domain={"param": brush.name}, nice=False, padding=12)
     axis = alt.Axis(format="d" if x == "k" else ".0%", tickMinStep=1 if x == "k" else 0.01, grid=False)
     at = alt.X(f"{x}:Q", title=AXES[x], axis=axis, scale=scale)
-    percents = alt.Axis(format="~%", tickCount=6, minExtent=AXIS_WIDTH, maxExtent=AXIS_WIDTH)
-    y = alt.Y("accuracy:Q", title="Accuracy", axis=percents, scale=alt.Scale(zero=False, nice=True))
+    percents = alt.Axis(format="~%", tickCount=TICKS, minExtent=AXIS_WIDTH, maxExtent=AXIS_WIDTH)
+    y = alt.Y("accuracy:Q", title="Accuracy", axis=percents, scale=alt.Scale(zero=False, nice=TICKS))
     colour, dash, shape = _looks(names)
     rows = alt.Chart(alt.NamedData("curves")).transform_filter(brush)
     return alt.layer(
