@@ -19,7 +19,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from explorer import checkpoints, data, experiment, own_images, own_networks, processes, scan, trainings
-from explorer.app_pages import cache, drawing, presets
+from explorer.app_pages import cache, drawing, presets, sweeps
 from explorer.experiment import Experiment, ranking_of, sweep_of
 from explorer.jobs import CANCELLED, DONE, FAILED, Board, Job
 from explorer.labs import LABS
@@ -762,6 +762,16 @@ def test_a_job_that_looks_at_no_images_to_rank_never_says_that_it_ranks(criterio
     assert job.status == DONE, job.error
     assert seen[0] == ranks and not seen[-1]
     assert seen == sorted(seen, reverse=True), "first it ranks, then it prunes"
+
+
+def test_curves_that_stream_say_how_far_they_are_and_what_takes_less():
+    curves = [SimpleNamespace(done=50, ks=(0, 4)), SimpleNamespace(done=1750, ks=(0, 2, 4))]
+    quick, slow = SimpleNamespace(left=None), SimpleNamespace(left=3600.0)
+    assert "So far over 50 images, at 2 of 3 K" in (said := sweeps.so_far(curves[:1], (0, 2, 4), "images", [quick]))
+    assert "larger step" not in said
+    said = sweeps.so_far(curves, (0, 2, 4), "images", [quick, slow])
+    assert "So far over 50 to 1,750 images (curves over different images differ at K = 0, too), at 2 of 3 K" in said
+    assert said.endswith("a larger step on Sweep takes less.")
 
 
 def test_the_axes_that_wait_for_the_first_curve_go_once_it_is_there():

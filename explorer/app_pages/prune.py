@@ -39,7 +39,7 @@ def explore(view: View, job: Job, others: dict[str, Job], live: bool) -> None:
         state = "is not there" if job.finished else "is still to come"
         top.caption(f":material/hourglass_empty: K = {asked} {state}; this is K = {k}, the nearest that was computed.")
     if not job.finished:
-        top.caption(sweeps.so_far([sweep], view.ks, view.examples))
+        top.caption(sweeps.so_far([sweep], view.ks, view.examples, [job]))
     headline(sweep, k)
     left, right = st.columns([3, 2], gap="large")
     with left:

@@ -175,7 +175,7 @@ def compare(
         drawing.draw(chart, key="curves", on_select=choose_clicked, selection_mode="pick")
         st.space(AXIS_ROOM)
     if live:
-        st.caption(sweeps.so_far(list(found.values()), ks, view.examples))
+        st.caption(sweeps.so_far(list(found.values()), ks, view.examples, jobs.values()))
     else:
         about(view, words_of(view, found), report.curve_table(found), titles(lines), axis)
         open_on_prune(lines, found, ks)

@@ -1,6 +1,6 @@
 """The work behind a view, its rankings and curves, and how far it is."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 
 import streamlit as st
@@ -15,6 +15,7 @@ from explorer.oracle import ORACLES
 from explorer.ranking import Ranking
 from explorer.sweep import Band, Sweep
 
+LONG = 600  # seconds that a sweep may take without a word on how to shorten it
 SCANNING = "Pruning one layer at a time"
 
 # Each of these writes into one container, whether there is anything to say or not: what comes after it keeps its place
@@ -90,13 +91,18 @@ def sweeping(job: Job, what: str, title: str = "") -> str:
     return f"{title}: {words[0].lower()}{words[1:]}" if title else words
 
 
-def so_far(curves: Sequence[Sweep | Band], ks: Sequence[int], examples: str) -> str:
-    """How many images and K the curves that still stream have at least; `examples` is what the images are called."""
+def so_far(curves: Sequence[Sweep | Band], ks: Sequence[int], examples: str, jobs: Iterable[Job]) -> str:
+    """How many images and K the curves of the jobs that still run have at least, and what to do where all take long.
+
+    `examples` is what the images are called.
+    """
     there = min(len(set(curve.ks) & set(ks)) for curve in curves)
     words = f"So far over {counted(curves, examples)}, at {there} of {len(ks)} K; the bands narrow as more come in."
     previews = [curve.preview for curve in curves if isinstance(curve, Sweep) and curve.preview]
     if previews:
         words += f" Channels are ranked by the first {min(previews):,} {examples} so far, and anew by all at the end."
+    if max((job.left or 0 for job in jobs), default=0) > LONG:
+        words += " Every K takes long here: a larger step on Sweep takes less."
     return f":material/autorenew: {words}"
 
 
