@@ -93,6 +93,10 @@ class UntraceableError(ValueError):
     """The network's forward pass cannot be written down as a torch.fx graph."""
 
 
+class NeverCalledError(UntraceableError):
+    """The graph has no call of the layer: it never runs, or runs in a way that is not written down."""
+
+
 def trace(model: nn.Module) -> fx.GraphModule:
     """The network as a graph of operations: a copy in eval mode, without in-place operations, in channels-last order.
 
@@ -256,7 +260,7 @@ def layer_calls(traced: fx.GraphModule, layer: str) -> list[fx.Node]:
     """The calls of the module `layer`, in the order they run (a Siamese encoder runs twice)."""
     calls = [node for node in traced.graph.nodes if node.op == "call_module" and node.target == layer]
     if not calls:
-        raise ValueError(f"layer {layer!r} is never called in the forward pass, so pruning it changes nothing")
+        raise NeverCalledError(f"layer {layer!r} is never called in the forward pass, so pruning it changes nothing")
     return calls
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from explorer.data import Inputs
-from explorer.evaluation import forward, to_device
+from explorer.evaluation import forward
 from explorer.graph import (
     BINARY_FUNCTIONS,
     CONCATENATIONS,
@@ -18,11 +18,12 @@ from explorer.graph import (
     ELEMENTWISE_MODULES,
     Cut,
     Env,
+    NeverCalledError,
     Program,
-    UntraceableError,
     ancestors,
     cut,
     exclusive,
+    in_type,
     lower,
     module_of,
     placeholders,
@@ -32,9 +33,25 @@ from explorer.models import conv_layer
 from explorer.pruning import Mode, mode_info
 
 IMAGES_OF_EXAMPLE = 2
+SOUND = 1e-3  # of the largest logit: more than rounding
 RUNNING_SUM_FLOATS = 2**21  # partial sums of a few K at once, 8 MiB, which stay in the processor's cache
 
 Step = tuple[int, Tensor]  # index into ks of the first K; logits (number of K, N, classes)
+
+
+def copied(inputs: Inputs, dtype: torch.dtype | None = None) -> Inputs:
+    """Copies of the inputs, for a network that may change them; floating-point ones in `dtype`, where it is given."""
+    if isinstance(inputs, tuple):
+        return tuple(in_type(part.clone(), dtype or part.dtype) for part in inputs)
+    return in_type(inputs.clone(), dtype or inputs.dtype)
+
+
+def agree(found: Iterable[Tensor], wanted: Iterable[Tensor]) -> bool:
+    """Whether logits differ by no more than rounding, each (N, classes) of `found` from its partner in `wanted`."""
+    return all(
+        torch.allclose(one, other, rtol=SOUND, atol=SOUND * float(other.abs().max()), equal_nan=True)
+        for one, other in zip(found, wanted, strict=True)
+    )
 
 
 def in_order(steps: Iterable[Step]) -> Tensor:
@@ -71,19 +88,48 @@ def make_plan(
 ) -> Plan:
     """The fastest plan known for pruning `layer` in `mode`; `example` is any batch, on `device`.
 
-    A network that torch.fx cannot trace gets masked copies, correct and slow. In another `dtype` than float32, logits
-    agree with it only as far as a measurement says.
+    A network that torch.fx cannot trace, or whose trace does not do on two images what pruned copies of it do, gets
+    masked copies, correct and slow. In another `dtype` than float32, logits agree with it only as far as a measurement
+    says. Raises ValueError for an unknown layer or mode, and where the mode does not fit the layer, which never runs.
     """
-    conv, chosen = conv_layer(model, layer), mode_info(mode)
+    chosen, two = mode_info(mode), two_images(example)
     torch.backends.cudnn.allow_tf32 = False  # which would round a GPU's float32 convolutions to 10 bits
-    try:
-        traced = trace(model).to(device)
-    except UntraceableError:
-        return MaskedCopies(model, layer, chosen, device, dtype)
-    sites = chosen.sites(traced, layer)
+    if _is_sound(model, layer, chosen, two, device):
+        return _cut_network(model, layer, chosen, two, device, dtype)
+    return MaskedCopies(model, layer, chosen, device, dtype)
+
+
+def _cut_network(
+    model: nn.Module, layer: str, mode: Mode, two: Inputs, device: torch.device | str, dtype: torch.dtype
+) -> "CutNetwork":
+    traced = trace(model).to(device)
+    sites = mode.sites(traced, layer)
     if dtype != torch.float32:
         lower(traced, dtype)
-    return CutNetwork(cut(traced, sites, two_images(example)), chosen.emits(conv))
+    return CutNetwork(cut(traced, sites, two), mode.emits(conv_layer(model, layer)))
+
+
+def _is_sound(model: nn.Module, layer: str, mode: Mode, two: Inputs, device: torch.device | str) -> bool:
+    """Whether the network, traced and cut, gives on two images the logits of masked copies, at no, half and all K.
+
+    A trace writes down one run with no tensors in it, so it may miss what depends on them; no list of what can go wrong
+    would be whole.
+    """
+    channels = conv_layer(model, layer).out_channels
+    order, ks = np.arange(channels), [0, (channels + 1) // 2, channels]
+    try:
+        wanted = in_order(MaskedCopies(model, layer, mode, device, torch.float32).logits(two, order, ks))
+    except (RuntimeError, TypeError, AttributeError, IndexError):  # which a whole batch will say again, or has not
+        return False
+    try:
+        found = in_order(_cut_network(model, layer, mode, two, device, torch.float32).logits(two, order, ks))
+    except NeverCalledError:
+        if torch.equal(wanted[0], wanted[-1]):
+            raise
+        return False
+    except Exception:  # whatever a forward pass raises that is not run as it was written
+        return False
+    return agree(found, wanted)
 
 
 def two_images(inputs: Inputs) -> Inputs:
@@ -124,7 +170,7 @@ class MaskedCopies:
         with exclusive:
             self.copy.load_state_dict(self.original)
             self.mode.zero(self.copy, self.layer, channels)
-            return forward(self.copy, to_device(inputs, None, self.dtype)).float()
+            return check_logits(forward(self.copy, copied(inputs, self.dtype))).float()
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,7 +207,7 @@ class CutNetwork:
         self.rest = Program(plan.traced, rest, frozenset({plan.output}))
         self.features = {node: self._features(node) for node in self.linears}
         self.weights = {node: self._weights(node) for node in self.linears}  # (P, f, out)
-        self.constant: Env | None = None  # what `_all_pruned` gives for one image, where it is the same for each
+        self.constants: dict[tuple[torch.Size, ...], Env] = {}  # see `_constant_of`
         self.stacks = bool(self.linears) and all(self._keeps_rows_apart(node) for node in rest)
 
     def prepare(self, inputs: Inputs) -> Prepared:
@@ -182,10 +228,14 @@ class CutNetwork:
         """What the suffix reads, with every channel kept and with every channel pruned."""
         with exclusive:
             kept = self.cut.head.run(placeholders(self.cut.traced, inputs))
-            if self.constant is None:
-                self.constant = self._all_pruned(kept, images=1) if self.cut.zone_is_closed else None
-            pruned = self.constant or self._all_pruned(kept)
-            return kept, pruned
+            return kept, self._constant_of(kept) if self.cut.zone_is_closed else self._all_pruned(kept)
+
+    def _constant_of(self, kept: Env) -> Env:
+        """What `_all_pruned` gives for one image, where it is the same for each image of this size."""
+        size = tuple(kept[source].shape[1:] for source in self.cut.sources if source in kept)
+        if size not in self.constants:
+            self.constants = {size: self._all_pruned(kept, images=1)}
+        return self.constants[size]
 
     def _all_pruned(self, kept: Env, images: int | None = None) -> Env:
         """The zone's values with every channel pruned, for the first `images` (None: all) of the batch."""

@@ -51,8 +51,9 @@ def _zero_with_shortcut(model: nn.Module, layer: str, channels: Tensor) -> None:
 
 
 def _inputs(traced: fx.GraphModule, layer: str) -> list[fx.Node]:
+    calls = layer_calls(traced, layer)
     _check_square(conv_layer(traced, layer), layer)
-    return input_reads(traced, layer_calls(traced, layer))
+    return input_reads(traced, calls)
 
 
 def _with_shortcut(traced: fx.GraphModule, layer: str) -> list[fx.Node]:

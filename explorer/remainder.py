@@ -29,7 +29,7 @@ from explorer.graph import (
     trace,
 )
 from explorer.models import conv_layer
-from explorer.plan import check_logits, two_images
+from explorer.plan import agree, check_logits, copied, two_images
 from explorer.pruning import MODES, check_mode, mode_info, prune
 
 KEPT_BYTES = 2**26  # of the unpruned network's values at once: large batches come in parts
@@ -54,8 +54,8 @@ def plan_layers(
 ) -> LayersPlan:
     """The fastest plan known for pruning each of `layers` whole in `mode`; `example` is any batch, on `device`.
 
-    A network that torch.fx cannot trace gets pruned copies. ValueError for an unknown layer or mode, and where the mode
-    fits none of the layers.
+    A network that torch.fx cannot trace as it is gets pruned copies. ValueError for an unknown layer or mode, and where
+    the mode fits none of the layers.
     """
     try:
         traced = trace(model).to(device)
@@ -65,7 +65,22 @@ def plan_layers(
     chosen = mode_info(mode)
     sites, left_out = _fitting(layers, lambda layer: chosen.sites(traced, layer))
     emits = {layer: chosen.emits(conv_layer(model, layer)) for layer in sites}
-    return SharedPass(traced, sites, emits, example, left_out)
+    plan = SharedPass(traced, sites, emits, example, left_out)
+    copies = PrunedCopies(model, plan.layers, mode, left_out, device)
+    return plan if _is_sound(plan, copies, two_images(example)) else copies
+
+
+def _is_sound(plan: "SharedPass", copies: "PrunedCopies", two: Inputs) -> bool:
+    """Whether the trace gives on two images the logits of copies, for the first, middle and last layer; see plan.py."""
+    size = len(plan.layers)
+    places = sorted({0, size // 2, size - 1})
+    some = PrunedCopies(copies.model, tuple(plan.layers[i] for i in places), copies.mode, {}, copies.device)
+    try:
+        wanted = list(some.logits(two))
+        unpruned, *found = plan.logits(two)
+    except Exception:  # whatever a forward pass raises; of copies, it will be raised again
+        return False
+    return agree([unpruned, *(found[i] for i in places)], wanted)
 
 
 def fitting_modes(model: nn.Module, layers: Iterable[str]) -> list[str]:
@@ -120,7 +135,7 @@ class PrunedCopies:
 
     def _run(self, layer: str, channels: int, inputs: Inputs) -> Tensor:
         pruned = prune(self.model, layer, range(channels), self.mode)
-        return check_logits(forward(pruned.eval().to(self.device), inputs))
+        return check_logits(forward(pruned.eval().to(self.device), copied(inputs)))
 
 
 class SharedPass:
@@ -233,7 +248,9 @@ def _settle(traced: fx.GraphModule, sites: Env, targets: set[fx.Node]) -> Env | 
 def _is_row_an_image(one: object, two: object) -> bool:
     if not isinstance(one, Tensor) or not isinstance(two, Tensor) or not one.is_floating_point():
         return False
-    return two.shape == (2, *one.shape[1:]) and one.shape[:1] == (1,) and torch.allclose(two[0], two[1], equal_nan=True)
+    if two.shape != (2, *one.shape[1:]) or one.shape[:1] != (1,):
+        return False
+    return agree(two, [one[0], one[0]])
 
 
 def _for_images(constants: Env, images: int) -> Env:

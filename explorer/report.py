@@ -270,4 +270,4 @@ def write_csv(table: pd.DataFrame, path: str | Path) -> None:
 
 
 def _part(target: Path) -> Path:
-    return target.with_name(target.name + ".part")
+    return target.with_name(f"{target.name}.{os.getpid()}.part")  # which is nobody else's

@@ -514,7 +514,9 @@ def _merged(whole: Sweeps, parts: Sweeps) -> Sweeps:
 
 
 def _merge(one: Sweep, other: Sweep) -> Sweep:
-    """Two sweeps of the same images at different K, as one."""
+    """Two sweeps of the same images at different K, as one; ValueError where their images are not in one order."""
+    if not np.array_equal(one.labels, other.labels):
+        raise ValueError("the images came in another order the second time; hand over batches that are not shuffled")
     ks = one.ks + other.ks
     rows = np.argsort(ks)
     gone = None if one.gone is None or other.gone is None else tuple((one.gone + other.gone)[row] for row in rows)

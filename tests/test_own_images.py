@@ -1,9 +1,11 @@
 import json
 import shutil
 
+import numpy as np
 import pytest
 import torch
 from own import SIDE, keep, network, paint, write_png
+from PIL import Image
 from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
@@ -118,6 +120,8 @@ def spoil(places, what):
         (folder / "cat" / "1.png").write_bytes((folder / "cat" / "1.png").read_bytes()[:200])
     elif what == "text":
         (folder / "cat" / "1.png").write_text("no image")
+    elif what == "deep":
+        Image.fromarray(np.full((9, 9), 40_000, np.uint16)).save(folder / "cat" / "1.png")
     elif what == "long":
         write_png(torch.zeros(3, 1, 2000, dtype=torch.uint8), folder / "dog" / "9.png")
     return folder
@@ -134,6 +138,7 @@ def spoil(places, what):
         ("differing", r"differ between its splits \(only in train: cow; only in test: dog\)"),
         ("broken", r"the image .*1.png cannot be read \(.*truncated.*\); replace it or delete it"),
         ("text", r"the image .*1.png cannot be read \(cannot identify.*\); replace it or delete it"),
+        ("deep", "the image .*1.png cannot be read .its mode is I;16, more than 8 bits a channel: save it with 8"),
         ("long", "the image .*9.png is 2000 × 1, too long to cut a square from"),
     ],
 )

@@ -1,5 +1,7 @@
 """Every plan gives the logits of `prune`, the slow truth, for every K."""
 
+import operator
+
 import numpy as np
 import pytest
 import torch
@@ -261,6 +263,125 @@ def test_what_forward_hooks_do_is_done(name):
 def twice(values, output):
     """What a hook makes of a module's inputs, or of its output where there is one."""
     return 2 * output + 1 if output is not None else tuple(2 * value + 1 for value in values)
+
+
+class Odd(nn.Module):
+    """A network whose trace is not what it does, or that is none."""
+
+    def __init__(self, body):
+        super().__init__()
+        self.conv, self.fc, self.same, self.relu = nn.Conv2d(3, 6, 3, padding=1), nn.Linear(6, 4), nn.Identity(), Own()
+        self.padded, self.back, self.body = Padded(3, 6, 3), nn.Linear(6, 3), body
+
+    def forward(self, *inputs, scale=None, **unused):
+        return self.body(self, *inputs, scale)
+
+
+class Own(nn.Module):
+    """An activation in place, of one's own."""
+
+    inplace = True
+
+    def forward(self, x):
+        return F.relu(x, inplace=self.inplace)
+
+
+class Padded(nn.Conv2d):
+    """A convolution of one's own, which torch.fx takes apart."""
+
+    def forward(self, x):
+        return super().forward(F.pad(x, (1, 1, 1, 1)))
+
+
+class Named(nn.Module):
+    """Has arguments that nobody gives."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.fc = nn.Conv2d(3, 6, 3), nn.Linear(6, 4)
+
+    def forward(self, x, scale=None, **unused):
+        y = self.conv(x) if scale is None else scale * self.conv(x)
+        return self.fc((y.relu() if isinstance(x, torch.Tensor) else y).mean((2, 3)))
+
+
+def after(first, then):
+    """The sum of what `first` gives and what `then` does, which overwrites it."""
+    return first + then(first)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        lambda net, y: after(net.same(y), lambda _: net.relu(y)),
+        lambda net, y: (v := y.flatten(1), net.relu(y), v.view_as(y))[2],
+        lambda net, y: (v := y, operator.ipow(y, 2), v)[2],
+        lambda net, y: y * sum(each.abs().sum() for each in net.conv.parameters()),
+        lambda net, y: net.conv(net.back(y.relu().mean((2, 3)))[:, :, None, None]),
+        lambda net, y: y.as_strided((len(y), 6, 8, 8), (384, 64, 8, 1)),
+    ],
+)
+@pytest.mark.parametrize("mode", ANYWHERE)
+def test_what_a_trace_misses_is_found_out(body, mode):
+    class Traced(Odd):
+        def forward(self, x):
+            return self.fc(body(self, self.conv(x)).mean((2, 3)))
+
+    torch.manual_seed(0)
+    assert isinstance(assert_equals_prune(Traced(None), "conv", torch.randn(3, 3, 8, 8), mode), MaskedCopies)
+
+
+@pytest.mark.parametrize(
+    ("model", "layer"),
+    [
+        (lambda: Odd(lambda net, x, scale: net.fc(net.padded(x).mean((2, 3)))), "padded"),
+        (lambda: Odd(lambda net, x, scale: net.fc(F.conv2d(x, net.conv.weight, net.conv.bias).mean((2, 3)))), "conv"),
+        (Named, "conv"),
+    ],
+)
+def test_layers_that_run_without_being_called_and_arguments_that_nobody_gives(model, layer):
+    torch.manual_seed(0)
+    assert isinstance(assert_equals_prune(model(), layer, torch.randn(3, 3, 8, 8)), MaskedCopies)
+
+
+def test_a_layer_that_never_runs_is_refused():
+    model = Straight().eval()
+    model.spare = nn.Conv2d(6, 6, 1)
+    for mode in ("filter", "weights", "inputs"):
+        with pytest.raises(ValueError, match="'spare' is never called"):
+            make_plan(model, "spare", mode, torch.randn(2, 3, 8, 8))
+
+
+def test_a_network_that_changes_its_input_sees_it_anew_at_each_k():
+    def body(net, x, scale):
+        return net.fc(net.conv(x.sub_(0.5) if x.sum() < 1e9 else x).mean((2, 3)))
+
+    torch.manual_seed(0)
+    model, x = Odd(body).eval(), torch.randn(3, 3, 8, 8)
+    before = x.clone()
+    got = in_order(make_plan(model, "conv", "filter", x).logits(x, np.arange(6), [0, 1, 2]))
+    assert torch.equal(x, before)
+    for k, found in enumerate(got):
+        torch.testing.assert_close(found, forward(prune(model, "conv", range(k)), before.clone()))
+
+
+def test_batches_of_images_of_different_sizes():
+    class Sized(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.bn = nn.Conv2d(3, 6, 3), nn.BatchNorm2d(6)
+            self.depth, self.fc = nn.Conv2d(6, 6, 3, padding=1, groups=6), nn.Linear(6, 4)
+
+        def forward(self, x):
+            return self.fc(self.depth(self.bn(self.conv(x)).relu()).mean((2, 3)))
+
+    torch.manual_seed(0)
+    model = warm_up(Sized())
+    plan = make_plan(model, "conv", "filter", torch.randn(2, 3, 8, 8))
+    for side in (8, 12, 8):
+        x = torch.randn(3, 3, side, side)
+        want = torch.stack([forward(prune(model, "conv", range(k)), x) for k in (0, 3, 6)])
+        torch.testing.assert_close(in_order(plan.logits(x, np.arange(6), [0, 3, 6])), want, rtol=1e-4, atol=1e-5)
 
 
 class Sharing(nn.Module):

@@ -164,6 +164,27 @@ class Untraceable(nn.Module):
         return self.fc(self.wide(y).mean((2, 3)))
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        lambda net, y: (v := y.flatten(1), net.relu(y), v.view_as(y))[2].mean((2, 3)),  # a view from before
+        lambda net, y: (y.relu().mean((2, 3)) + 1) / len(y),  # which two images do not tell apart
+        lambda net, y: (y.relu().mean((2, 3)) + 1).softmax(0),
+    ],
+)
+def test_what_a_trace_misses_and_what_mixes_images(body):
+    class Odd(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.relu, self.fc = nn.Conv2d(3, 4, 3), nn.ReLU(inplace=True), nn.Linear(4, 3)
+
+        def forward(self, x):
+            return self.fc(body(self, self.conv(x)))
+
+    torch.manual_seed(0)
+    assert_equals_prune(Odd(), images((3, 6, 6), 5), every=1)
+
+
 @pytest.mark.parametrize("mode", ["filter", "inputs"])
 def test_untraceable_networks_run_pruned_copies(mode):
     torch.manual_seed(0)

@@ -129,6 +129,17 @@ def test_dear_k_come_coarse_first_and_end_the_same(model, batches, monkeypatch, 
         assert parts[-1].agreement.shares.tolist() == whole.agreement.shares.tolist()
 
 
+def test_batches_that_are_shuffled_anew_are_refused_where_they_are_gone_over_again(model, batches, monkeypatch):
+    class Shuffled(list):
+        def __iter__(self):
+            self.reverse()
+            return super().__iter__()
+
+    monkeypatch.setattr("explorer.sweep.COARSE", 3)
+    with pytest.raises(ValueError, match="hand over batches that are not shuffled"):
+        list(sweep_stream(model, "conv1", Shuffled(batches), range(16), coarse_first=True, ks=range(17)))
+
+
 def test_k_that_cost_next_to_nothing_come_all_at_once(model, batches):
     parts = list(sweep_stream(model, "conv2", batches, ORDER, coarse_first=True))
     assert [len(part.ks) for part in parts] == [33] * 3 and parts[-1].progress is None
@@ -238,12 +249,13 @@ def test_a_k_that_was_not_computed_names_the_nearest():
 def test_several_orders_share_one_look_and_equal_single_sweeps(model, batches, layer, monkeypatch):
     looks = []
     prepare = CutNetwork.prepare
-    monkeypatch.setattr(CutNetwork, "prepare", lambda plan, inputs: looks.append(1) or prepare(plan, inputs))
+    monkeypatch.setattr(CutNetwork, "prepare", lambda plan, inputs: looks.append(len(inputs)) or prepare(plan, inputs))
     size = {"conv1": 16, "conv2": 32}[layer]
     orders = [np.random.default_rng(seed).permutation(size) for seed in range(3)]
     courses = [Course(order, run=Run(seed=seed)) for seed, order in enumerate(orders)]
     parts = list(sweep_orders_stream(model, layer, batches, courses, ks=[0, 3, 9]))
-    assert len(looks) == 3 and [part[0].done for part in parts] == [10, 20, 25]
+    assert looks == [2, 10, 10, 5], "two images to check the plan, then each batch once"
+    assert [part[0].done for part in parts] == [10, 20, 25]
     for seed, (order, got) in enumerate(zip(orders, parts[-1], strict=True)):
         alone = sweep(model, layer, batches, order, ks=[0, 3, 9])
         assert np.array_equal(got.predictions, alone.predictions) and got.run.seed == seed
