@@ -46,11 +46,12 @@ def copied(inputs: Inputs, dtype: torch.dtype | None = None) -> Inputs:
     return in_type(inputs.clone(), dtype or inputs.dtype)
 
 
-def agree(found: Iterable[Tensor], wanted: Iterable[Tensor]) -> bool:
+def agree(found: Sequence[Tensor] | Tensor, wanted: Sequence[Tensor] | Tensor) -> bool:
     """Whether logits differ by no more than rounding, each (N, classes) of `found` from its partner in `wanted`."""
+    largest = (float(each.nan_to_num(0, 0, 0).abs().max()) for each in wanted)
     return all(
-        torch.allclose(one, other, rtol=SOUND, atol=SOUND * float(other.abs().max()), equal_nan=True)
-        for one, other in zip(found, wanted, strict=True)
+        torch.allclose(one, other, rtol=SOUND, atol=SOUND * size, equal_nan=True)
+        for one, other, size in zip(found, wanted, largest, strict=True)
     )
 
 
