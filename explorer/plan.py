@@ -91,13 +91,14 @@ def make_plan(
 
     A network that torch.fx cannot trace, or whose trace does not do on two images what pruned copies of it do, gets
     masked copies, correct and slow. In another `dtype` than float32, logits agree with it only as far as a measurement
-    says. Raises ValueError for an unknown layer or mode, and where the mode does not fit the layer, which never runs.
+    says. ValueError for an unknown layer or mode, a mode that does not fit the layer, and a layer that never runs.
     """
     chosen, two = mode_info(mode), two_images(example)
     torch.backends.cudnn.allow_tf32 = False  # which would round a GPU's float32 convolutions to 10 bits
-    if _is_sound(model, layer, chosen, two, device):
-        return _cut_network(model, layer, chosen, two, device, dtype)
-    return MaskedCopies(model, layer, chosen, device, dtype)
+    sound = _sound_cut(model, layer, chosen, two, device)
+    if sound is None:
+        return MaskedCopies(model, layer, chosen, device, dtype)
+    return sound if dtype == torch.float32 else _cut_network(model, layer, chosen, two, device, dtype)
 
 
 def _cut_network(
@@ -110,8 +111,10 @@ def _cut_network(
     return CutNetwork(cut(traced, sites, two), mode.emits(conv_layer(model, layer)))
 
 
-def _is_sound(model: nn.Module, layer: str, mode: Mode, two: Inputs, device: torch.device | str) -> bool:
-    """Whether the network, traced and cut, gives on two images the logits of masked copies, at no, half and all K.
+def _sound_cut(
+    model: nn.Module, layer: str, mode: Mode, two: Inputs, device: torch.device | str
+) -> "CutNetwork | None":
+    """The network traced and cut, if it gives on two images the logits of masked copies, at K = 0, P/2 and P.
 
     A trace writes down one run with no tensors in it, so it may miss what depends on them; no list of what can go wrong
     would be whole.
@@ -121,16 +124,17 @@ def _is_sound(model: nn.Module, layer: str, mode: Mode, two: Inputs, device: tor
     try:
         wanted = in_order(MaskedCopies(model, layer, mode, device, torch.float32).logits(two, order, ks))
     except (RuntimeError, TypeError, AttributeError, IndexError):  # which a whole batch will say again, or has not
-        return False
+        return None
     try:
-        found = in_order(_cut_network(model, layer, mode, two, device, torch.float32).logits(two, order, ks))
+        plan = _cut_network(model, layer, mode, two, device, torch.float32)
+        found = in_order(plan.logits(two, order, ks))
     except NeverCalledError:
         if torch.equal(wanted[0], wanted[-1]):
             raise
-        return False
+        return None
     except Exception:  # whatever a forward pass raises that is not run as it was written
-        return False
-    return agree(found, wanted)
+        return None
+    return plan if agree(found, wanted) else None
 
 
 def two_images(inputs: Inputs) -> Inputs:
