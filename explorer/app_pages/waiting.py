@@ -11,7 +11,7 @@ from explorer.jobs import CANCELLED, DONE, FAILED, QUEUED, Job
 
 POLL = 0.3  # seconds between looks at a running job
 PATIENCE = 0.4  # seconds that quick work may take before a page talks about it
-MORE = 0.6  # seconds after that in which it may have a first part
+MORE = 0.9  # seconds after that in which it may have a first part
 PAUSE = 0.05  # seconds between looks meanwhile
 LONG = 3  # seconds after which a job offers to be cancelled
 TROUBLE = "what a button could not do"
