@@ -165,3 +165,12 @@ def test_statistics_table_has_a_row_a_channel():
     numbers = np.array([1.0, 2.0])
     table = report.statistics_table(ChannelStatistics(np.zeros((2, 1, 1)), *[numbers] * 7, done=1, total=1))
     assert table["channel"].tolist() == [0, 1] and table["mean"].tolist() == [1, 2]
+
+
+def test_writing_a_csv_leaves_other_files_alone(tmp_path):
+    mine = tmp_path / "out.csv.part"
+    mine.write_text("mine")
+    report.check_writable(tmp_path / "out.csv")
+    report.write_csv(pd.DataFrame({"k": [0]}), tmp_path / "out.csv")
+    assert mine.read_text() == "mine" and (tmp_path / "out.csv").read_text() == "k\n0\n"
+    assert len(list(tmp_path.iterdir())) == 2
