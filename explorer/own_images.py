@@ -189,7 +189,7 @@ def _read_image(path: Path, size: int) -> Tensor:
     functional = import_torchvision("transforms.functional")
     try:
         with Image.open(path) as file:
-            _check_depth(path, file.mode)
+            _check_depth(file.mode)
         image = import_torchvision("datasets.folder").default_loader(path)  # RGB
     except (OSError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError) as error:
         reason = " ".join(str(error).split())
@@ -200,7 +200,7 @@ def _read_image(path: Path, size: int) -> Tensor:
     return functional.pil_to_tensor(functional.center_crop(functional.resize(image, size, antialias=True), size))
 
 
-def _check_depth(path: Path, mode: str) -> None:
+def _check_depth(mode: str) -> None:
     """ValueError for an image of more than 8 bits a channel, which Pillow would cut off at 255 instead of scaling."""
     if mode[0] in "IF":
         raise ValueError(f"its mode is {mode}, more than 8 bits a channel: save it with 8")
