@@ -4,38 +4,38 @@ import streamlit as st
 
 PAGES = [
     st.Page(
-        "explorer/app_pages/prune.py",
+        "explorer/app/pages/prune.py",
         title="Prune",
         icon=":material/content_cut:",
         default=True,
         help="Prune K channels and read the exact accuracy on the whole test set at once.",
     ),
     st.Page(
-        "explorer/app_pages/activations.py",
+        "explorer/app/pages/activations.py",
         title="Activations",
         icon=":material/grid_view:",
         help="The channels' mean activations and averaged feature maps, and what each makes of real images.",
     ),
     st.Page(
-        "explorer/app_pages/sweep.py",
+        "explorer/app/pages/sweep.py",
         title="Sweep",
         icon=":material/show_chart:",
         help="Accuracy at every K for one or several rankings, as a chart, a table and a CSV file.",
     ),
     st.Page(
-        "explorer/app_pages/scan.py",
+        "explorer/app/pages/scan.py",
         title="Scan",
         icon=":material/layers:",
         help="Prune all channels of one layer at a time, and see which layers the network can do without.",
     ),
     st.Page(
-        "explorer/app_pages/model.py",
+        "explorer/app/pages/model.py",
         title="Model",
         icon=":material/deployed_code:",
         help="What the network is, what it was trained on and how good it is; the data sets on this machine.",
     ),
     st.Page(
-        "explorer/app_pages/train.py",
+        "explorer/app/pages/train.py",
         title="Train",
         icon=":material/model_training:",
         help="Train a network with a recipe of your own, watch it learn, and prune it.",

@@ -4,15 +4,18 @@ import explorer  # isort: skip # noqa: F401 - first, as it sets how torch's thre
 
 from dataclasses import replace
 
-import own
 import pytest
 import tiny as tiny_data
 import torch
+import user_files
 from torch import nn
 
-from explorer import checkpoints, data, own_images, training
-from explorer.data import DATASETS
-from explorer.models import MODELS
+from explorer.images import datasets, reading
+from explorer.images.registry import DATASETS
+from explorer.networks import checkpoints
+from explorer.networks.registry import MODELS
+from explorer.own import images as own_images
+from explorer.training import held_out, loop
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -34,16 +37,17 @@ def results(tmp_path_factory, monkeypatch):
 @pytest.fixture
 def real_cifar10():
     """The official CIFAR-10 test split, where this machine has it."""
-    if data.availability("cifar10") != "full":
+    if datasets.availability("cifar10") != "full":
         pytest.skip("CIFAR-10 is not under the data root")
-    return data.load_split("cifar10", "test")
+    return reading.load_split("cifar10", "test")
 
 
 @pytest.fixture
 def tiny(monkeypatch):
     """The data set "tiny" in the registry, and its images where a training looks for them."""
     monkeypatch.setitem(DATASETS, "tiny", tiny_data.INFO)
-    monkeypatch.setattr(training, "load_split", tiny_data.load_split)
+    for module in (loop, held_out):
+        monkeypatch.setattr(module, "load_split", tiny_data.load_split)
     return tiny_data.INFO
 
 
@@ -87,6 +91,6 @@ def places(tmp_path, monkeypatch):
 @pytest.fixture
 def pets(places):
     """The data set "pets": 6 training images and 4 test images of 2 classes."""
-    own.paint(places / "own" / "pets" / "train", each=3)
-    own.paint(places / "own" / "pets" / "test", each=2)
-    return own_images.import_images(places / "own" / "pets", "pets", own.SIDE, "Our pets")
+    user_files.paint(places / "own" / "pets" / "train", each=3)
+    user_files.paint(places / "own" / "pets" / "test", each=2)
+    return own_images.import_images(places / "own" / "pets", "pets", user_files.SIDE, "Our pets")

@@ -6,8 +6,11 @@ from dataclasses import replace
 
 import torch
 
-from explorer import cli, data, training
-from explorer.data import DATASETS, Split
+from explorer.cli import main
+from explorer.images import datasets
+from explorer.images.registry import DATASETS
+from explorer.images.split import Split
+from explorer.training import held_out, loop
 
 INFO = replace(DATASETS["mnist"], name="tiny", title="Tiny", shape=(1, 8, 8), classes=("top", "bottom"))
 
@@ -26,11 +29,11 @@ def load_split(name, split, root=None):
 def register():
     """Put it among the data sets of this process."""
     DATASETS["tiny"] = INFO
-    data.availability = lambda name, root=None: "full"
-    training.load_split = load_split
+    datasets.availability = lambda name, root=None: "full"
+    loop.load_split = held_out.load_split = load_split
 
 
 if __name__ == "__main__":
     print("started by", os.getppid(), flush=True)
     register()
-    sys.exit(cli.main())
+    sys.exit(main.main())

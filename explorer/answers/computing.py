@@ -1,0 +1,183 @@
+"""Answers computed from images, and kept nowhere: rankings, curves and bands."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from explorer.answers.choices import check, criterion_named
+from explorer.answers.experiment import Experiment
+from explorer.answers.images import batches_of
+from explorer.engine.curves import Band, Run, Sweep
+from explorer.engine.ks import check_ks, coarse_to_fine
+from explorer.engine.oracle import Cost, Oracle, Search, cost_of, greedy_stream
+from explorer.engine.schedule import rerank
+from explorer.engine.sweep import EAGER, Course, sweep_orders_stream
+from explorer.networks.checkpoints import Checkpoint
+from explorer.networks.evaluation import Device
+from explorer.networks.layers import conv_layer
+from explorer.pruning.activations import collect_stream
+from explorer.pruning.ranking import Ranking, rank_by
+from explorer.pruning.statistics import ChannelStatistics
+
+ORDERS = (20, 200)  # how many random orders a band may have
+BAND_BYTES = 2**28  # of its predictions
+
+Found = ChannelStatistics | Search  # what a ranking looks at images for
+
+
+def look_stream(experiment: Experiment, checkpoint: Checkpoint, device: Device = None) -> Iterator[Found]:
+    """What the ranking looks at images for: statistics, or the oracle's search. Nothing where it needs no images."""
+    criterion, layer = criterion_named(experiment.criterion), experiment.layer
+    if not criterion.needs_data:
+        return
+    batches = batches_of(checkpoint, experiment.ranked_on, experiment.limit)
+    if isinstance(criterion, Oracle):
+        yield from greedy_stream(checkpoint.model, layer, batches, criterion.name, experiment.mode, device=device)
+    else:
+        yield from collect_stream(checkpoint.model, layer, batches, criterion.point, device)
+
+
+def oracle_cost(experiment: Experiment, checkpoint: Checkpoint) -> Cost:
+    """What an oracle's search takes: how many pruned networks, on how many of the images it ranks on."""
+    batches = batches_of(checkpoint, experiment.ranked_on, experiment.limit)
+    example, _ = next(iter(batches))
+    return cost_of(checkpoint.model, experiment.layer, example, batches.n, experiment.mode)
+
+
+def _look(experiment: Experiment, checkpoint: Checkpoint, device: Device) -> Found | None:
+    found = None
+    for found in look_stream(experiment, checkpoint, device):  # noqa: B007
+        pass
+    return found
+
+
+def ranking_of(
+    experiment: Experiment, checkpoint: Checkpoint, found: Found | None = None, device: Device = None
+) -> Ranking:
+    """The unpruned network's ranking; what it looks at images for is looked for unless given as `found`."""
+    found = found or _look(experiment, checkpoint, device)
+    if isinstance(found, Search):
+        return found.ranking
+    return rank_by(checkpoint.model, experiment.layer, experiment.criterion, found, experiment.seed)
+
+
+Steps = tuple[Ranking, tuple[int, ...] | None]  # the order; how many are gone at each K, None where it is K itself
+
+
+def steps_of(
+    experiment: Experiment, checkpoint: Checkpoint, found: Found | None = None, device: Device = None
+) -> Steps:
+    """The channels in the order in which they go, and how many are gone at each K."""
+    if experiment.schedule == "once":
+        return ranking_of(experiment, checkpoint, found, device), None
+    layer, found = experiment.layer, found or _look(experiment, checkpoint, device)
+    assert not isinstance(found, Search), "check() refuses it"
+    ks = check_ks(experiment.ks, conv_layer(checkpoint.model, layer).out_channels)
+    return rerank(checkpoint.model, layer, experiment.criterion, found, ks, experiment.mode, experiment.seed)
+
+
+def run_of(experiment: Experiment, checkpoint: Checkpoint) -> Run:
+    """What identifies the experiment's numbers, for tables and pages."""
+    needs_data = criterion_named(experiment.criterion).needs_data
+    return Run(
+        checkpoint=checkpoint.name,
+        checkpoint_sha256=checkpoint.sha256,
+        dataset=checkpoint.card.dataset,
+        split=experiment.split,
+        layer=experiment.layer,
+        criterion=experiment.criterion,
+        ranked_on=experiment.ranked_on if needs_data else "",
+        mode=experiment.mode,
+        seed=experiment.seed,
+        schedule=experiment.schedule,
+        dtype=experiment.dtype,
+    )
+
+
+def sweep_of(
+    experiment: Experiment,
+    checkpoint: Checkpoint,
+    found: Found | None = None,
+    device: Device = None,
+    steps: Steps | None = None,
+    coarse_first: bool = False,
+) -> Iterator[Sweep]:
+    """Rank, then sweep: yields the whole curve after each batch, with everything that identifies it.
+
+    `steps` are what `steps_of` gives, where that is known already; `coarse_first` as for `sweep_stream`.
+    """
+    check(experiment, checkpoint)
+    course = _course(experiment, checkpoint, steps or steps_of(experiment, checkpoint, found, device))
+    for (result,) in _sweeps(experiment, checkpoint, [course], device, coarse_first):
+        yield result
+
+
+def preview_of(experiment: Experiment, checkpoint: Checkpoint, found: ChannelStatistics) -> Sweep:
+    """A first curve while the ranking still looks at images: by those so far, at a few K over a few images.
+
+    Its `preview` says how many images the ranking has looked at, and so does its run.
+    """
+    ranking = ranking_of(experiment, checkpoint, found)
+    ks = coarse_to_fine(check_ks(experiment.ks, len(ranking.order)))[0]
+    images = batches_of(checkpoint, experiment.split, experiment.limit).n
+    few = replace(experiment, ks=ks, limit=min(EAGER, images))
+    *_, result = sweep_of(few, checkpoint, steps=(ranking, None))
+    run = replace(result.run, ranked_on=f"first {found.done} of {experiment.ranked_on}")
+    return replace(result, run=run, total=images, preview=found.done)
+
+
+def band_of(
+    experiment: Experiment,
+    checkpoint: Checkpoint,
+    orders: int,
+    device: Device = None,
+    coarse_first: bool = False,
+) -> Iterator[Band]:
+    """Sweep along so many random orders, of the seeds from the experiment's on, with one look at each batch."""
+    seeds = seeds_of(experiment, checkpoint, orders)
+    courses = [_course(each, checkpoint, steps_of(each, checkpoint)) for each in seeds]
+    for sweeps in _sweeps(experiment, checkpoint, courses, device, coarse_first):
+        yield Band(sweeps)
+
+
+def seeds_of(experiment: Experiment, checkpoint: Checkpoint, orders: int) -> list[Experiment]:
+    """The experiments of a band, one a seed from the experiment's on; ValueError unless it can be had."""
+    check(experiment, checkpoint)
+    fewest, most = ORDERS
+    if not fewest <= orders <= most:
+        raise ValueError(f"{orders} orders are outside {fewest}…{most}")
+    if experiment.criterion != "random":
+        raise ValueError(f"several orders need the criterion random, not {experiment.criterion!r}")
+    ks = check_ks(experiment.ks, conv_layer(checkpoint.model, experiment.layer).out_channels)
+    images = batches_of(checkpoint, experiment.split, experiment.limit).n
+    if orders * len(ks) * images > BAND_BYTES:
+        raise ValueError(
+            f"{orders} orders of {len(ks)} K on {images:,} images are too much to keep; "
+            f"choose at most {BAND_BYTES // (len(ks) * images)} orders, or fewer K"
+        )
+    return [replace(experiment, seed=experiment.seed + order) for order in range(orders)]
+
+
+def _course(experiment: Experiment, checkpoint: Checkpoint, steps: Steps) -> Course:
+    ranking, gone = steps
+    return Course(ranking.order, ranking.importance, gone, run_of(experiment, checkpoint))
+
+
+def _sweeps(
+    experiment: Experiment,
+    checkpoint: Checkpoint,
+    courses: list[Course],
+    device: Device,
+    coarse_first: bool,
+) -> Iterator[tuple[Sweep, ...]]:
+    yield from sweep_orders_stream(
+        checkpoint.model,
+        experiment.layer,
+        batches_of(checkpoint, experiment.split, experiment.limit),
+        courses,
+        experiment.ks,
+        experiment.mode,
+        experiment.dtype,
+        device,
+        classes=checkpoint.card.classes,
+        coarse_first=coarse_first,
+    )

@@ -1,0 +1,159 @@
+"""The one door for a question: an answer that is kept already, or else one that is computed, and then kept.
+
+Every function here is a stream: notes for the user (text), then what there is so far, and at last the whole answer.
+"""
+
+import time
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import replace
+from functools import partial
+
+from explorer.answers.choices import check, criterion_named
+from explorer.answers.computing import (
+    Found,
+    band_of,
+    preview_of,
+    seeds_of,
+    steps_of,
+    sweep_of,
+)
+from explorer.answers.experiment import Experiment, check_split
+from explorer.answers.images import batches_of
+from explorer.answers.keeping import Note, kept_or_computed, search_entry, statistics_entry, sweep_entry
+from explorer.answers.store import Store
+from explorer.engine.curves import Band, Run, Sweep
+from explorer.engine.oracle import Oracle, greedy_stream
+from explorer.engine.scan import choose_layers, scan_stream
+from explorer.engine.scans import Scan
+from explorer.networks.checkpoints import Checkpoint
+from explorer.networks.evaluation import Device
+from explorer.pruning.activations import collect_stream
+from explorer.pruning.statistics import ChannelStatistics
+
+Looks = Callable[[Experiment, Checkpoint], Iterator[Note | Found]]
+
+
+def statistics(
+    checkpoint: Checkpoint,
+    layer: str,
+    split: str,
+    point: str = "raw",
+    limit: int | None = None,
+    store: Store | None = None,
+    device: Device = None,
+) -> Iterator[Note | ChannelStatistics]:
+    """Statistics of a layer's output over a split; `point` is a key of activations.POINTS."""
+    batches = batches_of(checkpoint, split, limit)
+    entry = statistics_entry(checkpoint, batches, layer, point, device)
+    yield from kept_or_computed(
+        store or Store(), entry, lambda: collect_stream(checkpoint.model, layer, batches, point, device)
+    )
+
+
+def look(
+    experiment: Experiment, checkpoint: Checkpoint, store: Store | None = None, device: Device = None
+) -> Iterator[Note | Found]:
+    """What the ranking looks at images for: statistics, or an oracle's search. Nothing where it needs no images."""
+    criterion, layer, limit = criterion_named(experiment.criterion), experiment.layer, experiment.limit
+    if isinstance(criterion, Oracle):
+        batches = batches_of(checkpoint, experiment.ranked_on, limit)
+        entry = search_entry(experiment, checkpoint, batches, device)
+        yield from kept_or_computed(
+            store or Store(),
+            entry,
+            lambda: greedy_stream(checkpoint.model, layer, batches, criterion.name, experiment.mode, device),
+        )
+    elif criterion.needs_data:
+        yield from statistics(checkpoint, layer, experiment.ranked_on, criterion.point, limit, store, device)
+
+
+def curve(
+    experiment: Experiment,
+    checkpoint: Checkpoint,
+    found: Found | None = None,
+    device: Device = None,
+    store: Store | None = None,
+    *,
+    coarse_first: bool = False,
+    looks: Looks | None = None,
+    preview_after: float | None = None,
+) -> Iterator[Note | Found | Sweep]:
+    """Rank, then prune at every K of the experiment.
+
+    What the ranking looks at images for is `found` where that is given, else what `looks` gives, by default `look`.
+    Where looking takes longer than `preview_after` seconds, a first curve by what was seen so far stands in for it.
+    `coarse_first` as for `sweep.sweep_stream`. Raises ValueError as `choices.check`.
+    """
+    check(experiment, checkpoint)
+    store = store or Store()
+    if found is None and criterion_named(experiment.criterion).needs_data:
+        seen = (looks or partial(look, store=store, device=device))(experiment, checkpoint)
+        found = yield from _with_preview(experiment, checkpoint, seen, preview_after)
+    steps = steps_of(experiment, checkpoint, found)
+    yield from kept_or_computed(
+        store,
+        sweep_entry(experiment, checkpoint, steps, device),
+        lambda: sweep_of(experiment, checkpoint, found, device, steps, coarse_first),
+    )
+
+
+def _with_preview(
+    experiment: Experiment, checkpoint: Checkpoint, seen: Iterator[Note | Found], after: float | None
+) -> Generator[Note | Found | Sweep, None, Found]:
+    """What was looked at so far, until it is whole; once that takes long, a first curve in its place."""
+    began, preview, found = time.monotonic(), None, None
+    for step in seen:
+        found = found if isinstance(step, str) else step
+        is_slow = after is not None and time.monotonic() - began > after and experiment.schedule == "once"
+        if preview is None and is_slow and isinstance(step, ChannelStatistics) and step.done < step.total:
+            preview = preview_of(experiment, checkpoint, step)
+        yield step if preview is None or isinstance(step, str) else replace(preview, progress=step.done / step.total)
+    assert found is not None, "a ranking that needs images looks at some"
+    return found
+
+
+def band(
+    experiment: Experiment,
+    checkpoint: Checkpoint,
+    orders: int,
+    device: Device = None,
+    store: Store | None = None,
+    coarse_first: bool = False,
+) -> Iterator[Note | Band]:
+    """Prune along so many random orders, of the seeds from the experiment's on: each is kept as a curve of its own."""
+    store = store or Store()
+    seeds = seeds_of(experiment, checkpoint, orders)
+    entries = [sweep_entry(each, checkpoint, steps_of(each, checkpoint), device) for each in seeds]
+    kept: list[Sweep] = []
+    for entry in entries:
+        one = yield from entry.find(store)
+        if one is None:
+            break
+        kept.append(one)
+    if len(kept) == orders:
+        yield Band(tuple(kept))
+        return
+    result = None
+    for result in band_of(experiment, checkpoint, orders, device, coarse_first):
+        yield result
+    assert result is not None
+    for entry, one in zip(entries, result.sweeps, strict=True):
+        yield from entry.save(store, one)
+
+
+def scan(
+    checkpoint: Checkpoint,
+    which: str = "blocks",
+    mode: str = "filter",
+    split: str = "test",
+    limit: int | None = None,
+    device: Device = None,
+) -> Iterator[Scan]:
+    """Prune one layer whole after another, over the first `limit` images of a split; nothing of it is kept.
+
+    `which` is a key of scan.LAYERS. Raises ValueError for anything unknown or out of range.
+    """
+    check_split(split)
+    layers, batches = choose_layers(checkpoint.model, which), batches_of(checkpoint, split, limit)
+    run = Run(checkpoint.name, checkpoint.sha256, checkpoint.card.dataset, split, mode=mode)
+    yield from scan_stream(checkpoint.model, batches, layers, mode, run=run, device=device)

@@ -1,0 +1,1 @@
+"""The Streamlit app: a script a page in `pages`, and beside it what pages share."""

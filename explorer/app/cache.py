@@ -1,0 +1,112 @@
+"""Loaded networks, and what fits them: looked up again and again, found out once."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from explorer.answers import choices, computing
+from explorer.answers.experiment import Experiment
+from explorer.engine import remainder, schedule
+from explorer.engine.oracle import Cost
+from explorer.engine.scan import choose_layers
+from explorer.images import datasets
+from explorer.networks import checkpoints, layers
+from explorer.networks.checkpoints import Checkpoint
+from explorer.networks.evaluation import has_bfloat16, resolve_device
+from explorer.pruning import activations, modes, ranking
+
+if TYPE_CHECKING:
+    pass
+
+TEST = "test"  # accuracies are always measured on this split
+
+BFLOAT16 = has_bfloat16(resolve_device(None))  # whether it is on offer
+
+
+def checkpoint(name: str) -> Checkpoint:
+    """The checkpoint called `name`, loaded once, and again when its files change."""
+    path = checkpoints.find(name)
+    return _checkpoint(path, tuple(part.stat().st_mtime_ns for part in (path, path.with_suffix(".json"))))
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _checkpoint(path: Path, changed: tuple[int, ...]) -> Checkpoint:
+    return checkpoints.load(path)
+
+
+layer_table = lru_cache(maxsize=8)(layers.layer_table)
+
+
+@lru_cache(maxsize=64)
+def fitting_modes(point: Checkpoint, layer: str) -> tuple[str, ...]:
+    """The pruning modes that fit the layer."""
+    return tuple(modes.fitting_modes(point.model, layer))
+
+
+@lru_cache(maxsize=32)
+def scanned_layers(point: Checkpoint, which: str) -> tuple[str, ...]:
+    """The layers that a scan of `which`, a key of scan.LAYERS, looks at."""
+    return choose_layers(point.model, which)
+
+
+@lru_cache(maxsize=32)
+def scan_modes(point: Checkpoint, which: str) -> tuple[str, ...]:
+    """The pruning modes that fit at least one of these layers."""
+    return tuple(remainder.fitting_modes(point.model, scanned_layers(point, which)))
+
+
+@lru_cache(maxsize=64)
+def fitting_criteria(point: Checkpoint, layer: str) -> tuple[str, ...]:
+    """The criteria that fit the layer."""
+    return tuple(ranking.fitting_criteria(point.model, layer))
+
+
+@lru_cache(maxsize=64)
+def criteria_for(point: Checkpoint, layer: str) -> tuple[str, ...]:
+    """Whatever can order the layer's channels: the criteria that fit it, the same reversed, and the oracles."""
+    return tuple(choices.criteria_for(point, layer))
+
+
+def splits_to_rank_on(point: Checkpoint) -> tuple[str, ...]:
+    """The splits whose images the channels can be ranked on."""
+    return _splits_to_rank_on(point, datasets.version_of(point.card.dataset))
+
+
+@lru_cache(maxsize=64)
+def _splits_to_rank_on(point: Checkpoint, version: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(choices.splits_to_rank_on(point))
+
+
+@lru_cache(maxsize=64)
+def oracle_cost(point: Checkpoint, asked: Experiment) -> Cost:
+    """What an oracle's search takes, on the layer, in the mode and over the images of an experiment."""
+    return computing.oracle_cost(asked, point)
+
+
+@lru_cache(maxsize=64)
+def fitting_schedules(point: Checkpoint, layer: str, criterion: str, mode: str) -> tuple[str, ...]:
+    """When channels can be ranked, for the layer in this mode by this criterion."""
+    return tuple(schedule.fitting_schedules(point.model, layer, criterion, mode))
+
+
+@lru_cache(maxsize=64)
+def fitting_points(point: Checkpoint, layer: str) -> tuple[str, ...]:
+    """The points at which the layer's output can be looked at."""
+    return tuple(activations.fitting_points(point.model, layer))
+
+
+TABS = 32  # finished results kept: a few views of a few tabs, each with the curves of a whole comparison
+
+
+# Work in the background. A job that failed or was cancelled stays so until somebody asks for it `again`.
+
+
+def identity(point: Checkpoint) -> Hashable:
+    """What decides a network's numbers, whatever its name: its weights, how it reads which images, and who they are."""
+    card = point.card
+    return (point.sha256, card.model, card.mean, card.std, card.dataset, datasets.version_of(card.dataset))

@@ -1,0 +1,61 @@
+"""Data sets that are not on this machine, and the way to get them."""
+
+from functools import partial
+
+import streamlit as st
+
+from explorer.app import cache, waiting, work
+from explorer.background.jobs import DONE
+from explorer.images import datasets, reading
+
+
+def require_data(dataset: str) -> None:
+    """Stop the page, with the way out, unless the data set is on this machine and whole."""
+    if not has_data(dataset):
+        st.stop()
+
+
+def has_data(dataset: str, offer: bool = True, why: str = "This network was trained on") -> bool:
+    """Whether the data set is on this machine and whole; if not, say `why` it matters, and `offer` the download."""
+    title = datasets.dataset_info(dataset).title
+    if datasets.availability(dataset) == "missing":
+        st.warning(
+            f"{why} {title}, which is not on this machine: download it here, "
+            f"or with `python -m explorer data {dataset}`.",
+            icon=":material/database_off:",
+        )
+        if offer:
+            download_button(dataset)
+        return False
+    try:
+        reading.load_split(dataset, cache.TEST)
+    except (ValueError, OSError) as error:
+        st.error(f"{title} cannot be read: {error}.", icon=":material/database_off:")
+        return False
+    return True
+
+
+def download_button(dataset: str) -> None:
+    """Fetch a data set, on a click only, with progress and cancel."""
+    key = ("download", dataset)
+    job = work.board().get(key)
+    title = datasets.dataset_info(dataset).title
+    if job is None or job.status == DONE:
+        megabytes = datasets.dataset_info(dataset).download_bytes / 1e6
+        st.button(
+            f"Download {title} ({megabytes:.0f} MB)",
+            key=f"download {dataset}",
+            icon=":material/download:",
+            type="primary" if datasets.availability(dataset) == "missing" else "secondary",
+            on_click=start_download,
+            args=(dataset,),
+        )
+    elif job.finished:
+        waiting.show_end(job, f"Downloading {title}", partial(start_download, dataset))
+    else:
+        waiting.follow(job, f"Downloading {title}")
+
+
+def start_download(dataset: str, again: bool = True) -> None:
+    """Fetch a data set in the background; for callbacks."""
+    work.download(dataset, again)

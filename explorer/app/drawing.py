@@ -1,0 +1,85 @@
+"""Charts as this app draws them, files to download, and text that is not markup."""
+
+import re
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+from pandas.io.formats.style import Styler
+
+from explorer.files import csv
+from explorer.show import charts, figures
+from explorer.show.words import decimal, percent, points
+
+LIGHT_INK = "#44525F"
+
+
+def in_words(table: pd.DataFrame, shares: Iterable[str], changes: Iterable[str] = ()) -> Styler:
+    """The table for `st.dataframe`, its shares in percent and its changes in points as the rest of the page has them.
+
+    Streamlit's own format "percent" drops decimals that are zero, so that 10 % stands below 9.43 %.
+    """
+    numbers = table.select_dtypes("float").columns
+    formats = dict.fromkeys(numbers, decimal) | dict.fromkeys(shares, percent)
+    return table.style.format(formats | dict.fromkeys(changes, points))
+
+
+def csv_button(table: pd.DataFrame, name: str, label: str = "Download CSV", key: str | None = None) -> None:
+    """Download a table as CSV, as `report` writes it. A name that changes with K needs a `key` that does not."""
+    st.download_button(
+        label,
+        lambda: csv.csv_bytes(table),
+        f"{name}.csv",
+        "text/csv",
+        key=f"csv {key or name}",
+        icon=":material/download:",
+        on_click="ignore",
+    )
+
+
+def figure_button(file: Callable[[str], bytes], name: str, key: str, label: str = "Figure") -> None:
+    """Download a figure for print, in the format chosen; `file(kind)` draws it, on a click only."""
+    with st.popover(label, icon=":material/print:"):
+        st.caption("For print, on white")
+        for kind, mime in figures.FORMATS.items():
+            st.download_button(
+                kind.upper(),
+                partial(file, kind),
+                f"{name}.{kind}",
+                mime,
+                key=f"{key} {kind}",
+                icon=":material/download:",
+                on_click="ignore",
+                width="stretch",
+            )
+
+
+def plain_name(*parts: str) -> str:
+    """A file name of parts that may hold anything."""
+    return "_".join(re.sub(r"[^A-Za-z0-9.-]+", "-", part) for part in parts)
+
+
+def sentence(text: str) -> str:
+    """With a capital letter at the beginning; the others stay as they are."""
+    return text[:1].upper() + text[1:]
+
+
+def plain(text: str) -> str:
+    """Text as it is, where Markdown would read signs into it."""
+    return re.sub(r"([\\`*_\[\]$<>~#|]|:(?=\w))", r"\\\1", text)
+
+
+def draw(chart: charts.Chart, **options: Any) -> Any:
+    """A chart in the page's full width, with readable axes on white, and words and lines in the page's own ink."""
+    config, own = chart.spec["config"], {mark: {"color": ink()} for mark in ("text", "rule")}
+    if st.context.theme.type == "light":  # Streamlit's own grey is pale; its dark theme needs no help
+        config = {part: {**look, "labelColor": LIGHT_INK, "titleColor": LIGHT_INK} for part, look in config.items()}
+    spec = {**chart.spec, "datasets": chart.data, "config": {**config, **own}}
+    return st.vega_lite_chart(spec, width="stretch", alt=chart.words, **options)
+
+
+def ink() -> str:
+    """The colour of text in a figure on this page's ground."""
+    return "#F2F5F8" if st.context.theme.type == "dark" else "#14202B"

@@ -1,0 +1,163 @@
+"""The curves of the Sweep page: which there are, and the work behind each."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import streamlit as st
+
+from explorer.answers.choices import criterion_named
+from explorer.answers.computing import ORDERS
+from explorer.answers.experiment import RANKED_ON, Experiment
+from explorer.app import cache, pickers, views, work
+from explorer.app.views import View
+from explorer.background.jobs import Job
+from explorer.engine.curves import Band, Sweep
+from explorer.engine.oracle import ORACLES
+from explorer.pruning.criteria import REVERSED
+
+USUAL = ["mean", "l1", "random"]
+MEAN, RANDOM = "mean", "random"
+
+
+@dataclass(frozen=True)
+class Line:
+    """One curve of the page, or the band of several random orders."""
+
+    name: str
+    experiment: Experiment
+    orders: int = 1
+    label: str = ""  # of a lab's own way of doing it
+
+    @property
+    def title(self) -> str:
+        """What it is, in words."""
+        title = criterion_named(self.experiment.criterion).title
+        if self.label:
+            return self.label
+        if self.orders > 1:
+            return f"{title}, {self.orders} orders"
+        return f"{title}, ranked on {self.experiment.ranked_on}" if " on " in self.name else title
+
+
+# Which curves
+
+
+def pick_lines(view: View) -> list[Line]:
+    """The curves to draw, as chosen: criteria, the same reversed, ranked on other images, oracles, random orders."""
+    fitting = list(cache.fitting_criteria(view.checkpoint, view.layer))
+    criteria = pickers.pick_several("Rank the channels by", "criteria", fitting, USUAL)
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        turned = pickers.pick_among("Most important first", "reversed", [each for each in fitting if each != RANDOM])
+        oracles = pickers.pick_several("Greedy oracle", "oracle", [name.removeprefix(ORACLE) for name in ORACLES], [])
+        others = pickers.pick_several("Rank also on", "also", cache.splits_to_rank_on(view.checkpoint), [])
+        orders = views.pick_orders(*ORDERS)
+    names = [name for name in criteria if name != RANDOM] + [f"{name}{REVERSED}" for name in turned]
+    lines = [line for name in [*names, *(f"{ORACLE}{name}" for name in oracles)] for line in ranked(view, name, others)]
+    lines = lab_lines(view) + lines
+    if RANDOM in criteria:
+        lines.append(Line(RANDOM, asked(view, RANDOM, seed=view.experiment.seed), orders))
+    return lines
+
+
+def lab_lines(view: View) -> list[Line]:
+    """The curves of the view's lab, one for each way of doing it."""
+    lab = view.lab
+    if lab is None or lab.layer != view.layer:
+        return []
+    return [
+        Line(
+            way.title,
+            lab.experiment(way, view.channels, view.experiment.dtype),
+            label=f"Lab {lab.name}, {way.title.lower()}",
+        )
+        for way in lab.variants
+    ]
+
+
+ORACLE = "oracle-"
+
+
+def ranked(view: View, name: str, others: Sequence[str]) -> list[Line]:
+    """A criterion's curve, and where it looks at images one for each of the other splits."""
+    first = view.experiment.ranked_on
+    splits = [split for split in RANKED_ON if split in (first, *others)]
+    if len(splits) == 1 or not criterion_named(name).needs_data:
+        return [Line(name, asked(view, name))]
+    return [Line(f"{name} on {split}", asked(view, name, ranked_on=split)) for split in splits]
+
+
+def asked(view: View, criterion: str, **changes: Any) -> Experiment:
+    """The view's experiment with another criterion; it is ranked once where ranking again does not fit it."""
+    schedules = cache.fitting_schedules(view.checkpoint, view.layer, criterion, view.experiment.mode)
+    once: dict[str, Any] = {} if view.experiment.schedule in schedules else {"schedule": "once", "ks": None}
+    return replace(view.experiment, **{"criterion": criterion, "seed": 0, **once, **changes})
+
+
+def at_ks(experiment: Experiment, ks: tuple[int, ...] | None) -> Experiment:
+    """The experiment at the K asked for, None meaning all; where channels are ranked again at each, they stay."""
+    return experiment if experiment.ks else replace(experiment, ks=ks)
+
+
+# The work behind them
+
+
+def job_of(view: View, line: Line, again: bool = False) -> Job:
+    """The job of a curve."""
+    if line.orders > 1:
+        return work.band(view.checkpoint, line.experiment, line.orders, again)
+    return work.sweep(view.checkpoint, line.experiment, again)
+
+
+def dear(view: View, line: Line, ks: tuple[int, ...]) -> str | None:
+    """What a curve costs, in words, where it takes so long that it waits for a click; else None."""
+    if line.orders == 1 and not is_oracle(line):
+        return None
+    cost = cache.oracle_cost(view.checkpoint, replace(line.experiment, criterion=next(iter(ORACLES)), ks=None, seed=0))
+    if cost.linear or work.is_known(view.checkpoint, line.experiment, line.orders):
+        return None
+    if line.orders > 1:
+        return f"{line.orders * len(ks):,} pruned networks on all test {view.examples}"
+    return f"{cost.networks:,} pruned networks on {cost.images:,} {line.experiment.ranked_on} {view.examples}"
+
+
+def start(view: View, lines: list[Line], ks: tuple[int, ...]) -> dict[str, Job]:
+    """The jobs of the curves, by name; one that takes long starts on a click, beside what it costs."""
+    jobs = {}
+    with st.container():
+        for line in lines:
+            cost = dear(view, line, ks)
+            if cost is None:
+                jobs[line.name] = job_of(view, line)
+                continue
+            with st.container(horizontal=True, vertical_alignment="center"):
+                st.markdown(f":material/hourglass: **{line.title}**: {cost}, which takes a while.", width="content")
+                key, icon = f"start {line}", ":material/play_arrow:"
+                st.button("Start", key=key, icon=icon, on_click=begin, args=(view, line))
+    return jobs
+
+
+def begin(view: View, line: Line) -> None:
+    """Start a curve that takes a while; for callbacks."""
+    job_of(view, line)
+
+
+def drawn(jobs: dict[str, Job], ks: tuple[int, ...]) -> dict[str, Sweep | Band]:
+    """The curves so far at the K asked for, by name."""
+    found = {name: work.curve_or_band(job) for name, job in jobs.items()}
+    return {name: curve.at(ks) for name, curve in found.items() if curve is not None and set(curve.ks) & set(ks)}
+
+
+def lost_of(jobs: dict[str, Job]) -> set[str]:
+    """The curves, by name, that failed or were cancelled."""
+    return {name for name, job in jobs.items() if job.finished and job.result is None}
+
+
+def titles(lines: list[Line]) -> dict[str, str]:
+    """The curves' titles by their names."""
+    return {line.name: line.title for line in lines}
+
+
+def is_oracle(line: Line) -> bool:
+    """Whether a greedy search made the curve's order."""
+    return line.experiment.criterion in ORACLES

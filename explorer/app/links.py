@@ -1,0 +1,73 @@
+"""What the address bar says: the widgets' values in it, and what a link asks for in vain."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import streamlit as st
+
+from explorer.app import work
+
+NOTES = "notes on the link"
+SETTLED = "a note is settled"
+CHOSEN = "keys of the pickers"
+
+
+@contextmanager
+def page() -> Iterator[None]:
+    """Wraps a page's script: keeps what was chosen, and says at the top what the link asked for in vain.
+
+    Streamlit forgets a widget's value on pages without it; a value set anew stays, so that every page opens as chosen.
+    """
+    for key in st.session_state.setdefault(CHOSEN, set()) & set(st.session_state):
+        st.session_state[key] = st.session_state[key]
+    work.board()  # whose making also keeps what is loaded by now out of every later garbage collection
+    top = st.container()
+    try:
+        yield
+    finally:
+        for note in st.session_state.get(NOTES, {}).values():
+            top.warning(note.replace("$", "\\$"), icon=":material/link_off:")
+
+
+def linked(key: str) -> dict[str, Any]:
+    """What makes a widget's value part of the URL, and keeps it from page to page."""
+    st.session_state.setdefault(CHOSEN, set()).add(key)
+    return {"key": key, "bind": "query-params", "on_change": settle, "args": (key,)}
+
+
+def note_link(key: str, valid: Callable[[list[str]], bool], fix: str, name: str | None = None) -> None:
+    """Where the link that opened this page gives `key` values that are not valid, note it; the widget ignores them.
+
+    The note stays until the user chooses a value.
+    """
+    if key in st.session_state or key not in st.query_params:
+        return
+    raw = st.query_params.get_all(key)
+    if not valid(raw):
+        shown = ", ".join(raw)
+        shown = shown if len(shown) <= 40 else f"{shown[:40]}…"
+        note = f"The link's {name or key.replace('_', ' ')} “{shown}” {fix}."
+        st.session_state.setdefault(NOTES, {})[key] = note
+
+
+def note_whole(key: str, low: int, high: int, default: int, wrong: str, name: str | None = None) -> None:
+    """`note_link` for a whole number from `low` to `high`."""
+    try:
+        asked = float(st.query_params.get(key, default))
+    except ValueError:
+        asked = default
+    shown = int(asked) if low <= asked <= high else default  # as Streamlit's number widgets read a link
+    fix = f"is {wrong}: give a whole number from {low} to {high}; showing {shown}"
+    note_link(key, lambda raw: len(raw) == 1 and is_whole(raw[0], low, high), fix, name)
+
+
+def settle(key: str) -> None:
+    """The user has chosen: what the link said about `key` is of no more interest."""
+    if st.session_state.get(NOTES, {}).pop(key, None):
+        st.session_state[SETTLED] = True
+
+
+def is_whole(text: str, low: int, high: int) -> bool:
+    """Whether the text is a whole number within these limits."""
+    return text.isdecimal() and len(text) < 20 and low <= int(text) <= high

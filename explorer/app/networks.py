@@ -1,0 +1,48 @@
+"""Which trained network a page is about."""
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from explorer.app import cache, links, pickers
+from explorer.images import datasets
+from explorer.networks.checkpoints import Checkpoint, list_checkpoints
+
+DEFAULT_CHECKPOINT = "simple-cnn_fashion-mnist"
+
+
+def pick_checkpoint() -> Checkpoint:
+    """The network chosen in the sidebar, loaded; stops the page with one sentence where there is none to show."""
+    names = list_checkpoints()
+    if not names:
+        st.error(
+            "There is no trained network in the folder `checkpoints`: train one with "
+            "`python -m explorer train simple-cnn --data fashion-mnist`.",
+            icon=":material/deployed_code_alert:",
+        )
+        st.stop()
+    with st.sidebar:
+        name = pickers.pick_named(
+            "Trained network", "checkpoint", names, usual_checkpoint(names), "no trained network here"
+        )
+    try:
+        return cache.checkpoint(name)
+    except (ValueError, OSError) as error:
+        st.error(f"{name} cannot be opened: {error}.", icon=":material/broken_image:")
+        st.stop()
+
+
+def usual_checkpoint(names: Sequence[str]) -> str:
+    """The network that shows where none is chosen."""
+    return DEFAULT_CHECKPOINT if DEFAULT_CHECKPOINT in names else names[0]
+
+
+def set_checkpoint(name: str) -> None:
+    """Turn to another network; for callbacks."""
+    st.session_state["checkpoint"] = name
+    links.settle("checkpoint")
+
+
+def examples_of(point: Checkpoint) -> str:
+    """What a network looks at, in words: "images" or "pairs"."""
+    return datasets.dataset_info(point.card.dataset).examples

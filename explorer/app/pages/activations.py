@@ -1,0 +1,168 @@
+"""What the channels of a layer put out: on average over a split, and on real images."""
+
+from functools import partial
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from explorer.answers.choices import criterion_named
+from explorer.app import cache, drawing, links, pickers, prepared, presets, sweeps, views
+from explorer.app.views import View
+from explorer.pruning.activations import POINTS
+from explorer.pruning.ranking import Ranking
+from explorer.show import charts, figures
+from explorer.show.pictures import thumbnails
+
+EXAMPLES = 8  # of as many classes as there are
+SCREEN_DPI = 120
+FEWEST_COLUMNS, MOST_COLUMNS = 4, 64
+NUMBERS = {"from 0": 0, "from 1": 1}
+LABELS = {"raw": "Mean raw output", "activation": "Mean activation", "block": "Mean output of the block"}
+
+
+def explore(view: View, ranking: Ranking, gone: dict[int, int]) -> None:
+    """The bars, the maps and one channel, at K; `gone` says how many channels are then pruned."""
+    k = views.pick_k(view.ks)
+    pruned = gone[k]
+    criterion = criterion_named(view.experiment.criterion)
+    table = prepared.channel_table(ranking, pruned)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.subheader(
+            f"{criterion.title} of each channel",
+            help="Solid bars are kept at this K; hollow ones with a cross are pruned. Click a bar to see its channel.",
+        )
+        draw = partial(figures.channel_figure, table, criterion.title)
+        name = views.file_name(view, view.experiment.criterion, f"k{k}", "bars")
+        drawing.figure_button(partial(prepared.figure_file, draw), name, "bars")
+    bars = charts.channel_bars(table, criterion.title, height=300)
+    drawing.draw(bars, key="bars", on_select=show_clicked, selection_mode="pick")
+    maps(view, ranking, pruned)
+    examples(view, ranking, pruned)
+
+
+def show_clicked() -> None:
+    """Show the channel whose bar was clicked."""
+    picked = st.session_state["bars"].selection.pick
+    if picked:
+        st.session_state["channel"] = str(picked[0]["channel"])
+
+
+def maps(view: View, ranking: Ranking, pruned: int) -> None:
+    """The grid of averaged maps, for the screen and for print, and the numbers behind it."""
+    st.subheader("Averaged maps")
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        points = cache.fitting_points(view.checkpoint, view.layer)
+        where = pickers.pick_option("Output", "output", points, help=" or ".join(POINTS[point] for point in points))
+        order = pickers.pick_option("Order", "order", figures.ORDERS, help="First pruned first, or as in the network.")
+        colour = pickers.pick_option("Colouring", "colouring", list(figures.COLOUR_MAPS)[::-1])
+        scale = pickers.pick_option(
+            "Scale",
+            "scale",
+            ["shared", "per map"],
+            help="One scale for all maps, or each map from its own lowest value.",
+        )
+        columns, most, numbers = layout(view)
+    averages = sweeps.layer_statistics(view, where)
+    shown = figures.grid_channels(order, ranking.order, averages.mean, most)
+    look = prepared.Grid(
+        channels=tuple(shown),
+        pruned=frozenset(map(int, ranking.order[:pruned])),
+        titles=None if numbers == "none" else tuple(str(channel + NUMBERS[numbers]) for channel in shown),
+        colour=colour,
+        shared=scale == "shared",
+        columns=columns,
+    )
+    picture = prepared.grid_file(averages, look, LABELS[where], "png", SCREEN_DPI, drawing.ink())
+    which = f"the {len(shown)} most active channels" if most else f"the {len(shown)} channels"
+    st.image(picture, alt=f"Averaged maps of {which} of {view.layer}, {order} order, {pruned} crossed out as pruned")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        on, crosses = view.experiment.ranked_on, "pruned channels have a cross" if pruned else "nothing is pruned"
+        alone = "" if len(points) > 1 else " This network cannot be traced, so there is no other output to look at."
+        words = f"{which.capitalize()} over {averages.done:,} {on} {view.examples}: {POINTS[where]}; {crosses}."
+        counted = " The maps' numbers begin at 1; everywhere else they begin at 0."
+        st.caption(f"{words}{counted if numbers == 'from 1' else ''}{alone}")
+        drawing.figure_button(
+            partial(prepared.grid_file, averages, look, LABELS[where]), views.file_name(view, where, "maps"), "maps"
+        )
+    numbers_of(view, prepared.statistics_table(averages, ranking, pruned), where)
+
+
+def layout(view: View) -> tuple[int | None, int | None, str]:
+    """What a figure for print may need besides: columns, how many channels, and how they are numbered."""
+    with st.popover("Layout", icon=":material/grid_on:"):
+        columns = pickers.pick_count("Columns", "columns", FEWEST_COLUMNS, MOST_COLUMNS, "automatic")
+        most = pickers.pick_count(
+            "Most active only",
+            "most",
+            1,
+            view.channels,
+            "all",
+            help="The channels with the highest mean of this output.",
+        )
+        numbers = pickers.pick_option(
+            "Numbers",
+            "numbers",
+            [*NUMBERS, "none"],
+            help="Everywhere else channels are numbered from 0, as in PyTorch.",
+        )
+    return columns, most, numbers
+
+
+def numbers_of(view: View, table: pd.DataFrame, where: str) -> None:
+    """The channels' means and other statistics, in pruning order."""
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.subheader("Every channel", width="content")
+        drawing.csv_button(table, views.file_name(view, where, "channels"))
+    columns: dict[str, Any] = {
+        "channel": "Channel",
+        "importance": criterion_named(view.experiment.criterion).title,
+        "state": "State",
+        "mean": "Mean",
+        "std": "Standard deviation",
+        "minimum": "Lowest",
+        "maximum": "Highest",
+        "mean_absolute": "Mean of |output|",
+        "mean_positive": "Mean of positive part",
+        "positive": "Above zero",
+    }
+    st.dataframe(
+        drawing.in_words(table, ["positive"]),
+        column_config=columns,
+        hide_index=True,
+        height=320,
+        alt=f"Statistics of the {len(table)} channels, first pruned first",
+    )
+    st.caption(f"First pruned first; the statistics are of the {POINTS[where]}.")
+
+
+def examples(view: View, ranking: Ranking, pruned: int) -> None:
+    """One channel's maps on a few real images."""
+    st.subheader("One channel on real images")
+    options, top = [str(channel) for channel in range(view.channels)], str(ranking.order[-1])
+    channel = int(pickers.pick_named("Channel", "channel", options, top, f"not in {view.layer}", width=200))
+    state = "pruned" if channel in ranking.order[:pruned] else "kept"
+    images, labels, outputs = prepared.examples(view.checkpoint, view.layer, st.session_state["output"], EXAMPLES)
+    colours = figures.map_pictures(outputs[:, channel], st.session_state["colouring"])
+    grid = st.grid(EXAMPLES, min_column_width=80, gap="small")
+    for image, picture, label in zip(thumbnails(images), colours, labels, strict=True):
+        with grid.cell():
+            st.image(image, width="stretch", output_format="PNG", alt=f"One of the test {view.examples}: {label}")
+            st.image(
+                picture,
+                caption=label,
+                width="stretch",
+                output_format="PNG",
+                alt=f"What channel {channel} puts out for it",
+            )
+    st.caption(
+        f"Channel {channel} is {state}: above, test {view.examples} of different classes; below, what the "
+        "channel puts out for them, all on one scale."
+    )
+
+
+with links.page():
+    view = views.pick_view()
+    presets.lab_box(view.lab, view.variant, maps=True)
+    ranking, gone = sweeps.steps(view)
+    st.fragment(explore)(view, ranking, gone)

@@ -1,0 +1,204 @@
+"""Prune K channels and see what the network loses."""
+
+from functools import partial
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from explorer.answers.choices import criterion_named
+from explorer.app import drawing, links, pickers, prepared, presets, sweeps, views, waiting, work
+from explorer.app.views import View
+from explorer.background.jobs import Job
+from explorer.engine import tables
+from explorer.engine.curves import Sweep
+from explorer.engine.schedule import SCHEDULES
+from explorer.images import reading
+from explorer.pruning.modes import MODES
+from explorer.show import charts, figures
+from explorer.show.pictures import side_by_side, thumbnails
+from explorer.show.words import percent, points
+
+SHOWN = 8  # images
+KINDS = ("broken", "repaired")
+ROWS = {"true": "the true class", "unpruned": "predicted at K = 0"}
+
+
+def explore(view: View, job: Job, others: dict[str, Job], live: bool) -> None:
+    """Everything that answers to K: look-ups in the sweep. `live` while it, or one of the lab's `others`, streams."""
+    top = st.container()
+    with top:
+        for other in others.values():
+            waiting.notes(other)
+        if live:
+            waiting.progress(job, sweeps.sweeping(job, view.layer))
+            for title, other in others.items():
+                waiting.progress(other, sweeps.sweeping(other, view.layer, title))
+    sweep = work.curve(job)
+    if sweep is None:  # it was cancelled before its ranking was whole
+        st.rerun()
+    asked = views.pick_k(view.ks, sweep.cliff())
+    k = sweep.nearest(asked)
+    if k != asked:
+        state = "is not there" if job.finished else "is still to come"
+        top.caption(f":material/hourglass_empty: K = {asked} {state}; this is K = {k}, the nearest that was computed.")
+    if not job.finished:
+        top.caption(sweeps.so_far([sweep], view.ks, view.examples, [job]))
+    headline(sweep, k)
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        st.subheader("Accuracy at every K")
+        (name, table), *rest = tables_of(view, sweep, others).items()
+        chart = charts.accuracy_curve(table, k, 400, name, dict(rest))
+        drawing.draw(chart, key="curve", on_select=jump_to_click, selection_mode="pick")
+    with right:
+        st.subheader("Accuracy per class", help="The bar is the pruned network, the tick the unpruned one.")
+        drawing.draw(charts.class_bars(tables.class_table(sweep, k), k, height=400), key="classes")
+    detail = pickers.pick_option("Look closer at", "details", list(DETAILS))
+    DETAILS[detail](view, sweep, k)
+    provenance(view, sweep, others)
+    if live and all(
+        each.finished for each in (job, *others.values())
+    ):  # only now: a widget that a run leaves out drops from the URL
+        st.rerun()
+
+
+def tables_of(view: View, sweep: Sweep, others: dict[str, Job]) -> dict[str, pd.DataFrame]:
+    """The curves there are, by name: this one, then those of the lab's `others`."""
+    name = view.variant.title if view.variant else "As chosen"
+    curves = {name: sweep, **{title: work.curve(each) for title, each in others.items()}}
+    return {title: prepared.accuracy_table(curve) for title, curve in curves.items() if curve is not None}
+
+
+def jump_to_click() -> None:
+    """Move K to the point clicked in the curve."""
+    picked = st.session_state["curve"].selection.pick
+    if picked:
+        views.set_k(int(picked[0]["k"]))
+
+
+def headline(sweep: Sweep, k: int) -> None:
+    """The numbers for the last row of the classroom."""
+    row = prepared.accuracy_table(sweep).iloc[sweep.index(k)]
+    quiet: dict[str, Any] = {"delta_color": "off", "delta_arrow": "off", "border": True, "height": "stretch"}
+    gone = sweep.gone_at(k)
+    last = f"last to go: channel {sweep.order[gone - 1]}" if gone else "none pruned"
+    if gone > k:
+        last = f"{gone} gone at K = {k}: ranked again"
+    with st.grid(3, min_column_width=220, gap="small"):
+        st.metric(
+            f"Accuracy at K = {k}",
+            percent(row["accuracy"]),
+            f"95 % interval: {100 * row['low']:.2f} to {percent(row['high'])}",
+            **quiet,
+        )
+        st.metric(
+            "Change in points",
+            points(sweep.change(k)),
+            f"unpruned: {percent(sweep.accuracy[0])}",
+            **quiet,
+        )
+        st.metric("Channels left", f"{sweep.channels - gone} of {sweep.channels}", last, **quiet)
+
+
+def flips(view: View, sweep: Sweep, k: int) -> None:
+    """Images that pruning moved from right to wrong, or back."""
+    table = tables.flip_table(sweep, k)
+    counts = table["flip"].value_counts().reindex(KINDS, fill_value=0)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        kind = pickers.pick_option("Which", "flips", KINDS, label_visibility="collapsed")
+        st.markdown(f"{counts['broken']:,} broken, {counts['repaired']:,} repaired of {sweep.done:,} {view.examples}")
+    shown = table[table["flip"] == kind].head(SHOWN)
+    if shown.empty:
+        st.caption(f":material/check_circle: No prediction is {kind} at K = {k}.")
+        return
+    chosen = reading.load_split(sweep.run.dataset, sweep.run.split).take(shown["image"].tolist())
+    images = side_by_side([part.numpy() for part in chosen.inputs])
+    with st.grid(SHOWN, min_column_width=80, gap="small"):
+        for picture, row in zip(thumbnails(images), shown.itertuples(), strict=True):
+            words = f"true {row.label}  \n{row.before} → **{row.after}**"
+            st.image(
+                picture,
+                caption=words,
+                width="stretch",
+                output_format="PNG",
+                alt=f"True class {row.label}: predicted {row.before}, then {row.after}",
+            )
+
+
+def classes(view: View, sweep: Sweep, k: int) -> None:
+    """Accuracy per class as a table and as files."""
+    table = tables.class_table(sweep, k)
+    name = views.file_name(view, view.experiment.criterion, f"k{k}", "classes")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(f"At K = {k}, over {sweep.done:,} test {view.examples}, with 95 % intervals.")
+        drawing.figure_button(partial(prepared.figure_file, partial(figures.class_figure, table, k)), name, "classes")
+        drawing.csv_button(tables.identified(table, sweep, k), name, "CSV", key="classes")
+    shares = {"before": "At K = 0", "accuracy": f"At K = {k}", "low": "95 % from", "high": "95 % to"}
+    columns: dict[str, Any] = {
+        "class": "Class",
+        "n": view.examples.capitalize(),
+        "correct": "Correct",
+        **shares,
+        "change": "Change in points",
+    }
+    shown = drawing.in_words(table[list(columns)], shares, ["change"])
+    st.dataframe(shown, column_config=columns, hide_index=True, alt=f"Accuracy per class at K = {k}")
+
+
+def confusion(view: View, sweep: Sweep, k: int) -> None:
+    """Which class is predicted as which."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        against = pickers.pick_option("Against", "against", tables.AGAINST, label_visibility="collapsed")
+        st.caption(f"Rows: {ROWS[against]}; columns: predicted at K = {k}; {sweep.done:,} test {view.examples}.")
+        table = tables.confusion_table(sweep, k, against)
+        name = views.file_name(view, view.experiment.criterion, f"k{k}", "confusion", against)
+        drawing.csv_button(tables.identified(table, sweep, k), name, "CSV", key="confusion")
+    drawing.draw(charts.confusion_map(table, k), key="confusion")
+    framed = "the prediction is right" if against == "true" else "pruning changed nothing"
+    st.caption(f"The stronger the colour, the larger the share of the row; on the framed diagonal {framed}.")
+
+
+DETAILS = {"flips": flips, "class table": classes, "confusion matrix": confusion}
+
+
+def provenance(view: View, sweep: Sweep, others: dict[str, Job]) -> None:
+    """Where the numbers come from, and the file with all of them."""
+    run = view.experiment
+    criterion = criterion_named(run.criterion)
+    on = f" over {sweeps.ranked_over(view)}" if criterion.needs_data else ""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(
+            f"Channels of {run.layer} ranked by {criterion.title.lower()}{on}. {SCHEDULES[run.schedule]} "
+            f"{MODES[run.mode].sentence} Accuracy over {sweep.done:,} test {view.examples}.{sweeps.remarks(sweep)}"
+        )
+        name = views.file_name(view, run.criterion, run.ranked_on, run.mode)
+        draw = partial(figures.accuracy_figure, tables_of(view, sweep, others))
+        drawing.figure_button(partial(prepared.figure_file, draw), name, "curve", "Curve as figure")
+        drawing.csv_button(prepared.accuracy_table(sweep), name)
+
+
+def beside(view: View) -> dict[str, Job]:
+    """The sweeps of the other ways of doing the view's lab, by title; says so where one failed or was cancelled."""
+    if view.lab is None or view.layer != view.lab.layer:
+        return {}
+    lab, dtype = view.lab, view.experiment.dtype
+    others = [variant for variant in lab.variants if variant != view.variant]
+    asks = {
+        each.title: partial(work.sweep, view.checkpoint, lab.experiment(each, view.channels, dtype)) for each in others
+    }
+    jobs = {title: ask() for title, ask in asks.items()}
+    with st.container():
+        for title, job in jobs.items():
+            if job.finished and job.result is None:
+                waiting.show_end(job, sweeps.sweeping(job, view.layer, title), asks[title])
+    return jobs
+
+
+with links.page():
+    view = views.pick_view()
+    presets.lab_box(view.lab, view.variant)
+    job = sweeps.sweep_job(view)
+    others = beside(view)
+    live = not all(each.finished for each in (job, *others.values()))
+    st.fragment(explore, run_every=waiting.POLL if live else None)(view, job, others, live)

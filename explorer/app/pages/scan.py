@@ -1,0 +1,138 @@
+"""Which layers matter: what the network loses with all channels of one layer pruned, for one layer after another."""
+
+from functools import partial
+from typing import Any
+
+import streamlit as st
+
+from explorer.answers.choices import default_layer
+from explorer.app import cache, downloads, drawing, links, networks, pickers, prepared, sweeps, waiting
+from explorer.background.jobs import Job
+from explorer.engine.scan import LAYERS, samples
+from explorer.engine.scans import Scan
+from explorer.images import reading
+from explorer.networks.checkpoints import Checkpoint
+from explorer.pruning.modes import MODES
+from explorer.show import charts, figures
+from explorer.show.words import percent
+
+EVERYTHING = "all"
+
+PRUNE = "explorer/app/pages/prune.py"
+
+
+def pick_layers(point: Checkpoint) -> str:
+    """Which layers are scanned, with what that means for this network."""
+    which = pickers.pick_option("Layers", "layers", list(LAYERS))
+    if which != "blocks":
+        st.caption("Every convolution, in the order they run.")
+    elif cache.scanned_layers(point, "blocks") == cache.scanned_layers(point, EVERYTHING):
+        st.caption("This network has no residual additions: each convolution is a block of its own.")
+    else:
+        st.caption("The last convolution of each residual block, before the addition.")
+    return which
+
+
+def pick_limit(point: Checkpoint) -> int | None:
+    """How many test images a large network is scanned on; None means all."""
+    some = samples(point.model, point.card.accuracy["test"].n)
+    if not some:
+        return None
+    examples = networks.examples_of(point)
+    words = f"The first test {examples}: a sample at first, for a network of this size takes minutes over all."
+    images = pickers.pick_option(f"Test {examples}", "images", [*map(str, some), EVERYTHING], help=words)
+    return None if images == EVERYTHING else int(images)
+
+
+def explore(point: Checkpoint, job: Job, live: bool) -> None:
+    """The bars so far, and the way from one of them to Prune. `live` while more images come in."""
+    with st.container():
+        if live:
+            waiting.progress(job, sweeps.SCANNING)
+    scan: Scan = job.latest
+    table = prepared.scan_table(scan)
+    st.subheader("Accuracy lost with all channels of a layer pruned", help="Click a bar to choose its layer.")
+    drawing.draw(charts.layer_bars(table[1:]), key="bars", on_select=choose_clicked, selection_mode="pick")
+    st.caption(about(scan, job, networks.examples_of(point), live))
+    open_on_prune(point, scan)
+    if live and job.finished:
+        st.rerun()
+
+
+def choose_clicked() -> None:
+    """Choose the layer whose bar was clicked."""
+    picked = st.session_state["bars"].selection.pick
+    if picked:
+        st.session_state["layer"] = picked[0]["layer"]
+
+
+def about(scan: Scan, job: Job, examples: str, live: bool) -> str:
+    """What the bars stand for, and how long all test `examples` would take."""
+    so_far = f"So far over {scan.done:,}" if live else f"Over {scan.done:,}"
+    unpruned = f"Unpruned: {percent(scan.correct_before / scan.done)}. In network order from the top."
+    words = f"{so_far} test {examples}, with 95 % intervals. {unpruned}"
+    everything = len(reading.load_split(scan.run.dataset, scan.run.split))
+    seconds = job.seconds_for(everything)
+    if scan.total < everything and seconds is not None:
+        words += f" All {everything:,} {examples} would take about {waiting.duration(seconds)}."
+    return words
+
+
+def open_on_prune(point: Checkpoint, scan: Scan) -> None:
+    """One layer, and a link to it on Prune."""
+    usual = default_layer(point) if default_layer(point) in scan.names else scan.names[-1]
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        layer = pickers.pick_named("Layer", "layer", scan.names, usual, "not among the layers scanned", width=320)
+        link = {"checkpoint": point.name, "layer": layer, "mode": scan.run.mode}
+        st.page_link(PRUNE, label=f"Prune {layer} channel by channel", icon=":material/content_cut:", query_params=link)
+
+
+def numbers(scan: Scan, examples: str) -> None:
+    """The table, the files, and what is missing from them."""
+    if scan.slow:
+        st.caption(
+            ":material/hourglass: This network cannot be traced, so every layer ran a copy of it: exact, but slow."
+        )
+    table = prepared.scan_table(scan)
+    name = drawing.plain_name(scan.run.checkpoint, "scan", scan.run.mode)
+    title = f"{scan.run.checkpoint}: accuracy lost with a layer pruned whole, {scan.done:,} {scan.run.split} {examples}"
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.subheader("Every number")
+        draw = partial(figures.layers_figure, table[1:], title)
+        drawing.figure_button(partial(prepared.figure_file, draw), name, "scan")
+        drawing.csv_button(table, name)
+    shares = {"accuracy": "Accuracy", "low": "95 % from", "high": "95 % to"}
+    columns: dict[str, Any] = {
+        "position": st.column_config.NumberColumn("Place", help="Among all convolutions, in the order they run"),
+        "layer": "Layer",
+        "channels": "Channels",
+        "parameters": st.column_config.NumberColumn("Parameters", format="localized"),
+        **shares,
+        "change": "Change in points",
+    }
+    st.dataframe(
+        drawing.in_words(table[list(columns)].fillna({"layer": "unpruned"}), shares, ["change"]),
+        column_config=columns,
+        hide_index=True,
+        alt="Accuracy with each layer pruned whole; the first row is the unpruned network",
+    )
+    if scan.left_out:
+        with st.expander(f"Layers left out: {len(scan.left_out)}", icon=":material/do_not_disturb_on:"):
+            for layer, why in scan.left_out.items():
+                st.caption(f"{layer} is left out: {why}.")
+
+
+with links.page():
+    point = networks.pick_checkpoint()
+    with st.sidebar:
+        which = pick_layers(point)
+        modes = cache.scan_modes(point, which)
+        mode = pickers.pick_named("What pruning zeroes", "mode", modes, "filter", "no mode that fits these layers")
+        st.caption(MODES[mode].sentence)
+        limit = pick_limit(point)
+    downloads.require_data(point.card.dataset)
+    job = sweeps.scan_job(point, which, mode, limit)
+    live = not job.finished
+    st.fragment(explore, run_every=waiting.POLL if live else None)(point, job, live)
+    if not live:
+        numbers(job.latest, networks.examples_of(point))

@@ -1,0 +1,279 @@
+"""Train a network: choose it, its images and its recipe, start, and watch."""
+
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from typing import Any
+
+import streamlit as st
+
+from explorer.app import downloads, drawing, links, pickers, waiting
+from explorer.background.jobs import CANCELLED, DONE, FAILED, QUEUED, RUNNING
+from explorer.background.records import BROKEN, INTERRUPTED
+from explorer.images import datasets
+from explorer.images.augmentation import AUGMENTATIONS
+from explorer.networks.registry import MODELS, model_info
+from explorer.show import charts
+from explorer.show.words import percent
+from explorer.training import trainings
+from explorer.training.recipes import OPTIONS, Option, Recipe, difference, recipe_for
+from explorer.training.trainings import Training
+
+IN_SIGHT = ("epochs", "batch_size", "optimizer", "lr", "weight_decay", "schedule", "seed")
+STRENGTHS = {  # of the augmentations, as more fields of a recipe
+    each.name: Option(
+        each.title,
+        f"{each.unit}; usual is {each.usual:g}",
+        int if each.whole else float,
+        high=each.maximum,
+        step=1 if each.whole else each.usual / 10,
+    )
+    for each in AUGMENTATIONS.values()
+}
+USUAL_DATA = "fashion-mnist"  # comes with the app
+LIVE, IDLE = 1.0, 4.0  # seconds between looks while something trains or waits, and otherwise
+STARTED = "a training has started"
+LOOKS: dict[str, dict[str, Any]] = {
+    RUNNING: {"icon": ":material/model_training:", "color": "blue"},
+    QUEUED: {"icon": ":material/hourglass_empty:", "color": "grey"},
+    DONE: {"icon": ":material/check_circle:", "color": "green"},
+    FAILED: {"icon": ":material/error:", "color": "red"},
+    CANCELLED: {"icon": ":material/cancel:", "color": "grey"},
+    INTERRUPTED: {"icon": ":material/power_off:", "color": "orange"},
+    BROKEN: {"icon": ":material/broken_image:", "color": "red"},
+}
+
+
+# Asking
+
+
+def new_training(found: list[Training]) -> None:
+    """The form: what to train, on what, and how."""
+    if st.session_state.pop(STARTED, False):
+        st.session_state.update({"train name": "", "train description": ""})
+    with fields():
+        model = pickers.pick_named("Network", "network", list(MODELS), "simple-cnn", "no network")
+        inputs, sets = model_info(model).inputs, datasets.readable_datasets()
+        fitting = [info.name for info in sets if info.inputs == inputs and "train" in info.files]
+        usual = USUAL_DATA if USUAL_DATA in fitting else fitting[0]
+        dataset = pickers.pick_named("Images", "data", fitting, usual, f"no data set that fits {model}")
+    with st.container():
+        few = "It learns from the 10,000 images that come with the app."
+        st.caption(f"{model_info(model).description} {few if datasets.availability(dataset) == 'bundled' else ''}")
+        there = downloads.has_data(dataset, why="This training needs")
+    free = trainings.free_name(model, dataset)
+    with fields():
+        name = st.text_input("Name", key="train name", placeholder=free, max_chars=trainings.LONGEST_NAME) or free
+        most = trainings.LONGEST_DESCRIPTION
+        words = st.text_input("Description", key="train description", placeholder="For its card", max_chars=most)
+    try:
+        recipe = pick_recipe(model, dataset)
+        trainings.check(model, dataset, recipe, name, words)
+    except ValueError as error:
+        there = False
+        st.error(f"This cannot be trained: {drawing.plain(str(error))}.", icon=":material/error:")
+    else:
+        estimate(model, dataset, recipe, found)
+    if st.button("Start training", type="primary", icon=":material/play_arrow:", disabled=not there, width="stretch"):
+        st.session_state[STARTED] = waiting.attempt(trainings.submit, model, dataset, recipe, name, words)
+        st.rerun()
+
+
+def fields() -> Any:
+    """The layout of the form's fields: two beside each other, where there is room."""
+    return st.grid(2, min_column_width=170, gap="small")
+
+
+def pick_recipe(model: str, dataset: str) -> Recipe:
+    """The network's own recipe with what the form changes; ValueError where it does not hold together."""
+    own: dict[str, Any] = asdict(recipe_for(model, dataset))
+    if st.session_state.setdefault("recipe of", model) != model:
+        st.session_state["recipe of"] = model
+        settings = {**OPTIONS, **STRENGTHS}
+        st.session_state.update({f"train_{name}": option.kind(own[name]) for name, option in settings.items()})
+    with fields():
+        chosen = {name: pickers.pick_setting(name, OPTIONS[name], own[name]) for name in IN_SIGHT}
+    with st.expander("More of the recipe", icon=":material/tune:"):
+        with fields():
+            others = {name: option for name, option in OPTIONS.items() if name not in IN_SIGHT}
+            chosen |= {name: pickers.pick_setting(name, option, own[name]) for name, option in others.items()}
+        st.caption("Random changes to the training images; 0 is off.")
+        with fields():
+            chosen |= {name: pickers.pick_setting(name, option, own[name]) for name, option in STRENGTHS.items()}
+    return replace(recipe_for(model, dataset), **chosen)
+
+
+def estimate(model: str, dataset: str, recipe: Recipe, found: list[Training]) -> None:
+    """How long it will take, as far as an earlier training tells."""
+    pace = trainings.pace(model, dataset, recipe, found)
+    if pace is None:
+        st.caption(":material/timer: How long it takes shows within its first epoch.")
+    else:
+        whole = waiting.duration(pace * recipe.epochs)
+        st.caption(f":material/timer: The last such training took {waiting.duration(pace)} an epoch: about {whole}.")
+
+
+# Watching
+
+
+def watch(lively: bool) -> None:
+    """All trainings, as they are now; the page anew when the first starts or the last ends."""
+    queue = trainings.queue()
+    queue.wake()
+    found = trainings.list_trainings()
+    if is_lively(found) != lively:
+        st.rerun()
+    waiting.show_trouble()
+    with st.container():
+        if queue.is_full() and is_lively(found):
+            words = f"The disk with {drawing.plain(str(queue.folder))} is full: free some space, and trainings go on."
+            st.error(words, icon=":material/hard_drive:")
+    if not found:
+        st.caption("None yet: what you start shows here, in every tab, and goes on when you close this one.")
+    for place, each in enumerate(found):
+        with st.container(border=True):
+            header(each)
+            BODIES[each.state](each)
+            if each.recipe is not None:
+                curves(each, each.recipe, shown=place == 0)
+
+
+def is_lively(found: list[Training]) -> bool:
+    """Whether something trains or waits."""
+    return any(each.state in (RUNNING, QUEUED) for each in found)
+
+
+def header(each: Training) -> None:
+    """Its name, what is trained on what, and its state."""
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+        st.markdown(f"**{drawing.plain(each.name)}**", width="content")
+        st.badge(each.state.capitalize(), **LOOKS[each.state])
+    if each.recipe is not None:
+        network, images = model_info(each.model).title, datasets.dataset_info(each.dataset).title
+        changes = difference(each.recipe, each.model, each.dataset)
+        st.caption(f"{network} on {images}, {changes or 'by its own recipe'}")
+
+
+def running(each: Training) -> None:
+    """How far it is, how long it will take, and a button to stop it."""
+    progress, recipe = each.job.progress(), each.recipe
+    assert recipe is not None
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if progress is None:
+            st.progress(0.0, ":material/hourglass_empty: Starting")
+        elif progress.done >= progress.total:
+            st.progress(1.0, ":material/fact_check: Testing the epoch kept")
+        else:
+            epoch = int(progress.fraction * recipe.epochs) + 1
+            left = "" if progress.left is None else f", {waiting.duration(progress.left)} left"
+            st.progress(progress.fraction, f":material/autorenew: Epoch {epoch} of {recipe.epochs}{left}")
+        label = "Cancelling…" if each.cancelling else "Cancel"
+        button(each, label, "cancel", trainings.queue().cancel, disabled=each.cancelling)
+
+
+def queued(each: Training) -> None:
+    """Its place, and a button to take it out."""
+    place = each.job.place
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+        waits = f"Waits for {place} other training{'s'[: place != 1]}."
+        st.markdown(waits if place else "About to start.", width="content")
+        button(each, "Cancel", "cancel", trainings.queue().cancel)
+
+
+def done(each: Training) -> None:
+    """How good the network is, and the way to prune it."""
+    score = trainings.score_of(each.name)
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+        if score is None:
+            st.markdown("Its network is no longer there.", width="content")
+        else:
+            right = f"{score.correct:,} of {score.n:,} test {datasets.dataset_info(each.dataset).examples}"
+            st.markdown(f"Test accuracy **{percent(score.accuracy)}** ({right})", width="content")
+            st.page_link(
+                "explorer/app/pages/prune.py",
+                label="Prune it",
+                icon=":material/content_cut:",
+                query_params={"checkpoint": each.name},
+            )
+        button(each, "Clear", "playlist_remove", trainings.remove, help="Take it off this list; the network stays.")
+
+
+def stopped(each: Training) -> None:
+    """Why it stopped, with the ways on: resume or remove."""
+    words = each.job.last_words()
+    if each.state == FAILED or (each.state == INTERRUPTED and words.startswith("error: ")):  # a full disk keeps no code
+        said = drawing.sentence(words.removeprefix("error: ")) or "It said nothing"
+        st.error(f"{drawing.plain(said)}.", icon=":material/error:")
+    elif each.state == INTERRUPTED:
+        st.warning("Its process was killed, or the machine stopped.", icon=":material/power_off:")
+    finished, recipe = len(trainings.history(each.name)), each.recipe
+    assert recipe is not None
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+        st.markdown(f"{finished} of {recipe.epochs} epochs are finished.", width="content")
+        with st.container(horizontal=True, width="content"):
+            button(each, "Resume", "resume", trainings.queue().resume)
+            remove(each)
+
+
+def broken(each: Training) -> None:
+    """What cannot be read can only be removed."""
+    st.error("Its files are corrupt, or this app did not write them.", icon=":material/broken_image:")
+    remove(each)
+
+
+def remove(each: Training) -> None:
+    """Remove it after a second look at what is lost."""
+    megabytes = sum(path.stat().st_size for path in trainings.leftovers(each.name)) / 1e6
+    with st.popover("Remove", icon=":material/delete:"):
+        st.markdown(f"Its finished epochs go, too, and {megabytes:.0f} MB are free again.")
+        button(each, "Remove for good", "delete_forever", trainings.remove)
+
+
+def curves(each: Training, recipe: Recipe, shown: bool) -> None:
+    """Loss and accuracy, after each epoch, on the images it learns from and on those held out."""
+    history = trainings.history(each.name)
+    if history.empty or each.state == QUEUED:
+        return
+    if each.state != RUNNING and not st.toggle("Curves", value=shown, key=f"curves {each.name}"):
+        return
+    left, right = st.columns(2, gap="medium")
+    for column, what in ((left, "loss"), (right, "accuracy")):
+        with column:
+            drawing.draw(charts.training_curve(history, what, recipe.epochs), key=f"{what} {each.name}")
+
+
+BODIES: dict[str, Callable[[Training], None]] = {
+    RUNNING: running,
+    QUEUED: queued,
+    DONE: done,
+    FAILED: stopped,
+    CANCELLED: stopped,
+    INTERRUPTED: stopped,
+    BROKEN: broken,
+}
+
+
+def button(each: Training, label: str, icon: str, action: Callable[[str], None], **look: Any) -> None:
+    """A button that does something to a training."""
+    key, icon = f"{icon} {each.name}", f":material/{icon}:"
+    st.button(label, key=key, icon=icon, on_click=act, args=(action, each.name), **look)
+
+
+def act(action: Callable[[str], None], name: str) -> None:
+    """What a training's button does; a callback."""
+    waiting.attempt(action, name)
+
+
+with links.page():
+    try:
+        found = trainings.list_trainings()
+    except (ValueError, OSError) as error:
+        st.error(f"Nothing can be trained here: {drawing.plain(str(error))}.", icon=":material/error:")
+        st.stop()
+    form, list_of_trainings = st.columns([2, 3], gap="large")
+    with form:
+        st.subheader("New training")
+        new_training(found)
+    with list_of_trainings:
+        st.subheader("Trainings")
+        lively = is_lively(found)
+        st.fragment(watch, run_every=LIVE if lively else IDLE)(lively)

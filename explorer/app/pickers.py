@@ -1,0 +1,107 @@
+"""Pickers of one value or a few, all in the address bar."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, overload
+
+import streamlit as st
+
+from explorer.app import drawing, links
+from explorer.training.recipes import Option
+
+
+def pick_named(label: str, key: str, options: Sequence[str], default: str, wrong: str, **look: Any) -> str:
+    """One of many options by name; `wrong` says what the link's value is when it is none of them."""
+    links.note_link(key, one_of(options), f"is {wrong}: choose one of {', '.join(options)}; showing {default}")
+    keep_if(key, lambda kept: kept in options, default)
+    return st.selectbox(label, options, index=list(options).index(default), **links.linked(key), **look)
+
+
+def pick_option(label: str, key: str, options: Sequence[str], **look: Any) -> str:
+    """One of a few options, all in sight; the first is the default."""
+    links.note_link(key, one_of(options), f"is not known: choose one of {', '.join(options)}; showing {options[0]}")
+    keep_if(key, lambda kept: kept in options, options[0])
+    return st.segmented_control(label, options, default=options[0], required=True, **links.linked(key), **look)
+
+
+def pick_several(label: str, key: str, options: Sequence[str], usual: Sequence[str]) -> list[str]:
+    """Any number of options, all in sight, in the order of `options`."""
+    known = ", ".join(options)
+    links.note_link(key, lambda raw: set(raw) <= set(options), f"is not known: choose among {known}")
+    keep_if(key, lambda kept: set(kept) <= set(options), usual)
+    chosen = st.pills(label, options, selection_mode="multi", default=usual, **links.linked(key))
+    return [option for option in options if option in chosen]
+
+
+def pick_count(label: str, key: str, low: int, high: int, empty: str, **look: Any) -> int | None:
+    """A whole number from `low` to `high`, or none: the field is `empty` to begin with."""
+    fix = f"does not fit: give a whole number from {low} to {high}; showing {empty}"
+    links.note_link(key, lambda raw: len(raw) == 1 and links.is_whole(raw[0], low, high), fix, label.lower())
+    keep_if(key, lambda kept: kept is None or low <= kept <= high, None)
+    return pick_number(label, low, high, None, key, placeholder=empty, **look)
+
+
+def pick_among(label: str, key: str, options: Sequence[str], usual: Sequence[str] = ()) -> list[str]:
+    """Any number of many options, in a list that opens; in the order of `options`."""
+    links.note_link(key, lambda raw: set(raw) <= set(options), f"is not known: choose among {', '.join(options)}")
+    if key in st.session_state:
+        st.session_state[key] = [option for option in st.session_state[key] if option in options]
+    chosen = st.multiselect(label, options, usual, **links.linked(key), placeholder="none", select_all=False)
+    return [option for option in options if option in chosen]
+
+
+def pick_setting(name: str, option: Option, default: Any) -> Any:
+    """One field of a recipe, as `option` describes it; `default` is the network's own value."""
+    key, label, title = f"train_{name}", drawing.sentence(option.title), option.title
+    if option.choices:
+        return pick_named(label, key, option.choices, default, f"no {title}", help=drawing.sentence(option.help))
+    number = option.kind
+    low, high, value, step = number(option.low), number(option.high), number(default), number(option.step)
+    kind = "whole number" if number is int else "number"
+    fix = f"does not fit: give a {kind} from {low:g} to {high:g}; showing {value:g}"
+    fits = partial(links.is_whole, low=low, high=high) if number is int else partial(_is_number, low=low, high=high)
+    links.note_link(key, lambda raw: len(raw) == 1 and fits(raw[0]), fix, title)
+    shown = None if number is int else "%g"
+    try:
+        look = {"step": step, "format": shown, "help": drawing.sentence(option.help)}
+        return number(st.number_input(label, low, high, value, **look, **links.linked(key)))
+    except OverflowError:  # Streamlit stumbles over a link to infinity, which the note names
+        return value
+
+
+@overload
+def pick_number(label: str, low: int, high: int, default: int, key: str, **look: Any) -> int: ...
+
+
+@overload
+def pick_number(label: str, low: int, high: int, default: None, key: str, **look: Any) -> int | None: ...
+
+
+def pick_number(label: str, low: int, high: int, default: int | None, key: str, **look: Any) -> int | None:
+    """A whole number from `low` to `high`; None where the field is empty."""
+    try:
+        number = st.number_input(label, low, high, default, **links.linked(key), **look)
+        return None if number is None else int(number)
+    except OverflowError:  # Streamlit stumbles over a link to infinity, which `note_whole` names
+        return default
+
+
+def keep_if(key: str, fits: Callable[[Any], bool], default: Any) -> None:
+    """Go back to the default where the value chosen, perhaps on another page, does not fit here.
+
+    The value is set, not forgotten: a browser shows what it has until it is told otherwise.
+    """
+    if key in st.session_state and not fits(st.session_state[key]):
+        st.session_state[key] = default
+
+
+def one_of(options: Sequence[str]) -> Callable[[list[str]], bool]:
+    """A check of what a link gives: whether it is exactly one of the options."""
+    return lambda raw: len(raw) == 1 and raw[0] in options
+
+
+def _is_number(text: str, low: float, high: float) -> bool:
+    try:
+        return low <= float(text) <= high
+    except ValueError:
+        return False

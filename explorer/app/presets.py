@@ -1,0 +1,108 @@
+"""The labs as presets: choosing one sets every picker as the lab had it."""
+
+from collections.abc import Collection
+
+import streamlit as st
+
+from explorer.answers.labs import LABS, Lab, Variant
+from explorer.app import links, pickers
+from explorer.networks.checkpoints import list_checkpoints
+
+PLAIN = {  # the layout of maps where a lab asks for no other
+    "output": "raw",
+    "order": "sorted",
+    "colouring": "colour",
+    "scale": "shared",
+    "columns": None,
+    "most": None,
+    "numbers": "from 0",
+}
+RANKING = ("layer", "criterion")  # what a lab's maps were made of; its curve keeps its own
+
+
+def pick_lab() -> Lab | None:
+    """The lab chosen in the sidebar; choosing one sets every picker as the lab has it."""
+    first = "lab" not in st.session_state
+    with st.sidebar:
+        links.note_link("lab", pickers.one_of(list(LABS)), f"is not known: choose one of {', '.join(LABS)}")
+        linked = {**links.linked("lab"), "on_change": _open_chosen_lab, "args": None}
+        name = st.segmented_control("Lab", list(LABS), **linked)
+        st.caption(LABS[name].title if name else "Choose a lab to set everything as it did, or explore freely.")
+    lab = LABS.get(name or "")
+    if first and lab:  # a link to the lab: what else it says stands
+        open_lab(lab, keep=set(st.query_params))
+    if lab and lab.checkpoint not in list_checkpoints():
+        model, dataset = lab.checkpoint.split("_", 1)
+        st.info(
+            f"Lab {lab.name} needs the network {lab.checkpoint}, which is not here: train it on the page Train, or "
+            f"with `python -m explorer train {model} --data {dataset}`.",
+            icon=":material/school:",
+        )
+    return lab
+
+
+def _open_chosen_lab() -> None:
+    links.settle("lab")
+    lab = LABS.get(st.session_state["lab"] or "")
+    if lab:
+        open_lab(lab)
+
+
+def open_lab(lab: Lab, keep: Collection[str] = ()) -> None:
+    """Set the pickers as the lab was assigned, and those of the maps to its layout; see `open_variant`."""
+    open_variant(lab, lab.variants[0], keep)
+    values = {"dtype": "float32", **PLAIN, **lab.maps}
+    if lab.checkpoint in list_checkpoints():
+        st.session_state.update({key: value for key, value in values.items() if key not in {*RANKING, *keep}})
+
+
+def open_variant(lab: Lab, variant: Variant, keep: Collection[str] = ()) -> None:
+    """Set the pickers to one way of doing a lab, but for those to `keep`; for callbacks, or before they are drawn."""
+    if lab.checkpoint not in list_checkpoints():
+        return
+    values = {
+        "checkpoint": lab.checkpoint,
+        "layer": lab.layer,
+        "criterion": variant.criterion,
+        "ranked_on": "test",
+        "mode": variant.mode,
+        "schedule": variant.schedule,
+        "step": lab.ks[2],
+    }
+    st.session_state.update({key: value for key, value in values.items() if key not in keep})
+
+
+def lab_box(lab: Lab | None, current: Variant | None, ways: bool = True, maps: bool = False) -> None:
+    """What a lab did and what its ways change, with a switch between them, and one to its layout of `maps`."""
+    with st.container(border=lab is not None):
+        if lab is None:
+            return
+        st.markdown(f":material/school: **Lab {lab.name}, {lab.title}.** {lab.did}")
+        st.markdown(lab.differs)
+        if not ways:
+            return
+        st.session_state["variant"] = current.title if current else None
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.segmented_control(
+                "Way",
+                [variant.title for variant in lab.variants],
+                key="variant",
+                label_visibility="collapsed",
+                on_change=_open_chosen_variant,
+                args=(lab,),
+            )
+            if maps and lab.maps:
+                words = "The lab's own maps: of its layer, in its order and layout, with nothing pruned."
+                st.button("Maps as in the lab", icon=":material/grid_on:", help=words, on_click=_open_maps, args=(lab,))
+        if current is None:
+            st.caption("The pickers stand at something else than the lab's own ways.")
+
+
+def _open_maps(lab: Lab) -> None:
+    """Set the pickers of the maps as the lab had them, with nothing pruned yet."""
+    st.session_state.update({"k": 0, **PLAIN, **lab.maps})
+
+
+def _open_chosen_variant(lab: Lab) -> None:
+    chosen = [variant for variant in lab.variants if variant.title == st.session_state["variant"]]
+    open_variant(lab, chosen[0] if chosen else lab.variants[0])

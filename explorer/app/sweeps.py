@@ -1,0 +1,128 @@
+"""The work behind a view, its rankings and curves, and how far it is."""
+
+from collections.abc import Iterable, Sequence
+from functools import partial
+
+import streamlit as st
+
+from explorer.answers.choices import criterion_named
+from explorer.answers.computing import steps_of
+from explorer.app import cache, drawing, views, waiting, work
+from explorer.background.jobs import Job
+from explorer.engine.curves import Band, Sweep
+from explorer.engine.oracle import ORACLES
+from explorer.networks.checkpoints import Checkpoint
+from explorer.pruning.ranking import Ranking
+from explorer.pruning.statistics import ChannelStatistics
+from explorer.show import charts
+
+LONG = 600  # seconds that a sweep may take without a word on how to shorten it
+SCANNING = "Pruning one layer at a time"
+
+
+# Each of these writes into one container, whether there is anything to say or not: what comes after it keeps its place
+# on the page from run to run. Containers that move are built anew in the browser, and their widgets drop from the URL.
+def steps(view: views.View) -> tuple[Ranking, dict[int, int]]:
+    """The view's channels in the order they go, and how many are gone at each K; stops the page while it looks."""
+    with st.container():
+        found = None
+        if criterion_named(view.experiment.criterion).needs_data:
+            what = f"Ranking the channels of {view.layer} on the {view.experiment.ranked_on} {view.examples}"
+            found = waiting.finished(what, partial(work.look, view.checkpoint, view.experiment))
+        ranking, gone = steps_of(view.experiment, view.checkpoint, found)
+        return ranking, dict(zip(view.ks, gone or view.ks, strict=True))
+
+
+def ranked_over(view: views.View) -> str:
+    """The images that the view's ranking looks at, in words."""
+    asked = view.experiment
+    if asked.criterion in ORACLES:
+        cost = cache.oracle_cost(view.checkpoint, asked)
+        return f"{cost.images:,} {asked.ranked_on} {view.examples}"
+    return f"the {asked.ranked_on} {view.examples}"
+
+
+def layer_statistics(view: views.View, where: str = "raw") -> ChannelStatistics:
+    """Statistics of the view's layer over the split it ranks on; stops the page while they are being collected."""
+    split = view.experiment.ranked_on
+    return waiting.finished(
+        f"Averaging {view.layer} over the {split} {view.examples}",
+        lambda again=False: work.statistics(view.checkpoint, view.layer, split, where, again),
+    )
+
+
+def sweep_job(view: views.View) -> Job:
+    """The sweep of the view over all K, with at least a first curve; stops the page until there is one.
+
+    Meanwhile the axes stand there, so that the browser has loaded what draws charts when the curve comes.
+    """
+    ask = partial(work.sweep, view.checkpoint, view.experiment)
+    job = ask()
+
+    def ready() -> bool:
+        return work.curve(job) is not None
+
+    with st.container():
+        frame = st.empty()
+        if not (ready() or job.finished):
+            with frame:
+                drawing.draw(charts.empty_curve(view.channels), key="frame")
+            waiting.quick_start(job, ready)
+            if ready() or job.finished:
+                frame.empty()
+        waiting.notes(job)
+        waiting.first_part(job, sweeping(job, view.layer), ask, ready)
+    return job
+
+
+def scan_job(point: Checkpoint, which: str, mode: str, limit: int | None) -> Job:
+    """The scan of the network's layers over its first test images; stops the page until there is a first part of it."""
+    ask = partial(work.scan, point, which, mode, limit)
+    job = ask()
+    with st.container():
+        waiting.first_look(job)
+        waiting.first_part(job, SCANNING, ask, lambda: job.latest is not None)
+    return job
+
+
+def sweeping(job: Job, what: str, title: str = "") -> str:
+    """What a sweep's job is at, behind the `title` of its curve where there are several."""
+    words = f"Ranking the channels of {what}" if work.is_ranking(job) else f"Pruning {what} at every K"
+    return f"{title}: {words[0].lower()}{words[1:]}" if title else words
+
+
+def so_far(curves: Sequence[Sweep | Band], ks: Sequence[int], examples: str, jobs: Iterable[Job]) -> str:
+    """How many images and K the curves of the jobs that still run have at least, and what to do where all take long.
+
+    `examples` is what the images are called.
+    """
+    there = min(len(set(curve.ks) & set(ks)) for curve in curves)
+    words = f"So far over {counted(curves, examples)}, at {there} of {len(ks)} K; the bands narrow as more come in."
+    previews = [curve.preview for curve in curves if isinstance(curve, Sweep) and curve.preview]
+    if previews:
+        words += f" Channels are ranked by the first {min(previews):,} {examples} so far, and anew by all at the end."
+    if max((job.left or 0 for job in jobs), default=0) > LONG:
+        words += " Every K takes long here: a larger step on Sweep takes less."
+    return f":material/autorenew: {words}"
+
+
+def counted(curves: Sequence[Sweep | Band], examples: str) -> str:
+    """How many images the curves are over, and what it means where some are over more than others."""
+    fewest, most = min(curve.done for curve in curves), max(curve.done for curve in curves)
+    if fewest == most:
+        return f"{most:,} {examples}"
+    return f"{fewest:,} to {most:,} {examples} (curves over different {examples} differ at K = 0, too)"
+
+
+def remarks(sweep: Sweep) -> str:
+    """What to know about how a sweep was computed; empty where it was the usual way."""
+    said = ""
+    if sweep.slow:
+        said += " This network cannot be traced, so every K ran a masked copy: exact, but slow."
+    if sweep.agreement is not None:
+        shares, images = sweep.agreement.shares, sweep.agreement.images
+        said += (
+            f" Computed in {sweep.run.dtype}, which agrees with float32 on {100 * shares.mean():.2f} % of the "
+            f"predictions for the first {images:,} images, at the least {100 * shares.min():.2f} % at one K."
+        )
+    return said

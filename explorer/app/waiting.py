@@ -1,0 +1,139 @@
+"""How work in the background waits, runs, ends, fails and is cancelled on a page."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import streamlit as st
+
+from explorer.app import drawing, work
+from explorer.background.jobs import CANCELLED, DONE, FAILED, QUEUED, Job
+
+POLL = 0.3  # seconds between looks at a running job
+PATIENCE = 0.4  # seconds that quick work may take before a page talks about it
+MORE = 0.9  # seconds after that in which it may have a first part
+PAUSE = 0.05  # seconds between looks meanwhile
+LONG = 3  # seconds after which a job offers to be cancelled
+TROUBLE = "what a button could not do"
+
+
+# Each of these writes into one container, whether there is anything to say or not: what comes after it keeps its place
+# on the page from run to run. Containers that move are built anew in the browser, and their widgets drop from the URL.
+def attempt(action: Callable[..., Any], *arguments: Any) -> bool:
+    """Do it, or leave a note, for `show_trouble`, why it could not be done; whether it was done. For callbacks."""
+    try:
+        action(*arguments)
+    except (ValueError, OSError) as error:
+        st.session_state[TROUBLE] = f"That did not work: {error}."
+        return False
+    return True
+
+
+def show_trouble() -> None:
+    """Say, once, what the last button could not do."""
+    with st.container():
+        if TROUBLE in st.session_state:
+            st.error(drawing.plain(st.session_state.pop(TROUBLE)), icon=":material/error:")
+
+
+def finished(what: str, ask: Callable[..., Job]) -> Any:
+    """The result of the job that `ask()` gives; until there is one, show how the job stands and stop the page.
+
+    The page runs again by itself once the job has finished. `ask(again=True)` starts it anew.
+    """
+    job = ask()
+    with st.container():
+        first_look(job)
+        notes(job)
+        if job.status == DONE:
+            return job.result
+        if job.finished:
+            show_end(job, what, ask)
+        else:
+            follow(job, what)
+        st.stop()
+
+
+def first_look(job: Job) -> None:
+    """Give quick work a moment, so that it never flashes a progress bar."""
+    if not job.finished:
+        with st.skeleton(height=400):
+            job.wait(PATIENCE)
+
+
+def quick_start(job: Job, ready: Callable[[], bool]) -> None:
+    """Give quick work a moment to end, or else to be `ready` to be shown: a progress bar would only delay it."""
+    job.wait(PATIENCE)
+    until = time.monotonic() + MORE
+    while not (job.finished or ready()) and time.monotonic() < until:
+        job.wait(PAUSE)
+
+
+def first_part(job: Job, what: str, ask: Callable[..., Job], ready: Callable[[], bool]) -> None:
+    """Stops the page until the job is `ready` to be shown, though it may still run."""
+    if job.status in (FAILED, CANCELLED):
+        show_end(job, what, ask)
+    elif not ready():
+        follow(job, what, ready)
+    if not ready():
+        st.stop()
+
+
+def notes(job: Job) -> None:
+    """What came up on the way to a job's result, such as a saved one that could not be trusted."""
+    for note in job.notes:
+        st.warning(note.replace("$", "\\$"), icon=":material/inventory_2:")
+
+
+def show_end(job: Job, what: str, ask: Callable[..., Any]) -> None:
+    """Say that a job failed or was cancelled, with a button to start it anew."""
+    failed = job.status == FAILED
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if failed:
+            st.error(str(job.error), title=f"{what} failed", icon=":material/error:")
+        else:
+            st.warning(f"{what} was cancelled at {job.fraction:.0%}.", icon=":material/cancel:")
+        label = "Try again" if failed else "Start again"
+        st.button(label, key=f"again {job.key}", icon=":material/refresh:", on_click=lambda: _call(ask))
+
+
+def _call(ask: Callable[..., Any]) -> None:
+    ask(again=True)
+
+
+def follow(job: Job, what: str, ready: Callable[[], bool] = lambda: False) -> None:
+    """A live progress bar with time left and cancel; the page runs again once the job has finished or is `ready`."""
+    st.fragment(progress_or_rerun, run_every=POLL)(job, what, ready)
+
+
+def progress_or_rerun(job: Job, what: str, ready: Callable[[], bool] = lambda: False) -> None:
+    """The progress of a running job; the page anew once it has finished. For a fragment that runs by itself."""
+    if job.finished or ready():
+        st.rerun()
+    progress(job, what)
+
+
+def progress(job: Job, what: str) -> None:
+    """How far a running job is, how long it will take, and, once it takes long, a button to cancel it."""
+    if job.finished:
+        return
+    job.watch()
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if ahead := work.board().ahead(job):
+            words = f"waiting for {ahead} other job{'s'[: ahead != 1]}"
+            st.progress(job.fraction, f":material/hourglass_empty: {what}: {words}")
+        else:
+            left = "" if job.left is None else f", {duration(job.left)} left"
+            st.progress(job.fraction, f":material/autorenew: {what}: {job.fraction:.0%}{left}")
+        if job.status == QUEUED or job.elapsed > LONG:
+            label = "Cancelling…" if job.cancelling else "Cancel"
+            key, icon = f"cancel {job.key}", ":material/cancel:"
+            st.button(label, key=key, icon=icon, on_click=job.cancel, disabled=job.cancelling)
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them: 40 s, 3 min, 1 h 20 min."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"

@@ -1,0 +1,194 @@
+"""Long work in the background, done once however many tabs ask for it."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import streamlit as st
+
+from explorer.answers import door
+from explorer.answers.choices import criterion_named
+from explorer.answers.computing import Found
+from explorer.answers.experiment import Experiment
+from explorer.answers.keeping import Note
+from explorer.app.cache import TABS, TEST, identity, scanned_layers
+from explorer.background.jobs import Board, Job, reports
+from explorer.engine.curves import Band, Sweep
+from explorer.images import downloads
+from explorer.networks.checkpoints import Checkpoint
+from explorer.networks.layers import conv_layers
+from explorer.pruning.criteria import Criterion
+
+PREVIEW_AFTER = 2.0  # seconds of ranking, after which a first curve does not wait for its end
+
+
+@st.cache_resource
+def board() -> Board:
+    """The job board of this process.
+
+    Streamlit collects garbage after every run of a script or fragment. Looking through all that torch has loaded took
+    0.25 s each time, and kept running jobs waiting; what is there by now stays, and is left out from now on.
+    """
+    gc.freeze()
+    return Board(capacity=TABS)
+
+
+def statistics(point: Checkpoint, layer: str, split: str, where: str = "raw", again: bool = False) -> Job:
+    """The job that averages a layer's output over a split; `where` is a key of activations.POINTS."""
+    key = ("statistics", identity(point), layer, split, where)
+    return _job(key, lambda: door.statistics(point, layer, split, where), again)
+
+
+def look(point: Checkpoint, asked: Experiment, again: bool = False) -> Job:
+    """The job that looks at the images an experiment is ranked on: statistics, or an oracle's search."""
+    return _job(_look_key(point, asked), lambda: door.look(asked, point), again)
+
+
+def _look_key(point: Checkpoint, asked: Experiment) -> tuple[Any, ...]:
+    criterion = criterion_named(asked.criterion)
+    if isinstance(criterion, Criterion):
+        return ("statistics", identity(point), asked.layer, asked.ranked_on, criterion.point)
+    return ("search", identity(point), asked.layer, asked.ranked_on, criterion.name, asked.mode)
+
+
+def sweep(point: Checkpoint, asked: Experiment, again: bool = False) -> Job:
+    """The job that ranks the channels and prunes at every K of the experiment.
+
+    Its partial results are statistics (or an oracle's search) while it looks at the images that rank, then curves. A
+    part of a curve that is already there in full is not computed anew.
+    """
+    key = ("sweep", identity(point), asked)
+    work = partial(door.curve, asked, point, coarse_first=True, looks=_shared_look, preview_after=PREVIEW_AFTER)
+    return _whole(point, asked, "sweep") or _job(key, work, again)
+
+
+def band(point: Checkpoint, asked: Experiment, orders: int, again: bool = False) -> Job:
+    """The job that prunes at every K along so many random orders; its results are bands."""
+    kind = f"band of {orders}"
+    work = partial(door.band, asked, point, orders, coarse_first=True)
+    return _whole(point, asked, kind) or _job((kind, identity(point), asked), work, again)
+
+
+def is_known(point: Checkpoint, asked: Experiment, orders: int = 1) -> bool:
+    """Whether a sweep, or a band of several orders, has been asked for already."""
+    kind = "sweep" if orders == 1 else f"band of {orders}"
+    return bool(_whole(point, asked, kind) or board().get((kind, identity(point), asked)))
+
+
+def _whole(point: Checkpoint, asked: Experiment, kind: str) -> Job | None:
+    """The finished job over all K, which has those of the experiment, too."""
+    whole = board().get((kind, identity(point), replace(asked, ks=None)))
+    return whole if whole is not None and whole.result is not None and asked.schedule == "once" else None
+
+
+def _shared_look(asked: Experiment, point: Checkpoint) -> Iterator[Note | Found]:
+    """What the experiment's ranking looks at: looked for among the jobs first; what had to be computed becomes one."""
+    key, found = _look_key(point, asked), None
+    for step in _steps_of(key, door.look(asked, point)):
+        found = found if isinstance(step, str) else step
+        yield step
+    board().keep(key, found)
+
+
+def _steps_of(key: tuple[Any, ...], steps: Iterator[Any]) -> Iterator[Any]:
+    """The steps of the job with that key, which a page asked for and which has not ended, or did well; else `steps`."""
+    known = board().get(key)
+    while known and not known.finished:
+        known.advance()
+        if known.latest is not None:
+            yield known.latest
+    if known is None or known.result is None:
+        yield from steps
+    else:
+        yield known.result
+
+
+def curve(job: Job) -> Sweep | None:
+    """The curve so far of a sweep's job; None while it still ranks, and where the ranking was stopped."""
+    found = curve_or_band(job)
+    return found if isinstance(found, Sweep) else None
+
+
+def curve_or_band(job: Job) -> Sweep | Band | None:
+    """The curve or the band so far; None while it still ranks, and where the ranking was stopped."""
+    found = job.latest
+    if isinstance(found, Sweep):
+        return found if found.preview is None or not job.finished else None
+    return found if isinstance(found, Band) else None
+
+
+def is_ranking(job: Job) -> bool:
+    """Whether a sweep's or a band's job still looks at the images that rank."""
+    found = curve_or_band(job)
+    assert isinstance(job.key, tuple)
+    *_, asked = job.key
+    if found is None:
+        return criterion_named(asked.criterion).needs_data
+    return isinstance(found, Sweep) and found.preview is not None
+
+
+def unpruned(point: Checkpoint, again: bool = False) -> Job:
+    """The job that tests the network as it is: a sweep of K = 0 alone, so that the order does not matter."""
+    asked = Experiment(point.name, next(iter(conv_layers(point.model))), criterion="l1", ks=(0,))
+    return _job(("sweep", identity(point), asked), lambda: door.curve(asked, point), again)
+
+
+def scan(point: Checkpoint, which: str, mode: str, limit: int | None, again: bool = False) -> Job:
+    """The job that prunes each layer whole. The blocks of a network whose layers are all there need no new one."""
+    key = ("scan", identity(point), point.name, which, mode, limit)
+    whole = board().get(("scan", identity(point), point.name, "all", mode, limit))
+    if whole is not None and whole.result is not None:
+        board().keep(key, whole.result.only(scanned_layers(point, which)))
+    return _job(key, lambda: door.scan(point, which, mode, TEST, limit), again)
+
+
+def download(dataset: str, again: bool = False) -> Job:
+    """The job that fetches a data set; it does not wait for sweeps."""
+    return _job(
+        ("download", dataset),
+        lambda: reports(lambda told: downloads.download(dataset, progress=told)),
+        again,
+        heavy=False,
+    )
+
+
+IMAGES, NETWORK = "images", "network"  # what can be imported
+
+
+@dataclass(frozen=True)
+class Import:
+    """What is or was imported: its kind, its name, what does it, and the job that does."""
+
+    kind: str
+    name: str
+    work: Callable[[downloads.Progress], Any]
+    job: Job
+
+
+@st.cache_resource
+def _last_imports() -> dict[str, Import]:
+    """By kind, in this process."""
+    return {}
+
+
+def last_import(kind: str) -> Import | None:
+    """The last import of this kind, whichever tab asked for it."""
+    return _last_imports().get(kind)
+
+
+def start_import(kind: str, name: str, work: Callable[[downloads.Progress], Any]) -> Import:
+    """Import in the background what `work(progress)` does; a network, which is tested, waits for sweeps."""
+    key = ("import", kind, name, time.monotonic_ns())  # each is new: what was imported may have been deleted since
+    job = board().submit(key, lambda: reports(work), heavy=kind == NETWORK)
+    _last_imports()[kind] = Import(kind, name, work, job)
+    return _last_imports()[kind]
+
+
+def _job(key: tuple[Any, ...], start: Callable[[], Iterator[Any]], again: bool, heavy: bool = True) -> Job:
+    known = board().get(key)
+    return known if known is not None and not again else board().submit(key, start, heavy)

@@ -1,0 +1,1 @@
+"""Long work: jobs in threads that a whole process shares, and processes that outlive it."""

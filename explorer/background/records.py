@@ -1,0 +1,182 @@
+"""What a queue of processes writes down about a job, and reads again whatever state the files are in."""
+
+import contextlib
+import json
+import math
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from explorer.background.jobs import CANCELLED, DONE, FAILED, QUEUED, RUNNING
+from explorer.background.locks import is_locked
+
+INTERRUPTED = "interrupted"  # its process was killed, or the machine stopped
+BROKEN = "broken"  # its files are corrupt, or none of ours
+STOPPED = frozenset({FAILED, CANCELLED, INTERRUPTED})  # what can be resumed
+
+REPORT_PAUSE = 0.5  # seconds between two reports of progress
+
+TAIL = 4096  # bytes of a log that its last words are looked for in
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was asked; it never changes."""
+
+    arguments: Sequence[str]  # of the queue's program
+    about: Mapping[str, Any]  # for whoever shows the job
+    result: str  # the file, seen from the job's folder, that is there once the work is done
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Run:
+    """How the latest run of a job went; times are those of time.time()."""
+
+    queued: float
+    started: float | None = None
+    ended: float | None = None
+    pid: int | None = None
+    code: int | None = None  # the exit code, or minus the signal that killed it
+    cancelled: bool = False
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is: `done` of `total`, of which `before` was done when, `seconds` ago, it first said so."""
+
+    done: int
+    total: int
+    before: int
+    seconds: float
+
+    @property
+    def fraction(self) -> float:
+        """From 0 to 1."""
+        return min(1.0, self.done / self.total) if self.total else 0.0
+
+    @property
+    def left(self) -> float | None:
+        """Seconds left at the pace so far; None while there is nothing to judge by."""
+        if self.done <= self.before:
+            return None
+        return self.seconds * (self.total - self.done) / (self.done - self.before)
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job as it stood when the queue was read. What is broken has neither request nor run."""
+
+    name: str
+    folder: Path
+    state: str
+    request: Request | None = None
+    run: Run | None = None
+    place: int = 0  # of a queued one: how many run or wait before it
+
+    def progress(self) -> Progress | None:
+        """How far it is; None before its run has said so."""
+        try:
+            known = Progress(**_load(self.folder / "progress.json"))
+            return known if all(map(_is_number, asdict(known).values())) else None
+        except (OSError, ValueError, TypeError):
+            return None
+
+    def last_words(self) -> str:
+        """The last line that it printed; empty where there is none."""
+        try:
+            with open(self.folder / "log.txt", "rb") as log:
+                log.seek(max(0, log.seek(0, os.SEEK_END) - TAIL))
+                lines = log.read().decode(errors="replace").split("\n")
+        except OSError:
+            return ""
+        return next((line.strip() for line in reversed(lines) if line.strip()), "")
+
+
+class Reporter:
+    """Writes how far a run is into a file, for `Job.progress`: call it with (done, total) as often as you like."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.start: tuple[float, int] | None = None  # when, and how much was done by then
+        self.said = -math.inf
+
+    def __call__(self, done: int, total: int) -> None:
+        """Say that `done` of `total` is done, unless something was said just now. A full disk is no reason to stop."""
+        now = time.monotonic()
+        self.start = self.start or (now, done)
+        if now - self.said < REPORT_PAUSE and done < total:
+            return
+        self.said = now
+        began, before = self.start
+        with contextlib.suppress(OSError):
+            write_json(self.path, asdict(Progress(done, total, before, now - began)), lasting=False)
+
+
+def read_job(folder: Path) -> Job:
+    """The job in a folder, whatever state its files are in."""
+    try:
+        alive = is_locked(folder / "lock")
+        request, run = _request_in(folder), run_in(folder)
+    except (OSError, ValueError, TypeError):
+        return Job(folder.name, folder, BROKEN)
+    return Job(folder.name, folder, _state(run, alive, (folder / request.result).is_file()), request, run)
+
+
+def _state(run: Run, alive: bool, result: bool) -> str:
+    """The state of a job whose process is `alive` and whose `result` is there, or not."""
+    if alive:
+        return RUNNING
+    killed = run.code is None or run.code < 0  # None where its worker was killed, too
+    if run.code == 0 or (run.started and killed and result):  # it had finished its work by then
+        return DONE
+    if run.cancelled:
+        return CANCELLED
+    if run.started is None:
+        return QUEUED
+    return FAILED if run.code is not None and run.code > 0 else INTERRUPTED
+
+
+def _request_in(folder: Path) -> Request:
+    request = Request(**_load(folder / "request.json"))
+    texts = [*request.arguments, request.result, *request.environment, *request.environment.values()]
+    if not isinstance(request.about, dict) or not all(isinstance(text, str) for text in texts):
+        raise ValueError("not a request")
+    return request
+
+
+def run_in(folder: Path) -> Run:
+    """How the latest run of the job in a folder went; ValueError where its file does not say."""
+    run = Run(**_load(folder / "run.json"))
+    times, whole = (run.queued, run.started, run.ended), (run.pid, run.code)
+    known = all(time is None or _is_number(time) for time in times) and run.queued is not None
+    known = known and all(number is None or type(number) is int for number in whole)
+    if not known or (run.pid is not None and run.pid < 1):
+        raise ValueError("not a run")
+    return run
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float)
+
+
+def _load(path: Path) -> dict[str, Any]:
+    """A JSON object; ValueError where it is something else."""
+    fields = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(fields, dict):
+        raise ValueError(f"{path.name} is not a JSON object")
+    return fields
+
+
+def write_json(path: Path, fields: Mapping[str, Any], lasting: bool = True) -> None:
+    """Write a JSON object whole or not at all; a `lasting` one down to the disk."""
+    part = path.with_name(path.name + ".part")
+    with open(part, "w", encoding="utf-8") as file:
+        json.dump(fields, file)
+        file.flush()
+        if lasting:
+            os.fsync(file.fileno())
+    os.replace(part, path)

@@ -1,0 +1,1 @@
+"""The command line: everything that the app does, one file a command."""

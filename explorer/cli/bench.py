@@ -1,0 +1,44 @@
+"""Time the sweep against a full pass for each K."""
+
+import argparse
+import json
+
+from explorer.answers import benchmark
+from explorer.cli.bar import Bar
+from explorer.cli.options import Commands, add_checkpoint, add_dtype, add_range, experiment_of, load_checkpoint
+
+
+def add_to(commands: Commands) -> None:
+    """The parser of `bench`."""
+    command = commands.add_parser("bench", help="time the sweep against a full pass for each K")
+    add_checkpoint(command)
+    add_range(command)
+    add_dtype(command)
+    command.add_argument("--json", action="store_true", help="print JSON")
+    command.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Time the sweep against a masked copy and a full pass for each K."""
+    checkpoint = load_checkpoint(args.checkpoint)
+    with Bar("benchmark") as bar:
+        result = benchmark.bench(checkpoint, experiment_of(args, checkpoint), progress=bar)
+    if args.json:
+        print(json.dumps(result.as_dict(), indent=2))
+        return
+    oracle = ""
+    if result.oracle_seconds is not None:
+        oracle = f"  greedy oracle     {result.oracle_seconds:8.2f} s   {result.oracle_over_pass:.2f} × one pass\n"
+    extrapolated = "" if result.lab_ks_timed == result.ks else f" (from {result.lab_ks_timed} of them)"
+    print(
+        f"{result.checkpoint} {result.layer}: {result.n:,} images, {result.ks} K, {result.dtype}, "
+        f"medians of {result.repeats} repeats\n"
+        f"  one test pass     {result.pass_seconds:8.2f} s\n"
+        f"  sweep, every K    {result.sweep_seconds:8.2f} s   {result.sweep_over_pass:.2f} × one pass, "
+        f"{result.k_over_pass:.3f} a K\n"
+        f"  the lab's loop    {result.lab_loop_seconds:8.2f} s   {result.speedup:.1f} × the sweep{extrapolated}\n"
+        f"  ranking, once     {result.rank_seconds:8.2f} s   (in neither)\n"
+        f"{oracle}"
+        f"  predictions agree {result.predictions_agree:.6f} ({result.disagreements} differ, {result.ties} ties)\n"
+        f"  largest difference of logits {result.max_logit_difference:.1e}"
+    )

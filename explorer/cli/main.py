@@ -1,0 +1,41 @@
+"""`python -m explorer …`: everything the app does, without a browser.
+
+Results go to standard output, progress and complaints to standard error. The exit code is 0, or 2 with one sentence for
+bad input, or 130 when interrupted.
+"""
+
+import sys
+from collections.abc import Sequence
+
+from explorer.cli import bench, data, import_images, import_network, models, scan, stats, sweep, train
+from explorer.cli.errors import is_out_of_memory, out_of_memory, sentence
+from explorer.cli.options import Parser
+
+COMMANDS = (models, data, import_images, import_network, train, stats, sweep, scan, bench)  # as `--help` lists them
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    try:
+        args = _parser().parse_args(argv)
+        args.run(args)
+    except (ValueError, OSError) as error:
+        print(f"error: {sentence(error)}", file=sys.stderr)
+        return 2
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        print(f"error: {out_of_memory(error)}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt as stop:
+        print(str(stop) or "stopped", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _parser() -> Parser:
+    parser = Parser(prog="python -m explorer", description="Prune a network's channels and see what its accuracy does.")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    for command in COMMANDS:
+        command.add_to(commands)
+    return parser

@@ -1,0 +1,107 @@
+"""Options that several commands share, and what their values mean."""
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NoReturn
+
+from explorer.answers import choices
+from explorer.answers.experiment import Experiment
+from explorer.engine.ks import check_ks
+from explorer.networks import checkpoints
+from explorer.networks.checkpoints import Checkpoint
+from explorer.networks.evaluation import DTYPES
+from explorer.networks.layers import conv_layer
+from explorer.pruning.modes import MODES
+
+
+class Parser(argparse.ArgumentParser):
+    """An ArgumentParser whose complaint is a ValueError of one sentence, without the usage text."""
+
+    def error(self, message: str) -> NoReturn:
+        """Called by argparse for arguments that do not parse."""
+        raise ValueError(f"{message} (see {self.prog} --help)")
+
+
+Commands = Any  # what argparse's add_subparsers gives, a type that it keeps to itself
+
+
+def load_checkpoint(name: str) -> Checkpoint:
+    """The checkpoint of that name, or the one whose weights are in that file."""
+    return checkpoints.load(Path(name) if name.endswith(".safetensors") else name)
+
+
+def experiment_of(args: argparse.Namespace, checkpoint: Checkpoint) -> Experiment:
+    """What the options of `sweep` and `bench` ask for, checked."""
+    given = {
+        key: getattr(args, key)
+        for key in ("criterion", "mode", "ranked_on", "split", "seed", "schedule", "dtype")
+        if key in args
+    }
+    layer = choices.default_layer(checkpoint) if args.layer is None else args.layer
+    plan = Experiment(checkpoint.name, layer, limit=args.limit, **given)
+    choices.check(plan, checkpoint)
+    channels = conv_layer(checkpoint.model, layer).out_channels
+    return replace(plan, ks=None if args.k is None else check_ks(_k_range(args.k), channels))
+
+
+def _k_range(text: str) -> range:
+    """`START:STOP[:STEP]`, like Python's range."""
+    try:
+        return range(*[int(part) for part in _two_or_three(text.split(":"))])
+    except ValueError:
+        raise ValueError(f"--k {text!r} is not START:STOP[:STEP], such as 0:33 or 0:33:2") from None
+
+
+def _two_or_three(parts: list[str]) -> list[str]:
+    if len(parts) not in (2, 3):
+        raise ValueError(parts)
+    return parts
+
+
+def add_name(command: argparse.ArgumentParser) -> None:
+    """Which checkpoint."""
+    command.add_argument("checkpoint", metavar="CHECKPOINT", help="a name that `models` lists, or a .safetensors file")
+
+
+def add_checkpoint(command: argparse.ArgumentParser) -> None:
+    """Which checkpoint, and which of its layers."""
+    add_name(command)
+    command.add_argument("--layer", metavar="L", help="a convolution (default: the one that the network's lab prunes)")
+
+
+def add_range(command: argparse.ArgumentParser) -> None:
+    """Which K, and over how many images."""
+    command.add_argument("--k", metavar="START:STOP[:STEP]", help="like a Python range (default: every K, 0:P+1)")
+    add_limit(command)
+
+
+def add_limit(command: argparse.ArgumentParser) -> None:
+    """Over how many images."""
+    command.add_argument("--limit", type=int, metavar="N", help="the first N images only")
+
+
+def add_csv(command: argparse.ArgumentParser) -> None:
+    """Where to write a table."""
+    command.add_argument("--csv", metavar="FILE", help="write a CSV file; - is standard output")
+
+
+def add_dtype(command: argparse.ArgumentParser) -> None:
+    """What to compute in."""
+    text = f"{', '.join(DTYPES)}: float32 (default) is exact, how far another agrees with it is measured and said"
+    command.add_argument("--dtype", default="float32", metavar="T", help=text)
+
+
+def add_device(command: argparse.ArgumentParser) -> None:
+    """What to compute on."""
+    command.add_argument("--device", default="auto", help="auto (default), cpu, cuda or mps")
+
+
+def add_mode(command: argparse.ArgumentParser) -> None:
+    """What pruning zeroes."""
+    command.add_argument("--mode", default="filter", metavar="M", help=", ".join(MODES))
+
+
+def add_split(command: argparse.ArgumentParser) -> None:
+    """Over which images."""
+    command.add_argument("--split", default="test", metavar="SPLIT", help="test (default) or train")

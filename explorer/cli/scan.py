@@ -1,0 +1,51 @@
+"""Accuracy with all channels of one layer pruned, layer by layer."""
+
+import argparse
+import sys
+
+from explorer.answers import door
+from explorer.cli.options import (
+    Commands,
+    add_csv,
+    add_device,
+    add_limit,
+    add_mode,
+    add_name,
+    add_split,
+    load_checkpoint,
+)
+from explorer.cli.words import last_of, save_table, worst_layer
+from explorer.engine import tables
+from explorer.files import csv
+
+
+def add_to(commands: Commands) -> None:
+    """The parser of `scan`."""
+    command = commands.add_parser("scan", help="accuracy with all channels of one layer pruned, layer by layer")
+    add_name(command)
+    command.add_argument("--layers", default="blocks", metavar="WHICH", help="blocks (default: their last ones) or all")
+    add_mode(command)
+    add_split(command)
+    add_limit(command)
+    add_device(command)
+    add_csv(command)
+    command.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Accuracy with all channels of one layer pruned, layer by layer."""
+    checkpoint = load_checkpoint(args.checkpoint)
+    csv.check_writable("-" if args.csv is None else args.csv)
+    steps = door.scan(checkpoint, args.layers, args.mode, args.split, args.limit, args.device)
+    result = last_of(f"scan of {checkpoint.name}", steps)
+    if result.slow:
+        print("this network cannot be traced, so a copy was run for every layer: correct, but slow", file=sys.stderr)
+    for layer, why in result.left_out.items():
+        print(f"left out {layer}: {why}", file=sys.stderr)
+    table = tables.scan_table(result)
+    if args.csv is not None:
+        save_table(table, args.csv, f"{len(result.layers)} layers on {result.done:,} images, {worst_layer(result)}")
+    else:
+        table["layer"] = table["layer"].fillna("unpruned")
+        columns = ["position", "layer", "channels", "parameters", "n", "correct", "accuracy", "low", "high", "change"]
+        print(table[columns].to_string(index=False, float_format="%.4f"))

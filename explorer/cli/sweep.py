@@ -1,0 +1,86 @@
+"""Accuracy at every K."""
+
+import argparse
+import sys
+
+from explorer.answers import door
+from explorer.answers.experiment import Experiment
+from explorer.cli.options import (
+    Commands,
+    add_checkpoint,
+    add_csv,
+    add_device,
+    add_dtype,
+    add_mode,
+    add_range,
+    add_split,
+    experiment_of,
+    load_checkpoint,
+)
+from explorer.cli.words import at_ends, last_of, save_table, tell_how
+from explorer.engine import tables
+from explorer.engine.oracle import ORACLES, Search
+from explorer.files import csv
+from explorer.networks.checkpoints import Checkpoint
+from explorer.pruning.criteria import CRITERIA, REVERSED
+
+
+def add_to(commands: Commands) -> None:
+    """The parser of `sweep`."""
+    command = commands.add_parser("sweep", help="accuracy at every K")
+    add_checkpoint(command)
+    known = f"{', '.join(CRITERIA)}, each also with {REVERSED} behind it; {', '.join(ORACLES)}"
+    command.add_argument("--criterion", default="mean", metavar="C", help=known)
+    add_mode(command)
+    command.add_argument("--schedule", default="once", metavar="S", help="rank once (default), or rerank at each K")
+    splits = "test (default), train or held-out"
+    command.add_argument("--rank-on", dest="ranked_on", default="test", metavar="SPLIT", help=splits)
+    add_split(command)
+    command.add_argument("--seed", type=int, default=0, metavar="S", help="of the criterion random")
+    command.add_argument(
+        "--orders", type=int, metavar="N", help="N random orders, of the seeds S, S + 1, …: their band"
+    )
+    add_range(command)
+    add_dtype(command)
+    add_device(command)
+    add_csv(command)
+    command.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Accuracy at every K, along one order or along several random ones."""
+    checkpoint = load_checkpoint(args.checkpoint)
+    plan = experiment_of(args, checkpoint)
+    csv.check_writable("-" if args.csv is None else args.csv)
+    if args.orders is not None:
+        _sweep_band(args, plan, checkpoint)
+        return
+    found = last_of(f"ranking the channels of {plan.layer}", door.look(plan, checkpoint, device=args.device))
+    if isinstance(found, Search):
+        print(f"the oracle looked at {found.cost.images:,} {plan.ranked_on} images", file=sys.stderr)
+    result = last_of(f"sweep of {plan.layer}", door.curve(plan, checkpoint, found, args.device))
+    tell_how(result)
+    table = tables.accuracy_table(result)
+    if args.csv is not None:
+        save_table(table, args.csv, f"{len(table)} K on {result.done:,} images, {at_ends(result)}")
+    else:
+        table["pruned_channel"] = table["pruned_channel"].astype("string").fillna("")
+        columns = ["k", "gone" if "gone" in table else "pruned_channel", "n", "correct", "accuracy", "low", "high"]
+        if result.agreement is not None:
+            table["agreement"] = result.agreement.shares
+            columns.append("agreement")
+        print(table[columns].to_string(index=False, float_format="%.4f"))
+
+
+def _sweep_band(args: argparse.Namespace, plan: Experiment, checkpoint: Checkpoint) -> None:
+    """Accuracy at every K along each of so many random orders, or in print their mean and 95 % band."""
+    label = f"sweep of {plan.layer}, {args.orders} orders"
+    band = last_of(label, door.band(plan, checkpoint, args.orders, args.device))
+    tell_how(band.sweeps[0])
+    if args.csv is not None:
+        save_table(
+            tables.rows_of(band), args.csv, f"{len(band.sweeps)} orders of {len(band.ks)} K on {band.done:,} images"
+        )
+        return
+    table = tables.curve_table({"random": band})
+    print(table[["k", "accuracy", "low", "high"]].to_string(index=False, float_format="%.4f"))

@@ -1,0 +1,238 @@
+"""The fast way: a network cut at the pruned layer, of which only the rest is run for each K."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor, fx, nn
+
+from explorer.engine.cut import Cut
+from explorer.engine.steps import IMAGES_OF_EXAMPLE, Step, check_logits
+from explorer.images.batches import Inputs
+from explorer.networks.graph import Env, Program, ancestors, exclusive, module_of, placeholders
+from explorer.networks.operations import BINARY_FUNCTIONS, CONCATENATIONS, ELEMENTWISE_FUNCTIONS, ELEMENTWISE_MODULES
+
+RUNNING_SUM_FLOATS = 2**21  # partial sums of a few K at once, 8 MiB, which stay in the processor's cache
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A batch that has been run up to the cut, with what the suffix reads of it.
+
+    Where the zone ends in linear layers, `sums` are their outputs z_0, `least` their outputs z_P with every channel
+    pruned, and `changes` what pruning a channel adds to their inputs; `kept` is then only what is read besides them.
+    """
+
+    kept: Env  # with every channel kept
+    pruned: Env  # with every channel pruned
+    sums: dict[fx.Node, Tensor] = field(default_factory=dict)  # (N, out)
+    least: dict[fx.Node, Tensor] = field(default_factory=dict)  # (N, out)
+    changes: dict[fx.Node, Tensor] = field(default_factory=dict)  # (P, N, f)
+
+
+class CutNetwork:
+    """Runs everything up to the cut once a batch, and only what depends on the pruned channels for each K.
+
+    Where all that the suffix reads of the zone goes into linear layers, their outputs are sums over channels:
+    z_K = z_P + Σ W_c (kept_c − pruned_c) over the channels c that are left, so that one running sum visits every K.
+    """
+
+    exact_copy = False
+
+    def __init__(self, plan: Cut, emits: Tensor) -> None:
+        self.cut = plan
+        self.emits = emits.cpu()  # (P,)
+        readers = [node for node in plan.suffix.nodes if set(node.all_input_nodes) & set(plan.boundary)]
+        self.linears = tuple(readers) if all(self._is_sum_over_channels(node) for node in readers) else ()
+        self.one_by_one = not self.linears
+        rest = tuple(node for node in plan.suffix.nodes if node not in self.linears)
+        self.rest = Program(plan.traced, rest, frozenset({plan.output}))
+        self.features = {node: self._features(node) for node in self.linears}
+        self.weights = {node: self._weights(node) for node in self.linears}  # (P, f, out)
+        self.constants: dict[tuple[torch.Size, ...], Env] = {}  # see `_constant_of`
+        self.stacks = bool(self.linears) and all(self._keeps_rows_apart(node) for node in rest)
+
+    def prepare(self, inputs: Inputs) -> Prepared:
+        """See Plan."""
+        kept, pruned = self._both_ways(inputs)
+        return self._linear_parts(kept, pruned) if self.linears else Prepared(kept, pruned)
+
+    def steps(self, prepared: Prepared, order: np.ndarray, ks: Sequence[int]) -> Iterator[Step]:
+        """See Plan."""
+        yield from (self._running_sums if self.linears else self._one_by_one)(prepared, order, list(ks))
+
+    def logits(self, inputs: Inputs, order: np.ndarray, ks: Sequence[int]) -> Iterator[Step]:
+        """See Plan."""
+        yield from self.steps(self.prepare(inputs), order, ks)
+
+    @torch.inference_mode()
+    def _both_ways(self, inputs: Inputs) -> tuple[Env, Env]:
+        """What the suffix reads, with every channel kept and with every channel pruned."""
+        with exclusive:
+            kept = self.cut.head.run(placeholders(self.cut.traced, inputs))
+            return kept, self._constant_of(kept) if self.cut.zone_is_closed else self._all_pruned(kept)
+
+    def _constant_of(self, kept: Env) -> Env:
+        """What `_all_pruned` gives for one image, where it is the same for each image of this size."""
+        size = tuple(kept[source].shape[1:] for source in self.cut.sources if source in kept)
+        if size not in self.constants:
+            self.constants = {size: self._all_pruned(kept, images=1)}
+        return self.constants[size]
+
+    def _all_pruned(self, kept: Env, images: int | None = None) -> Env:
+        """The zone's values with every channel pruned, for the first `images` (None: all) of the batch."""
+        env = {node: value for node, value in kept.items() if node not in self.cut.owners}
+        for source in self.cut.sources:
+            if source in kept:
+                env[source] = self._constant_like(kept[source][:images])
+        return self.cut.zone.run(env)
+
+    def _constant_like(self, value: Tensor) -> Tensor:
+        emits = self.emits.to(value)
+        return torch.empty_like(value).copy_(emits.view(1, -1, *[1] * (value.ndim - 2)))
+
+    # One K after the other: any network.
+
+    def _one_by_one(self, prepared: Prepared, order: np.ndarray, ks: list[int]) -> Iterator[Step]:
+        mixed = {node: prepared.kept[node].clone() for node in self.cut.boundary}
+        before = 0
+        for index, k in enumerate(ks):
+            yield index, self._run_suffix(prepared, mixed, order, before, k)[None]
+            before = k
+
+    @torch.inference_mode()
+    def _run_suffix(self, prepared: Prepared, mixed: Env, order: np.ndarray, before: int, k: int) -> Tensor:
+        kept, pruned = prepared.kept, prepared.pruned
+        for node, value in mixed.items():
+            positions = torch.isin(self.cut.owners[node], torch.as_tensor(order[before:k])).nonzero()[:, 0]
+            positions = positions.to(value.device)
+            value[:, positions] = pruned[node][:, positions]
+        gone = torch.as_tensor(order[:k])
+        again = {node: lambda value: self._prune_again(value, gone) for node in self.cut.sources if node not in kept}
+        with exclusive:
+            return check_logits(
+                self.cut.suffix.run({**kept, **mixed}, again)[self.cut.output]
+            ).clone()  # not a view of `mixed`
+
+    def _prune_again(self, value: Tensor, channels: Tensor) -> Tensor:
+        """A call of the layer that reads what another call of it wrote: its channels are pruned where it ends."""
+        value = value.clone()
+        channels = channels.to(value.device)
+        shape = (1, -1, *[1] * (value.ndim - 2))
+        value[:, channels] = self.emits.to(value)[channels].view(shape)
+        return value
+
+    # Every K in one running sum: a zone that ends in linear layers.
+
+    def _is_sum_over_channels(self, node: fx.Node) -> bool:
+        """Whether the node is a linear layer reading flat zone features, equally many of each channel."""
+        if not isinstance(module_of(node), nn.Linear) or len(node.all_input_nodes) != 1:
+            return False
+        source = node.all_input_nodes[0]
+        owner = self.cut.owners[source]
+        counts = torch.bincount(owner[owner >= 0], minlength=len(self.emits)).tolist()
+        return len(self.cut.shapes[source]) == 2 and counts[0] > 0 and len(set(counts)) == 1
+
+    def _keeps_rows_apart(self, node: fx.Node) -> bool:
+        """Whether the node treats each row of (rows, features) alone, so that the rows of many K can be stacked."""
+        if node.op == "output":
+            return True
+        fixed = [arg for arg in node.all_input_nodes if arg not in self.cut.suffix.nodes]
+        if not all(self._has_a_row_an_image(arg) for arg in fixed):
+            return False
+        if any(len(self.cut.shapes.get(value, ())) != 2 for value in (node, *node.all_input_nodes)):
+            return False
+        if node.target in CONCATENATIONS:
+            dim = node.kwargs.get("dim", node.args[1] if len(node.args) > 1 else 0)
+            return dim in (1, -1)
+        known = ELEMENTWISE_FUNCTIONS | BINARY_FUNCTIONS
+        return isinstance(module_of(node), (nn.Linear, *ELEMENTWISE_MODULES)) or node.target in known
+
+    def _has_a_row_an_image(self, node: fx.Node) -> bool:
+        """Whether a value that no pruning changes is of the images, rather than one for all of them."""
+        of_images = any(each.op == "placeholder" for each in ancestors([node]))
+        return of_images and self.cut.shapes.get(node, (0,))[:1] == (IMAGES_OF_EXAMPLE,)
+
+    def _running_sums(self, prepared: Prepared, order: np.ndarray, ks: list[int]) -> Iterator[Step]:
+        """From K = P down to 0: a sum has in it what is left, and no rounding error of what is gone, however large."""
+        sums, channels = prepared.least, order.tolist()
+        at_once = max(1, RUNNING_SUM_FLOATS // sum(value.numel() for value in sums.values()))
+        yield from self._finish_some(prepared, {node: value[None] for node, value in sums.items()}, ks, len(channels))
+        for stop in range(len(channels), 1, -at_once):
+            start = max(1, stop - at_once)
+            added = self._add_up(sums, prepared.changes, channels[start:stop][::-1])
+            sums = {node: value[-1] for node, value in added.items()}
+            yield from self._finish_some(prepared, added, ks, stop - 1)
+        unpruned = {node: value[None] for node, value in prepared.sums.items()}  # exactly the network as it is
+        yield from self._finish_some(prepared, unpruned, ks, 0)
+
+    def _finish_some(
+        self, prepared: Prepared, values: dict[fx.Node, Tensor], ks: list[int], most: int
+    ) -> Iterator[Step]:
+        """Logits for those of the ks that the linear layers' outputs (k, N, out) are of: K = most, most − 1, …"""
+        fewest = most + 1 - len(next(iter(values.values())))
+        wanted = [index for index, k in enumerate(ks) if fewest <= k <= most]
+        if wanted:
+            rows = [most - ks[index] for index in wanted]
+            yield wanted[0], self.finish(prepared.kept, {node: value[rows] for node, value in values.items()})
+
+    @torch.inference_mode()
+    def _linear_parts(self, kept: Env, pruned: Env) -> Prepared:
+        sums, least, changes = {}, {}, {}
+        for node, features in self.features.items():
+            source = node.all_input_nodes[0]
+            change = (pruned[source] - kept[source])[:, features]
+            changes[node] = change.view(len(change), len(self.emits), -1).transpose(0, 1)
+            with exclusive:
+                sums[node] = _linear(node)(kept[source])
+                least[node] = _linear(node)(pruned[source]).expand_as(sums[node])
+        inside = {*self.rest.nodes, *self.linears}
+        read = {arg for node in self.rest.nodes for arg in node.all_input_nodes if arg not in inside}
+        return Prepared({node: kept[node] for node in read}, {}, sums, least, changes)
+
+    def _features(self, node: fx.Node) -> Tensor:
+        """A linear layer's input features that belong to channels, one channel after the other."""
+        owner = self.cut.owners[node.all_input_nodes[0]]
+        features = (owner >= 0).nonzero()[:, 0]
+        return features[owner[features].argsort(stable=True)].to(_linear(node).weight.device)
+
+    def _weights(self, node: fx.Node) -> Tensor:
+        """The weights with which a linear layer reads each channel, (P, f, out)."""
+        linear = _linear(node)
+        return linear.weight.detach()[:, self.features[node]].T.reshape(len(self.emits), -1, linear.out_features)
+
+    @torch.inference_mode()
+    def _add_up(
+        self, sums: dict[fx.Node, Tensor], changes: dict[fx.Node, Tensor], channels: list[int]
+    ) -> dict[fx.Node, Tensor]:
+        """z (len(channels), N, out) as one channel comes back after the other, to the sums before."""
+        added = {}
+        for node, change in changes.items():
+            running = sums[node].new_empty((len(channels), *sums[node].shape))
+            for step, channel in enumerate(channels):
+                previous = running[step - 1] if step else sums[node]
+                torch.addmm(previous, change[channel], self.weights[node][channel], alpha=-1, out=running[step])
+            added[node] = running
+        return added
+
+    @torch.inference_mode()
+    def finish(self, kept: Env, values: dict[fx.Node, Tensor]) -> Tensor:
+        """Logits (k, N, classes) from the linear layers' outputs (k, N, out)."""
+        count, images = next(iter(values.values())).shape[:2]
+        if not self.stacks:
+            each = [{node: value[i] for node, value in values.items()} for i in range(count)]
+            return torch.stack([self._run_rest({**kept, **one}) for one in each])
+        rows = {node: value.flatten(0, 1) for node, value in values.items()}
+        fixed = {node: value.repeat(count, 1) for node, value in kept.items()}
+        return self._run_rest({**fixed, **rows}).view(count, images, -1)
+
+    def _run_rest(self, env: Env) -> Tensor:
+        with exclusive:
+            return check_logits(self.rest.run(env)[self.cut.output])
+
+
+def _linear(node: fx.Node) -> nn.Linear:
+    module = module_of(node)
+    assert isinstance(module, nn.Linear)
+    return module

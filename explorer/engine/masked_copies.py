@@ -1,0 +1,48 @@
+"""The slow way, which fits every network: a masked copy of all of it for each K."""
+
+import copy
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from explorer.engine.steps import Step, check_logits, copied
+from explorer.images.batches import Inputs
+from explorer.networks.evaluation import forward
+from explorer.networks.graph import exclusive
+from explorer.pruning.modes import Mode
+
+
+class MaskedCopies:
+    """Runs a private copy of the whole network for each K."""
+
+    exact_copy = True
+    one_by_one = True
+
+    def __init__(
+        self, model: nn.Module, layer: str, mode: Mode, device: torch.device | str, dtype: torch.dtype
+    ) -> None:
+        self.copy = copy.deepcopy(model).eval().to(device, dtype)
+        self.original = copy.deepcopy(self.copy.state_dict())
+        self.layer, self.mode, self.dtype = layer, mode, dtype
+
+    def prepare(self, inputs: Inputs) -> Inputs:
+        """See Plan: nothing here, but the batch itself."""
+        return inputs
+
+    def steps(self, prepared: Inputs, order: np.ndarray, ks: Sequence[int]) -> Iterator[Step]:
+        """See Plan."""
+        for index, k in enumerate(ks):
+            yield index, self._run(prepared, torch.as_tensor(order[:k]))[None]
+
+    def logits(self, inputs: Inputs, order: np.ndarray, ks: Sequence[int]) -> Iterator[Step]:
+        """See Plan."""
+        yield from self.steps(self.prepare(inputs), order, ks)
+
+    @torch.inference_mode()
+    def _run(self, inputs: Inputs, channels: Tensor) -> Tensor:
+        with exclusive:
+            self.copy.load_state_dict(self.original)
+            self.mode.zero(self.copy, self.layer, channels)
+            return check_logits(forward(self.copy, copied(inputs, self.dtype))).float()

@@ -1,0 +1,258 @@
+"""The sweep: predictions at every K, in about one look at the images."""
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from explorer.engine.curves import Agreement, Run, Sweep
+from explorer.engine.ks import COARSE, check_gone, check_ks, check_order, coarse_to_fine
+from explorer.engine.plan import Plan, make_plan
+from explorer.images.batches import Inputs
+from explorer.networks.evaluation import (
+    Batch,
+    CountedBatches,
+    Device,
+    predict,
+    resolve_device,
+    resolve_dtype,
+    to_device,
+)
+from explorer.networks.layers import conv_layer
+
+EAGER = 50  # images of that first curve, so that it is there in seconds
+BEAT = 0.5  # seconds after which a batch under way lets others have their turn
+
+
+@dataclass(frozen=True, eq=False)
+class Course:
+    """One way to prune a layer, channel after channel."""
+
+    order: Sequence[int] | np.ndarray  # (P,), first pruned first
+    importance: np.ndarray | None = None  # (P,)
+    gone: Sequence[int] | None = None  # how many channels are pruned at each K, where it is not K (see schedule.py)
+    run: Run | None = None
+
+
+def sweep_stream(
+    model: nn.Module,
+    layer: str,
+    batches: Iterable[Batch],
+    order: Sequence[int] | np.ndarray,
+    ks: Iterable[int] | None = None,
+    mode: str = "filter",
+    dtype: str | torch.dtype | None = None,
+    device: Device = None,
+    *,
+    gone: Sequence[int] | None = None,
+    importance: np.ndarray | None = None,
+    classes: Sequence[str] | None = None,
+    run: Run | None = None,
+    coarse_first: bool = False,
+) -> Iterator[Sweep]:
+    """Prune the first K channels of `order` for every K in `ks`, and yield the whole curve after each batch.
+
+    `batches` are (inputs, labels), inputs a tensor (N, …) or a tuple of them. Predictions are those of
+    `pruning.prune(model, layer, order[:k], mode)`; where `gone` is given, at each K that many channels of `order` are
+    pruned instead of K (see schedule.py). `dtype` is a key of evaluation.DTYPES: float32 is the default and exact; how
+    far another agrees with it is measured on the first batch. `device` None is the best there is. With `coarse_first`,
+    many K that are dear each come in rounds over all images, a few K and then the ones between; what is yielded holds
+    those that are there. Raises ValueError for an unknown layer or mode, an order that is no permutation of 0…P−1, a K
+    outside 0…P, and no images.
+    """
+    courses = [Course(order, importance, gone, run)]
+    for (result,) in sweep_orders_stream(
+        model, layer, batches, courses, ks, mode, dtype, device, classes=classes, coarse_first=coarse_first
+    ):
+        yield result
+
+
+def sweep_orders_stream(
+    model: nn.Module,
+    layer: str,
+    batches: Iterable[Batch],
+    courses: Sequence[Course],
+    ks: Iterable[int] | None = None,
+    mode: str = "filter",
+    dtype: str | torch.dtype | None = None,
+    device: Device = None,
+    *,
+    classes: Sequence[str] | None = None,
+    coarse_first: bool = False,
+) -> Iterator[tuple[Sweep, ...]]:
+    """`sweep_stream` for several orders at once, which share one look at each batch; a Sweep for each, in their order.
+
+    Raises ValueError as `sweep_stream`, and where there is no order.
+    """
+    channels = conv_layer(model, layer).out_channels
+    chosen = check_ks(ks, channels)
+    for course in courses:
+        check_order(course.order, channels)
+        check_gone(course.gone, chosen, channels)
+    if not courses:
+        raise ValueError("there is no order to prune in; give at least one")
+    counted = CountedBatches(batches)
+    target, kind = resolve_device(device), resolve_dtype(dtype)
+    example = to_device(next(iter(counted))[0], target)
+    plan = make_plan(model, layer, mode, example, target, kind)
+    exact = plan if kind == torch.float32 else make_plan(model, layer, mode, example, target)
+    usual = Run(layer=layer, mode=mode, dtype=str(kind).removeprefix("torch."))
+    empty = tuple(
+        Sweep(
+            predictions=np.zeros((len(chosen), 0), np.uint8),
+            labels=np.zeros(0, np.int64),
+            ks=chosen,
+            order=check_order(course.order, channels),
+            importance=course.importance,
+            classes=tuple(classes or ()),
+            run=course.run or usual,
+            total=counted.n,
+            slow=plan.exact_copy,
+            gone=None if course.gone is None else check_gone(course.gone, chosen, channels),
+        )
+        for course in courses
+    )
+    work = _Work(plan, exact, counted, target)
+    in_rounds = coarse_first and plan.one_by_one and len(chosen) > 2 * COARSE
+    yield from work.in_rounds(empty) if in_rounds else work.once(empty, counted)
+
+
+Sweeps = tuple[Sweep, ...]
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What sweeps do: predictions of every image at every K of empty sweeps, which differ in their orders alone."""
+
+    plan: Plan
+    exact: Plan  # in float32
+    batches: Iterable[Batch]
+    device: torch.device
+
+    def once(self, empty: Sweeps, batches: Iterable[Batch]) -> Iterator[Sweeps]:
+        """Once over the images: the sweeps, filled a batch further each time, or as before within a long batch."""
+        agreements: list[Agreement | None] = []
+        predictions: list[list[np.ndarray]] = [[] for _ in empty]
+        labels: list[np.ndarray] = []
+        latest: Sweeps = ()
+        for inputs, batch_labels in batches:
+            moved = to_device(inputs, self.device)
+            beat = time.monotonic()
+            for rows, width in _predict_stream(self.plan, moved, empty):  # noqa: B007 - the last ones are whole
+                if latest and time.monotonic() - beat > BEAT:
+                    beat = time.monotonic()
+                    yield latest
+            classes = empty[0].classes or tuple(str(i) for i in range(max(2, width)))
+            if len(classes) < width:
+                raise ValueError(f"{len(classes)} classes are named, but the network has {width} logits; name them all")
+            if int(batch_labels.max()) >= len(classes):
+                raise ValueError(
+                    f"label {int(batch_labels.max())} is not in 0…{len(classes) - 1}, the network's classes"
+                )
+            agreements = agreements or self._agreements(rows, moved, empty)
+            for parts, each in zip(predictions, rows, strict=True):
+                parts.append(each.astype(np.min_scalar_type(len(classes) - 1)))
+            labels.append(batch_labels.cpu().numpy())
+            latest = tuple(
+                replace(
+                    each,
+                    predictions=np.concatenate(parts, axis=1),
+                    labels=np.concatenate(labels),
+                    classes=classes,
+                    agreement=agreement,
+                )
+                for each, parts, agreement in zip(empty, predictions, agreements, strict=True)
+            )
+            yield latest
+
+    def _agreements(self, rows: list[np.ndarray], inputs: Inputs, empty: Sweeps) -> list[Agreement | None]:
+        """How far the rows (number of K, N) of each sweep agree with float32, where they are of another type."""
+        if self.exact is self.plan:
+            return [None] * len(empty)
+        exact, _ = _predict(self.exact, inputs, empty)
+        return [Agreement((one == other).mean(1), len(one[0])) for one, other in zip(rows, exact, strict=True)]
+
+    def in_rounds(self, empty: Sweeps) -> Iterator[Sweeps]:
+        """Once over the images for each of a few rounds of K: the sweeps at the K that are whole, and the progress."""
+        whole: Sweeps = ()
+        for ks in coarse_to_fine(empty[0].ks):
+            before = len(whole[0].ks) if whole else 0
+            eager = not whole and self.exact is self.plan  # agreement is measured on a full batch
+            for parts in self.once(tuple(each.at(ks) for each in empty), self._batches(eager)):
+                shown = _merged(whole, parts) if parts[0].done == parts[0].total else whole or parts
+                done = (before + len(ks) * parts[0].done / parts[0].total) / len(empty[0].ks)
+                yield tuple(replace(each, progress=done) for each in shown)
+            whole = tuple(replace(each, progress=None) for each in shown)
+
+    def _batches(self, eager: bool) -> Iterable[Batch]:
+        return _eagerly(self.batches) if eager else self.batches
+
+
+def _eagerly(batches: Iterable[Batch]) -> Iterator[Batch]:
+    """The batches, the first of them in parts of EAGER images."""
+    for index, (inputs, labels) in enumerate(batches):
+        size = EAGER if index == 0 else len(labels)
+        for start in range(0, len(labels), size):
+            part = slice(start, start + size)
+            yield inputs[part] if isinstance(inputs, Tensor) else tuple(x[part] for x in inputs), labels[part]
+
+
+def _merged(whole: Sweeps, parts: Sweeps) -> Sweeps:
+    return tuple(_merge(one, other) for one, other in zip(whole, parts, strict=True)) if whole else parts
+
+
+def _merge(one: Sweep, other: Sweep) -> Sweep:
+    """Two sweeps of the same images at different K, as one; ValueError where their images are not in one order."""
+    if not np.array_equal(one.labels, other.labels):
+        raise ValueError("the images came in another order the second time; hand over batches that are not shuffled")
+    ks = one.ks + other.ks
+    rows = np.argsort(ks)
+    gone = None if one.gone is None or other.gone is None else tuple((one.gone + other.gone)[row] for row in rows)
+    agreement = one.agreement
+    if one.agreement is not None and other.agreement is not None:
+        shares = np.concatenate([one.agreement.shares, other.agreement.shares])[rows]
+        agreement = replace(one.agreement, shares=shares)
+    predictions = np.concatenate([one.predictions, other.predictions])[rows]
+    return replace(one, ks=tuple(ks[row] for row in rows), predictions=predictions, gone=gone, agreement=agreement)
+
+
+def _predict(plan: Plan, inputs: Inputs, sweeps: Sweeps) -> tuple[list[np.ndarray], int]:
+    """Predictions (number of K, N) of one batch for each of the sweeps, and the number of logits."""
+    *_, last = _predict_stream(plan, inputs, sweeps)
+    return last
+
+
+def _predict_stream(plan: Plan, inputs: Inputs, sweeps: Sweeps) -> Iterator[tuple[list[np.ndarray], int]]:
+    """As `_predict`, after every few K: whole only at the end."""
+    prepared, width = plan.prepare(inputs), 0
+    rows: list[np.ndarray] = []
+    for each in sweeps:
+        found = {}
+        for index, logits in plan.steps(prepared, each.order, each.gone or each.ks):
+            found[index] = predict(logits)
+            width = logits.shape[-1]
+            yield rows, width
+        rows.append(torch.cat([found[index] for index in sorted(found)]).cpu().numpy())
+    yield rows, width
+
+
+def sweep(
+    model: nn.Module,
+    layer: str,
+    batches: Iterable[Batch],
+    order: Sequence[int] | np.ndarray,
+    ks: Iterable[int] | None = None,
+    mode: str = "filter",
+    dtype: str | torch.dtype | None = None,
+    device: Device = None,
+    **options,  # noqa: ANN003
+) -> Sweep:
+    """The whole sweep at once; parameters as `sweep_stream`."""
+    last = None
+    for last in sweep_stream(model, layer, batches, order, ks, mode, dtype, device, **options):  # noqa: B007
+        pass
+    assert last is not None
+    return last

@@ -1,0 +1,1 @@
+"""Data sets, their splits and batches, and random changes to training images."""

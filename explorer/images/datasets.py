@@ -1,0 +1,88 @@
+"""Which data sets there are, the registry's and one's own, and which of them are on this machine.
+
+A data set of one's own, called NAME, lies in the folder NAME of the data root, as `own.images` wrote it: images.json
+says what it is, and each split is a safetensors file.
+"""
+
+import contextlib
+import json
+from pathlib import Path
+
+from explorer.files.places import PLAIN_NAME, data_root
+from explorer.images.integrity import remedy
+from explorer.images.registry import BUNDLED_FILES, DATASETS, SPLITS, DataFile, DatasetInfo
+
+OWN_INFO = "images.json"  # what a data set of one's own is
+
+
+def dataset_info(name: str, root: Path | None = None) -> DatasetInfo:
+    """The registry's entry for `name`, or what one's own data set says of itself; ValueError lists the known names."""
+    if name in DATASETS:
+        return DATASETS[name]
+    if name not in own_datasets(root):
+        raise ValueError(f"unknown data set {name!r}; choose one of: {', '.join(dataset_names(root))}")
+    return _own_info(name, root or data_root())
+
+
+def dataset_names(root: Path | None = None) -> list[str]:
+    """The registry's names, then those of one's own data sets."""
+    return [*DATASETS, *own_datasets(root)]
+
+
+def readable_datasets(root: Path | None = None) -> list[DatasetInfo]:
+    """The registry's data sets, then those of one's own whose description is whole."""
+    own = []
+    for name in own_datasets(root):
+        with contextlib.suppress(ValueError):
+            own.append(dataset_info(name, root))
+    return [*DATASETS.values(), *own]
+
+
+def own_datasets(root: Path | None = None) -> list[str]:
+    """The names, sorted, of the data sets that were imported from folders of images; reads no file."""
+    names = sorted(path.parent.name for path in (root or data_root()).glob(f"*/{OWN_INFO}"))
+    return [name for name in names if PLAIN_NAME.fullmatch(name) and name not in DATASETS]
+
+
+def availability(name: str, root: Path | None = None) -> str:
+    """ "full" where the root holds a copy (even a damaged one), else "bundled", else "missing"; reads no images."""
+    info, root = dataset_info(name, root), root or data_root()
+    if info.own or any((root / file.path).exists() for split in info.files.values() for file in split):
+        return "full"
+    return "bundled" if name in BUNDLED_FILES else "missing"
+
+
+def version_of(name: str, root: Path | None = None) -> tuple[str, ...]:
+    """What tells other images under one name apart: "full", "bundled" or "missing"; of one's own, each split's hash."""
+    try:
+        own = [file.sha256 for split in dataset_info(name, root).files.values() for file in split if file.sha256]
+        return (availability(name, root), *own)
+    except ValueError:  # one's own that is no longer there, or damaged
+        return ("missing",)
+
+
+def require_split(name: str, split: str, root: Path | None = None) -> None:
+    """ValueError unless the dataset has such a split; reads no images."""
+    if split not in SPLITS:
+        raise ValueError(f"unknown split {split!r}; choose one of: {', '.join(SPLITS)}")
+    if split not in (info := dataset_info(name, root)).files:
+        raise ValueError(f"{info.title} has no {split} split: choose {' or '.join(info.files)}, or import both splits")
+
+
+def _own_info(name: str, root: Path) -> DatasetInfo:
+    path = root / name / OWN_INFO
+    try:
+        fields = json.loads(path.read_text(encoding="utf-8"))
+        files: dict[str, tuple[DataFile, ...]] = {
+            split: (DataFile(f"{name}/{split}.safetensors", int(file["size"]), sha256=str(file["sha256"])),)
+            for split, file in fields["files"].items()
+            if split in SPLITS
+        }
+        channels, height, width = map(int, fields["shape"])
+        classes = tuple(map(str, fields["classes"]))
+        title = str(fields["title"])
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise ValueError(f"{path} is damaged, so the data set cannot be read; {remedy(name)}") from error
+    if "test" not in files or min(channels, height, width) < 1 or len(classes) < 2:
+        raise ValueError(f"{path} describes no data set: test images, their shape and their classes; {remedy(name)}")
+    return DatasetInfo(name, title, classes, (channels, height, width), "", name, files, 0)

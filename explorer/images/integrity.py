@@ -1,0 +1,44 @@
+"""Whether a data set's files are whole and the official ones."""
+
+from collections.abc import Sequence
+from hashlib import file_digest
+from pathlib import Path
+
+from explorer.images.lazy_torchvision import import_torchvision
+from explorer.images.registry import DATASETS, DataFile, DatasetInfo
+
+
+def remedy(name: str) -> str:
+    """What mends a data set that is not whole, in words."""
+    if name not in DATASETS:
+        return f"delete the folder {name!r} there and import the images again with `python -m explorer import-images`"
+    return f"run `python -m explorer data {name}` to download it"
+
+
+def check_files(name: str, files: Sequence[DataFile], root: Path) -> None:
+    """ValueError for the first file of a data set that is not whole, with the remedy."""
+    for file in files:
+        trouble = _trouble(file, root)
+        if trouble:
+            raise ValueError(f"{root / file.path} {trouble}; {remedy(name)}")
+
+
+def is_whole(info: DatasetInfo, root: Path) -> bool:
+    """Whether every official file of a data set is there and whole."""
+    return not any(_trouble(file, root) for files in info.files.values() for file in files)
+
+
+def _trouble(file: DataFile, root: Path) -> str | None:
+    """What is wrong with a file of a dataset, in words; None where it is the official one."""
+    check_integrity = import_torchvision("datasets").utils.check_integrity
+    path = root / file.path
+    if not path.is_file():
+        return "is missing"
+    size = path.stat().st_size
+    if size < file.size:
+        return f"is truncated ({size:,} of {file.size:,} bytes)"
+    if file.sha256:
+        with open(path, "rb") as content:
+            same = file_digest(content, "sha256").hexdigest() == file.sha256
+        return None if same else "is corrupt (SHA-256 differs)"
+    return None if check_integrity(path, file.md5) else "is corrupt (not the official MD5)"

@@ -1,0 +1,80 @@
+"""Splits read from disk, by torchvision's own classes, and checked.
+
+Fashion-MNIST's test split and its first 10,000 training images are bundled; a full copy under the data root takes
+precedence. Nothing is downloaded here.
+"""
+
+import threading
+from functools import lru_cache
+from pathlib import Path
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+
+from explorer.files.places import data_root
+from explorer.images.datasets import OWN_INFO, availability, dataset_info, require_split
+from explorer.images.downloads import one_line
+from explorer.images.integrity import check_files, remedy
+from explorer.images.lazy_torchvision import torchvision_class
+from explorer.images.pairs import draw_pairs
+from explorer.images.registry import BUNDLED_FILES, DATASETS, DataFile
+from explorer.images.split import Split
+
+BUNDLED = Path(__file__).resolve().parent / "bundled"
+
+
+def load_split(name: str, split: str, root: Path | None = None) -> Split:
+    """The split "train" or "test" of a dataset, read and checked once a process, whichever thread asks.
+
+    Raises ValueError where the dataset is missing or has no such split, or a file of it is missing, truncated or
+    corrupt; it names the file.
+    """
+    root = root or data_root()
+    origin = availability(name, root)
+    require_split(name, split, root)
+    if origin == "missing":
+        raise ValueError(f"{DATASETS[name].title} is not in {root}; {remedy(name)}")
+    with _READING:
+        if name not in DATASETS:
+            info = dataset_info(name, root)
+            return _read_own(name, split, root, info.files[split][0], info.shape, info.classes)
+        return _read(name, split, root if origin == "full" else BUNDLED, origin)
+
+
+_READING = threading.Lock()  # two tabs that ask for the same split read it once
+
+
+@lru_cache(maxsize=6)
+def _read(name: str, split: str, root: Path, origin: str) -> Split:
+    info = DATASETS[name]
+    files = info.files if origin == "full" else BUNDLED_FILES[name]
+    check_files(name, files[split], root)
+    try:
+        dataset = torchvision_class(info)(root, train=split == "train", download=False)
+    except RuntimeError as error:  # torchvision also wants the other split's files
+        check_files(name, [file for part in files.values() for file in part], root)
+        raise ValueError(f"{info.title} in {root} cannot be read ({one_line(error)}); {remedy(name)}") from error
+    images = torch.as_tensor(dataset.data)  # (N, H, W), or (N, H, W, C) where there is colour
+    images = images.unsqueeze(1) if images.ndim == 3 else images.permute(0, 3, 1, 2)
+    labels = torch.as_tensor(dataset.targets, dtype=torch.int64)
+    if info.pairing:
+        return draw_pairs(Split(name, split, (images,), labels, info.classes, origin), info.pairing[split])
+    return Split(name, split, (images.contiguous(),), labels, info.classes, origin)
+
+
+@lru_cache(maxsize=2)  # they may be large
+def _read_own(
+    name: str, split: str, root: Path, file: DataFile, shape: tuple[int, ...], classes: tuple[str, ...]
+) -> Split:
+    """The split in `file`, whose digest makes sure that a data set made anew under the same name is read anew."""
+    check_files(name, [file], root)
+    try:
+        tensors = safetensors.torch.load_file(root / file.path)
+        images, labels = tensors["images"], tensors["labels"]
+    except (SafetensorError, KeyError) as error:
+        raise ValueError(f"{root / file.path} holds no images and labels; {remedy(name)}") from error
+    alike = (images.dtype, labels.dtype, images.shape) == (torch.uint8, torch.int64, (*labels.shape, *shape))
+    if not alike or not len(labels) or not 0 <= int(labels.min()) <= int(labels.max()) < len(classes):
+        raise ValueError(f"{root / file.path} does not hold what {OWN_INFO} says of it; {remedy(name)}")
+    return Split(name, split, (images,), labels, classes, "full")

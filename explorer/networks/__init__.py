@@ -1,0 +1,1 @@
+"""Architectures, checkpoints and their cards, evaluation, and a network's traced graph."""

@@ -1,0 +1,181 @@
+"""A checkpoint's card: what the network is, what it was trained on and how, and how good it is."""
+
+import json
+import math
+import platform
+import re
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from typing import Any
+
+PARTS = ("train", "validation", "test")  # what a card gives the accuracy of
+IMPORTED = "imported"  # the origin of a network that was not trained here: all that is known is its test accuracy
+
+
+@dataclass(frozen=True)
+class Score:
+    """`correct` of `n` images right."""
+
+    correct: int
+    n: int
+
+    @property
+    def accuracy(self) -> float:
+        """The share that is right, 0…1."""
+        return self.correct / self.n
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a checkpoint is: the network, the data and recipe it was trained with, and how good it is.
+
+    Of a network that was imported nobody here knows how it was trained: `split` is empty, `recipe`, too, all counts
+    and the seed are 0, and `accuracy` has the part test alone.
+    """
+
+    model: str
+    dataset: str
+    shape: tuple[int, int, int]  # (C, H, W) of the images
+    classes: tuple[str, ...]
+    mean: tuple[float, ...]  # the normalisation: one value, or one a channel
+    std: tuple[float, ...]
+    split: str  # the split it was trained on, part of which was held out for validation
+    train_images: int
+    validation_images: int
+    origin: str  # "full" or "bundled" data, or IMPORTED
+    recipe: dict[str, Any]
+    seed: int
+    epochs: int  # epochs run
+    kept_epoch: int  # the epoch whose weights were kept, best on the validation images
+    accuracy: dict[str, Score]  # by part: train, validation, test; of an imported network test alone
+    versions: dict[str, str]
+    sha256: str  # of the weights file
+    description: str = ""
+    figures: dict[str, Any] | None = None  # the lab's own numbers for this network, where there are any
+
+    @property
+    def imported(self) -> bool:
+        """Whether the network was trained elsewhere."""
+        return self.origin == IMPORTED
+
+
+def versions() -> dict[str, str]:
+    """Of Python and the packages that a training depends on."""
+    return {"python": platform.python_version()} | {package: version(package) for package in ("torch", "torchvision")}
+
+
+def card_text(card: Card) -> str:
+    """A card as its file holds it."""
+    return json.dumps(_to_json(card), indent=2, ensure_ascii=False) + "\n"
+
+
+def _to_json(card: Card) -> dict[str, Any]:
+    """A card's fields; each accuracy is written out too, for readers of the file."""
+    scores = {part: asdict(score) | {"accuracy": score.accuracy} for part, score in card.accuracy.items()}
+    return asdict(card) | {"accuracy": scores}
+
+
+def card_from_json(fields: Any) -> Card:
+    """A card from its JSON fields; ValueError names the first that is missing or malformed. Others are ignored."""
+    if not isinstance(fields, dict):
+        raise ValueError("is not a JSON object")
+    known = {}
+    for name, (convert, meaning) in _FIELDS.items():
+        if name not in fields and name in _OPTIONAL:
+            continue
+        if name not in fields:
+            raise ValueError(f"lacks the field {name!r}")
+        try:
+            known[name] = convert(fields[name])
+        except (TypeError, ValueError, KeyError, OverflowError):
+            raise ValueError(f"has {str(fields[name])[:60]!r} in the field {name!r}, which must be {meaning}") from None
+    return _consistent(Card(**known))
+
+
+def _consistent(card: Card) -> Card:
+    """The card; ValueError where it tells of a training that was not here, or of none that was."""
+    if set(card.accuracy) != set(PARTS) and not card.imported:
+        raise ValueError(f"has the accuracy of {', '.join(card.accuracy)} alone, but the origin {card.origin!r}")
+    told = (card.split, card.train_images, card.validation_images, card.recipe, card.seed, card.epochs, card.kept_epoch)
+    if card.imported and (any(told) or set(card.accuracy) != {"test"}):
+        raise ValueError(f"has the origin {IMPORTED!r}, but tells of a training")
+    return card
+
+
+def _of_type(kind: type) -> Callable[[Any], Any]:
+    def convert(value: Any) -> Any:
+        if type(value) is not kind:
+            raise TypeError
+        return value
+
+    return convert
+
+
+def _count(value: Any) -> int:
+    if type(value) is not int or value < 0:
+        raise ValueError
+    return value
+
+
+def _shape(value: Any) -> tuple[int, int, int]:
+    channels, height, width = (_of_type(int)(size) for size in value)
+    if min(channels, height, width) < 1:
+        raise ValueError
+    return channels, height, width
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    return tuple(_of_type(str)(text) for text in _of_type(list)(value))
+
+
+def _numbers(value: Any) -> tuple[float, ...]:
+    numbers = tuple(float(number) for number in _of_type(list)(value) if type(number) in (int, float))
+    if len(numbers) < len(value) or not all(map(math.isfinite, numbers)):
+        raise ValueError
+    return numbers
+
+
+def _positive(value: Any) -> tuple[float, ...]:
+    numbers = _numbers(value)
+    if not all(number > 0 for number in numbers):
+        raise ValueError
+    return numbers
+
+
+def _scores(value: Any) -> dict[str, Score]:
+    parts = PARTS if set(value) != {"test"} else ("test",)
+    scores = {part: Score(_count(value[part]["correct"]), _count(value[part]["n"])) for part in parts}
+    if any(score.correct > score.n or not score.n for score in scores.values()):
+        raise ValueError
+    return scores
+
+
+def _sha256(value: Any) -> str:
+    if not re.fullmatch("[0-9a-f]{64}", value):
+        raise ValueError
+    return value
+
+
+_OPTIONAL = ("description", "figures")
+_FIELDS: dict[str, tuple[Callable[[Any], Any], str]] = {
+    "model": (_of_type(str), "text"),
+    "dataset": (_of_type(str), "text"),
+    "shape": (_shape, "three positive whole numbers"),
+    "classes": (_texts, "a list of names"),
+    "mean": (_numbers, "a list of numbers"),
+    "std": (_positive, "a list of positive numbers"),
+    "split": (_of_type(str), "text"),
+    "train_images": (_count, "a whole number"),
+    "validation_images": (_count, "a whole number"),
+    "origin": (_of_type(str), "text"),
+    "recipe": (_of_type(dict), "an object"),
+    "seed": (_count, "a whole number"),
+    "epochs": (_count, "a whole number"),
+    "kept_epoch": (_count, "a whole number"),
+    "accuracy": (_scores, "correct and n (1 or more) of train, validation and test, or of test alone"),
+    "versions": (_of_type(dict), "an object"),
+    "sha256": (_sha256, "64 hexadecimal digits"),
+    "description": (_of_type(str), "text"),
+    "figures": (lambda value: None if value is None else _of_type(dict)(value), "an object or null"),
+}

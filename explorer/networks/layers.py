@@ -1,0 +1,76 @@
+"""The layers of a network, by name."""
+
+import copy
+from functools import partial
+
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from explorer.images.datasets import dataset_info
+from explorer.networks.checkpoints import Checkpoint
+from explorer.networks.evaluation import forward
+
+
+def conv_layers(model: nn.Module) -> dict[str, nn.Conv2d]:
+    """The model's 2-D convolutions by module name, in the order they are declared."""
+    return {name: module for name, module in model.named_modules() if isinstance(module, nn.Conv2d)}
+
+
+def last_conv(model: nn.Module) -> str:
+    """The name of the last convolution that does not itself give the logits; ValueError where there is none."""
+    *layers, _ = [name for name, module in model.named_modules() if isinstance(module, nn.Conv2d | nn.Linear)]
+    convs = [name for name in layers if name in conv_layers(model)]
+    if not convs:
+        raise ValueError(f"{type(model).__name__} has no convolution to prune")
+    return convs[-1]
+
+
+def conv_layer(model: nn.Module, name: str) -> nn.Conv2d:
+    """The convolution called `name`; ValueError says what it is instead, and which there are."""
+    convs = conv_layers(model)
+    if name in convs:
+        if "weight" not in convs[name]._parameters:
+            raise ValueError(
+                f"layer {name!r} computes its weights from others, as weight norm does, so they cannot be set to zero; "
+                "remove the parametrization first"
+            )
+        return convs[name]
+    known = ", ".join(convs) or "none"
+    modules = dict(model.named_modules())
+    if name and name in modules:
+        raise ValueError(f"layer {name!r} is a {type(modules[name]).__name__}, not a Conv2d; choose one of: {known}")
+    raise ValueError(f"unknown layer {name!r}; choose one of: {known}")
+
+
+def layer_table(checkpoint: Checkpoint) -> pd.DataFrame:
+    """The network's modules that compute something, in the order in which they first run.
+
+    Columns: layer, kind, output (its shape for one example, empty where it never runs as a module) and parameters (its
+    own: they add up to the network's).
+    """
+    card = checkpoint.card
+    twin = copy.deepcopy(checkpoint.model)  # hooks never go on a shared model
+    named = {name: module for name, module in twin.named_modules() if _computes(module)}
+    shapes: dict[str, str] = {}
+    for name, module in named.items():
+        module.register_forward_hook(partial(_note_shape, shapes, name))
+    images = tuple(torch.zeros(1, *card.shape) for _ in range(dataset_info(card.dataset).inputs))
+    forward(twin, images)
+    order = sorted(named, key=lambda name: list(shapes).index(name) if name in shapes else len(shapes))
+    rows = [(name, type(named[name]).__name__, shapes.get(name, ""), _own_parameters(named[name])) for name in order]
+    return pd.DataFrame(rows, columns=["layer", "kind", "output", "parameters"])
+
+
+def _computes(module: nn.Module) -> bool:
+    return not list(module.children()) or _own_parameters(module) > 0
+
+
+def _own_parameters(module: nn.Module) -> int:
+    return sum(weights.numel() for weights in module.parameters(recurse=False))
+
+
+def _note_shape(shapes: dict[str, str], name: str, module: nn.Module, inputs: object, output: object) -> None:
+    value = output[0] if isinstance(output, tuple) else output
+    if isinstance(value, Tensor):
+        shapes.setdefault(name, " × ".join(str(size) for size in value.shape[1:]))

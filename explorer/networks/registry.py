@@ -1,0 +1,144 @@
+"""The networks by name: the labs' own, and torchvision's classification networks as "torchvision/NAME"."""
+
+import difflib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache, partial
+
+from torch import nn
+
+from explorer.images.lazy_torchvision import import_torchvision
+from explorer.images.registry import Shape
+from explorer.networks.architectures import BlockNet, LabResNet, Siamese, SimpleCNN, resnet18
+
+TORCHVISION = "torchvision/"  # before its networks' names: its resnet18 has another stem than lab C's
+WITHOUT_AUXILIARY = {"aux_logits": False, "init_weights": False}  # heads for training alone; weights come from a file
+TORCHVISION_OPTIONS = {"googlenet": WITHOUT_AUXILIARY, "inception_v3": WITHOUT_AUXILIARY}
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """A network of the registry: how to build it, and which layer its lab prunes."""
+
+    name: str
+    title: str
+    description: str
+    layer: str  # empty for the last convolution before the logits
+    builder: Callable[[Shape, int], nn.Module]
+    inputs: int = 1  # images that it looks at together
+    any_size: bool = False  # whether images of another size than the one it was built for fit, too
+
+
+def _side(name: str, shape: Shape, factor: int) -> int:
+    """The side of the square images that a network takes; ValueError unless `factor` divides it."""
+    _, height, width = shape
+    if height != width or height % factor:
+        raise ValueError(f"{name} needs square images with a side that {factor} divides, not {height} × {width}")
+    return height
+
+
+def _simple_cnn(shape: Shape, classes: int) -> nn.Module:
+    return SimpleCNN(shape[0], _side("simple-cnn", shape, 4), classes)
+
+
+def _siamese(shape: Shape, classes: int) -> nn.Module:
+    if classes != 2:
+        raise ValueError(f"siamese tells 2 classes apart, different and same, not {classes}; use pairs of images")
+    return Siamese(shape[0], _side("siamese", shape, 4))
+
+
+def _resnet18(shape: Shape, classes: int) -> nn.Module:
+    return resnet18(shape[0], classes)
+
+
+def _lab_resnet(shape: Shape, classes: int) -> nn.Module:
+    _side("lab-resnet", shape, 4)
+    return LabResNet(shape[0], classes)
+
+
+def _block_net(shape: Shape, classes: int) -> nn.Module:
+    return BlockNet(shape[0], _side("block-net", shape, 4), classes)
+
+
+MODELS: dict[str, ModelInfo] = {
+    "simple-cnn": ModelInfo(
+        name="simple-cnn",
+        title="SimpleCNN",
+        description="Two 3×3 convolutions with max-pooling, then two linear layers (lab A).",
+        layer="conv2",
+        builder=_simple_cnn,
+    ),
+    "siamese": ModelInfo(
+        name="siamese",
+        title="Siamese network",
+        description="Do two images show the same digit? One encoder sees both, a small head compares (lab B).",
+        layer="encoder.features.3",
+        builder=_siamese,
+        inputs=2,
+    ),
+    "resnet18": ModelInfo(
+        name="resnet18",
+        title="ResNet-18",
+        description="Eight residual blocks of two 3×3 convolutions, 11 million parameters (lab C).",
+        layer="layer2.1.conv2",
+        builder=_resnet18,
+        any_size=True,
+    ),
+    "lab-resnet": ModelInfo(
+        name="lab-resnet",
+        title="Lab ResNet",
+        description="Two residual blocks whose shortcuts are convolutions, too (lab D).",
+        layer="res2.feature2.0",
+        builder=_lab_resnet,
+        any_size=True,
+    ),
+    "block-net": ModelInfo(
+        name="block-net",
+        title="BlockNet",
+        description="Two 3×3 convolutions of 64 channels, then two linear layers with dropout (lab E).",
+        layer="conv2",
+        builder=_block_net,
+    ),
+}
+
+
+def model_info(name: str) -> ModelInfo:
+    """The registry's entry for `name`, or torchvision's network "torchvision/NAME"; ValueError lists known names."""
+    if name.startswith(TORCHVISION):
+        return _torchvision_info(name.removeprefix(TORCHVISION))
+    if name not in MODELS:
+        raise ValueError(f"unknown model {name!r}; choose one of: {', '.join(sorted(MODELS))}")
+    return MODELS[name]
+
+
+@lru_cache(maxsize=1)
+def torchvision_networks() -> tuple[str, ...]:
+    """The names of torchvision's classification networks, as torchvision itself has them; imports torchvision."""
+    models = import_torchvision("models")
+    return tuple(models.list_models(module=models))
+
+
+@lru_cache(maxsize=128)
+def _torchvision_info(arch: str) -> ModelInfo:
+    if arch not in (known := torchvision_networks()):
+        near = ", ".join(difflib.get_close_matches(arch, known, n=5, cutoff=0.4)) or ", ".join(known)
+        raise ValueError(f"torchvision has no classification network {arch!r}; did you mean one of: {near}?")
+    return ModelInfo(
+        name=TORCHVISION + arch,
+        title=f"torchvision's {arch}",
+        description=f"{arch} as torchvision builds it, with weights from a file.",
+        layer="",
+        builder=partial(_torchvision_network, arch),
+    )
+
+
+def _torchvision_network(arch: str, shape: Shape, classes: int) -> nn.Module:
+    if shape[0] != 3:
+        raise ValueError(f"torchvision's {arch} looks at images of 3 channels, not {shape[0]}; use colour images")
+    options = TORCHVISION_OPTIONS.get(arch, {})
+    return import_torchvision("models").get_model(arch, weights=None, num_classes=classes, **options)
+
+
+def build(name: str, shape: tuple[int, int, int] = (3, 32, 32), classes: int = 10) -> nn.Module:
+    """A new, randomly initialised network for images of `shape` (C, H, W)."""
+    return model_info(name).builder(shape, classes)

@@ -1,0 +1,172 @@
+"""A network traced with torch.fx: written down as a graph of operations, without any that work in place."""
+
+import copy
+import inspect
+import operator
+from collections.abc import Callable
+from typing import Any, cast
+
+import torch
+from torch import fx, nn
+
+from explorer.networks.graph import UntraceableError, ancestors, exclusive, module_of
+from explorer.networks.operations import COMPUTING_FUNCTIONS, PASSING_MODULES, PLAIN_TWINS, STOCHASTIC_DEPTH, in_type
+
+
+def trace(model: nn.Module) -> fx.GraphModule:
+    """The network as a graph of operations: a copy in eval mode, without in-place operations, in channels-last order.
+
+    Channels-last makes convolutions and pooling on a CPU two to four times faster and changes logits by rounding alone.
+    The given model is left as it is. Raises UntraceableError where its forward pass depends on the data it is given,
+    changes tensors in place in a way that has no plain twin, or reads a convolution's weights outside of it, and where
+    forward hooks may change what modules take or return.
+    """
+    _check_no_hooks(model)
+    twin = copy.deepcopy(model).eval().to(memory_format=torch.channels_last)
+    in_place = {name for name, module in twin.named_modules() if getattr(module, "inplace", False)}
+    for name in in_place:
+        setattr(twin.get_submodule(name), "inplace", False)  # noqa: B010 - which type checkers cannot know of
+    with exclusive:
+        try:
+            traced = fx.symbolic_trace(twin)
+        except Exception as error:  # whatever the forward pass raises when it is handed a proxy
+            raise UntraceableError(f"{type(model).__name__} cannot be traced: {error}") from error
+    _check_weights_are_alone(traced)
+    for node in list(traced.graph.nodes):
+        if getattr(node.target, "__name__", None) == STOCHASTIC_DEPTH:
+            node.replace_all_uses_with(node.args[0])
+            traced.graph.erase_node(node)
+    position = {node: index for index, node in enumerate(traced.graph.nodes)}
+    for node in position:
+        if _make_plain(node) or (node.op == "call_module" and node.target in in_place):
+            _hand_on(node, position)
+    traced.recompile()
+    return traced
+
+
+def _check_no_hooks(model: nn.Module) -> None:
+    """UntraceableError where a module has forward hooks, so that it may not do what its type says."""
+    for name, module in model.named_modules():
+        if module._forward_hooks or module._forward_pre_hooks:
+            raise UntraceableError(f"{name or type(module).__name__!r} has forward hooks, which may do anything")
+
+
+def _check_weights_are_alone(traced: fx.GraphModule) -> None:
+    """UntraceableError where more than a convolution itself reads its weights: pruning it changes them there, too."""
+    readers: dict[nn.Parameter, set[str]] = {}
+    for name, module in traced.named_modules():
+        for parameter in module.parameters(recurse=False):
+            readers.setdefault(parameter, set()).add(name)
+    for node in traced.graph.nodes:
+        if node.op == "get_attr":
+            value = operator.attrgetter(str(node.target))(traced)
+            readers.get(value, set()).add(node.name)
+    for name, module in traced.named_modules():
+        if isinstance(module, nn.Conv2d):
+            others = set().union(*(readers[each] for each in module.parameters(recurse=False))) - {name}
+            if others:
+                raise UntraceableError(f"the weights of {name!r} are read by {', '.join(sorted(others))}, too")
+
+
+def _make_plain(node: fx.Node) -> bool:
+    """Replace an in-place operation by its plain twin; whether it was one."""
+    twin = PLAIN_TWINS.get(node.target, node.target)
+    in_place = twin != node.target and node.target != "view"
+    node.target = twin
+    if node.op == "call_function" and _asks_for_in_place(node):
+        in_place = True
+    if _changes_in_place(node) or "out" in node.kwargs:
+        raise UntraceableError(f"the operation {node.name!r} changes a tensor in place")
+    return in_place
+
+
+def _changes_in_place(node: fx.Node) -> bool:
+    """Whether an operation overwrites a tensor, as PyTorch names what does: `sigmoid_`, but not `__and__`."""
+    if node.op not in ("call_method", "call_function"):
+        return False
+    name = str(node.target) if node.op == "call_method" else getattr(node.target, "__name__", "")
+    if getattr(operator, name, None) is node.target:  # which has `not_`, too
+        return node.target is operator.setitem
+    return name.endswith("_") and not name.endswith("__")
+
+
+def _asks_for_in_place(node: fx.Node) -> bool:
+    """Whether a function is called with `inplace` true, which becomes false."""
+    try:
+        bound = inspect.signature(cast(Any, node.target)).bind(*node.args, **node.kwargs)
+    except (TypeError, ValueError):  # built-in functions have no signature; they have no such argument either
+        return False
+    if not bound.arguments.get("inplace"):
+        return False
+    bound.arguments["inplace"] = False
+    node.args, node.kwargs = bound.args, bound.kwargs
+    return True
+
+
+def _hand_on(node: fx.Node, position: dict[fx.Node, int]) -> None:
+    """Whoever reads, after an operation that was in place, the tensor it overwrote, reads its result from now on."""
+    overwritten = node.all_input_nodes[0]
+    _read_later(overwritten, node, position, lambda user: user.replace_input_with(overwritten, node))
+    while not _makes_a_tensor(overwritten):
+        overwritten = overwritten.all_input_nodes[0]
+        _read_later(overwritten, node, position, _refuse)
+
+
+def _read_later(value: fx.Node, node: fx.Node, position: dict[fx.Node, int], act: Callable[[fx.Node], object]) -> None:
+    for user in list(value.users):
+        if position[user] > position[node]:
+            act(user)
+
+
+def _refuse(user: fx.Node) -> None:
+    raise UntraceableError(f"the operation {user.name!r} may read a tensor that was changed in place")
+
+
+def _makes_a_tensor(node: fx.Node) -> bool:
+    """Whether a node's value is known to be a tensor of its own, not another one's or a view of it."""
+    if node.op in ("placeholder", "get_attr"):
+        return True
+    module = module_of(node)
+    if module is not None:
+        return not isinstance(module, PASSING_MODULES)
+    return node.target in COMPUTING_FUNCTIONS
+
+
+def lower(traced: fx.GraphModule, dtype: torch.dtype) -> None:
+    """Let a traced network run its convolutions, and all that leads to them, in `dtype`; what follows stays float32.
+
+    So the logits are float32 in any case: a sum over hundreds of channels does not pile up its rounding, and two
+    classes do not tie. Batch norm keeps its statistics in float32, too.
+    """
+    early = _up_to_the_convolutions(traced)
+    for node in early:
+        module = module_of(node)
+        if module is not None and not isinstance(module, nn.BatchNorm2d):
+            module.to(dtype)
+    for node in list(traced.graph.nodes):
+        if node.op in ("placeholder", "get_attr"):
+            _change_type(node, dtype, [user for user in node.users if user in early])
+        elif node in early:
+            _change_type(node, torch.float32, [user for user in node.users if user not in early])
+    traced.recompile()
+
+
+def _change_type(node: fx.Node, dtype: torch.dtype, readers: list[fx.Node]) -> None:
+    """Let the readers of a node's value read it in `dtype`."""
+    if readers:
+        graph = node.graph
+        with graph.inserting_before(next(other for other in graph.nodes if other in readers)):
+            changed = graph.call_function(in_type, (node, dtype))
+        for reader in readers:
+            reader.replace_input_with(node, changed)
+
+
+def _up_to_the_convolutions(traced: fx.GraphModule) -> set[fx.Node]:
+    """The convolutions and all they are computed from; a layer with weights that runs among those is never outside."""
+    early: set[fx.Node] = set()
+    more = [node for node in traced.graph.nodes if isinstance(module_of(node), nn.Conv2d)]
+    while more:
+        early |= ancestors(more)
+        used = {module for node in early if (module := module_of(node)) is not None and list(module.parameters())}
+        more = [node for node in traced.graph.nodes if node not in early and module_of(node) in used]
+    return early

@@ -1,0 +1,1 @@
+"""What users bring: folders of images, and networks with their weights."""

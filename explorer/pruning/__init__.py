@@ -1,0 +1,1 @@
+"""Which channels go (criteria, activations) and what zeroing them means (modes): the slow truth."""

@@ -1,0 +1,98 @@
+"""A ranking: the order in which channels are pruned, the least important first."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from torch import nn
+
+from explorer.networks.evaluation import Batch, Device
+from explorer.networks.graph import layer_calls
+from explorer.networks.layers import conv_layer
+from explorer.networks.neighbours import norm_behind
+from explorer.networks.tracing import trace
+from explorer.pruning.activations import check_point, collect
+from explorer.pruning.criteria import CRITERIA, MAX_SEED, Evidence, criterion_info
+from explorer.pruning.statistics import ChannelStatistics
+
+
+@dataclass(frozen=True, eq=False)
+class Ranking:
+    """Importance of P channels, higher = keep, and their order, first pruned first."""
+
+    importance: np.ndarray  # (P,) float64
+    order: np.ndarray  # (P,) int64
+
+
+def check_criterion(model: nn.Module, layer: str, name: str) -> None:
+    """ValueError where the criterion is unknown or does not fit the layer."""
+    criterion = criterion_info(name)
+    if criterion.needs_data:
+        check_point(model, layer, criterion.point)
+    if criterion.looks_at_norm:
+        _norm_behind(model, layer)
+
+
+def fitting_criteria(model: nn.Module, layer: str) -> list[str]:
+    """The criteria that fit the layer, in the registry's order; each fits with -reversed behind it, too."""
+    conv_layer(model, layer)
+    return [name for name in CRITERIA if _fits(model, layer, name)]
+
+
+def _fits(model: nn.Module, layer: str, name: str) -> bool:
+    try:
+        check_criterion(model, layer, name)
+    except ValueError:
+        return False
+    return True
+
+
+def _norm_behind(model: nn.Module, layer: str) -> nn.BatchNorm2d:
+    """The batch norm right behind every call of the layer; ValueError where there is none."""
+    norms = [norm_behind(call) for call in layer_calls(trace(model), layer)]
+    if any(norm is not norms[0] for norm in norms):
+        raise ValueError(f"layer {layer!r} has a different batch norm behind each of its {len(norms)} calls")
+    return norms[0]
+
+
+def order_of(importance: np.ndarray) -> np.ndarray:
+    """Channels from least to most important; ties go by the lowest channel index."""
+    if not np.isfinite(importance).all():
+        broken = int(np.flatnonzero(~np.isfinite(importance))[0])
+        raise ValueError(f"channel {broken} has importance {importance[broken]}, which cannot be ranked")
+    return np.argsort(importance, kind="stable")
+
+
+def rank_by(
+    model: nn.Module,
+    layer: str,
+    criterion: str = "mean",
+    statistics: ChannelStatistics | None = None,
+    seed: int = 0,
+) -> Ranking:
+    """Rank the layer's channels from statistics already collected, of its output at the criterion's point."""
+    if not 0 <= seed <= MAX_SEED:
+        raise ValueError(f"seed {seed} is outside 0…{MAX_SEED}")
+    conv, chosen = conv_layer(model, layer), criterion_info(criterion)
+    norm = _norm_behind(model, layer) if chosen.looks_at_norm else None
+    importance = chosen.importance(Evidence(conv, statistics, seed, norm))
+    return Ranking(importance=importance, order=order_of(importance))
+
+
+def rank(
+    model: nn.Module,
+    layer: str,
+    batches: Iterable[Batch] = (),
+    criterion: str = "mean",
+    seed: int = 0,
+    device: Device = None,
+) -> Ranking:
+    """Rank the layer's channels; the batches of (inputs, labels) are read only by criteria that look at activations.
+
+    `criterion` is a key of CRITERIA, or one with -reversed behind it; `device` as for `sweep`. Raises
+    ValueError where it does not fit.
+    """
+    conv_layer(model, layer)
+    chosen = criterion_info(criterion)
+    statistics = collect(model, layer, batches, chosen.point, device) if chosen.needs_data else None
+    return rank_by(model, layer, criterion, statistics, seed)

@@ -1,0 +1,1 @@
+"""Charts, figures and pictures, from plain tables and arrays."""

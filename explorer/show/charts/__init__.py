@@ -1,0 +1,31 @@
+"""Altair charts for the screen, from plain tables and arrays; `figures` draws for print.
+
+Colours come by position from the theme's palette (Okabe and Ito's), so a chart follows light and dark by itself:
+first what is kept or current, second what is pruned. Colour is never the only signal: dash, shape, a hollow bar
+or a cross says the same again.
+"""
+
+from explorer.show.charts.channels import channel_bars
+from explorer.show.charts.classes import class_bars, confusion_map
+from explorer.show.charts.comparison import compare_curves, up_to, zoomable_curves
+from explorer.show.charts.curve import accuracy_curve, empty_curve
+from explorer.show.charts.layers import layer_bars
+from explorer.show.charts.parts import AXES, KEPT, PRUNED, Chart
+from explorer.show.charts.training import training_curve
+
+__all__ = [
+    "AXES",
+    "KEPT",
+    "PRUNED",
+    "Chart",
+    "accuracy_curve",
+    "channel_bars",
+    "class_bars",
+    "compare_curves",
+    "confusion_map",
+    "empty_curve",
+    "layer_bars",
+    "training_curve",
+    "up_to",
+    "zoomable_curves",
+]

@@ -1,0 +1,186 @@
+"""Accuracy against K: several curves beside each other."""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from typing import Any
+
+import altair as alt
+import pandas as pd
+
+from explorer.show.charts.parts import (
+    AXES,
+    CURVE_TIPS,
+    DASHES,
+    MANY,
+    PERCENT,
+    SHAPES,
+    UNIT,
+    Chart,
+    check_axis,
+    configured_spec,
+    extent,
+    in_turn,
+    layered,
+    whole_numbers,
+)
+from explorer.show.words import percent
+
+OVERVIEW_HEIGHT = 90
+AXIS_WIDTH = 62  # of the accuracies, so that both charts begin at the same place
+TICKS = 6  # of the accuracies, about, the last of them at the end of the axis
+LEGEND_WIDTH = 960  # pixels; a letter takes about 9, and what stands beside a name 40
+
+
+def compare_curves(table: pd.DataFrame, x: str = "k", height: int = 460, close: bool = False) -> Chart:
+    """One accuracy curve a criterion, told apart by colour, dash and point shape, with 95 % bands; drag to zoom.
+
+    `table` has the columns criterion, k, channels, accuracy, low, high; `x` is "k" or "ratio" (K of all channels).
+    Accuracy runs from 0 to 100 %, or, where `close`, over the bands alone.
+    """
+    check_axis(x)
+    rows, names, points, words = _curve_rows(table)
+    span = close_range(rows) if close else (0.0, 1.0)
+    spec = _comparison_spec(names, x, float(rows[x].min()), float(rows[x].max()), span, points, height)
+    return Chart(spec, {"curves": rows}, words)
+
+
+@lru_cache(maxsize=64)
+def _comparison_spec(
+    names: tuple[str, ...],
+    x: str,
+    low: float,
+    high: float,
+    span: tuple[float, float],
+    points: bool,
+    height: int,
+) -> dict[str, Any]:
+    axis = whole_numbers(int(high - low)) if x == "k" else alt.Axis(format=".0%", grid=False)
+    at = alt.X(f"{x}:Q", title=AXES[x], axis=axis, scale=extent(low, high))
+    scale = alt.Scale(domain=span, nice=False)
+    percents = PERCENT if span == (0, 1) else alt.Axis(format=".1%", tickCount=6)
+    y = alt.Y("accuracy:Q", title="Accuracy", axis=percents, scale=scale)
+    colour, dash, shape = _looks(names)
+    lines = alt.Chart(alt.NamedData("curves"))
+    zoom = alt.selection_interval(name="zoom", bind="scales", encodings=["x"])
+    band = alt.Y("low:Q", title="Accuracy", axis=percents, scale=scale)
+    return layered(
+        lines.mark_area(opacity=0.15).encode(x=at, y=band, y2="high:Q", color=colour),
+        lines.mark_line(strokeWidth=3).encode(x=at, y=y, color=colour, strokeDash=dash),
+        lines.mark_point(filled=True, size=90 if points else 0, opacity=1).encode(x=at, y=y, color=colour, shape=shape),
+        lines.mark_point(size=500, opacity=0).encode(x=at, y=y, tooltip=list(CURVE_TIPS)).add_params(zoom),
+        height=height,
+    )
+
+
+def zoomable_curves(table: pd.DataFrame, x: str = "k", height: int = 440) -> Chart:
+    """Several accuracy curves, told apart by colour, dash and point shape, each with its interval as a band.
+
+    Below stands an overview: dragging there zooms the curves, on both axes. A click on a point picks it: the selection
+    `pick` gives criterion and k. `table` has the columns criterion (the curve's name), k, channels, accuracy, low and
+    high; `x` is "k" or "ratio" (K of all channels).
+    """
+    check_axis(x)
+    rows, names, points, words = _curve_rows(table)
+    spec = _zoomable_spec(names, x, float(rows[x].min()), float(rows[x].max()), points, height)
+    return Chart(spec, {"curves": rows}, words)
+
+
+def _curve_rows(table: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...], bool, str]:
+    """The rows of several curves with their ratio, the curves' names, whether points have room, and all in words."""
+    rows = with_ratio(table)[["criterion", "k", "ratio", "accuracy", "low", "high"]]
+    parts = []
+    for name, curve in rows.groupby("criterion", sort=False):
+        middle = curve.iloc[len(curve) // 2]
+        parts.append(f"{name} {percent(middle['accuracy'])} at K = {middle['k']:.0f}")
+    points = bool(rows.groupby("criterion").size().max() <= MANY + 1)
+    return (
+        rows,
+        tuple(dict.fromkeys(rows["criterion"])),
+        points,
+        "Accuracy against channels pruned: " + ", ".join(parts),
+    )
+
+
+@lru_cache(maxsize=64)
+def _zoomable_spec(
+    names: tuple[str, ...], x: str, low: float, high: float, points: bool, height: int
+) -> dict[str, Any]:
+    brush = alt.selection_interval(name="zoom", encodings=["x"])
+    curves = _curves_of(names, x, points, brush).properties(height=height)
+    overview = _overview_of(names, x, low, high).properties(height=OVERVIEW_HEIGHT).add_params(brush)
+    return configured_spec(alt.vconcat(curves, overview, spacing=16))
+
+
+def _curves_of(names: tuple[str, ...], x: str, points: bool, brush: alt.Parameter) -> Any:
+    """The curves that the brush leaves, on axes that fit them."""
+    pick = alt.selection_point(name="pick", fields=["criterion", "k"], on="click", toggle=False, clear=False)
+    scale = alt.Scale(domain={"param": brush.name}, nice=False, padding=12)
+    axis = alt.Axis(format="d" if x == "k" else ".0%", tickMinStep=1 if x == "k" else 0.01, grid=False)
+    at = alt.X(f"{x}:Q", title=AXES[x], axis=axis, scale=scale)
+    percents = alt.Axis(format="~%", tickCount=TICKS, minExtent=AXIS_WIDTH, maxExtent=AXIS_WIDTH)
+    y = alt.Y("accuracy:Q", title="Accuracy", axis=percents, scale=alt.Scale(zero=False, nice=TICKS))
+    colour, dash, shape = _looks(names)
+    rows = alt.Chart(alt.NamedData("curves")).transform_filter(brush)
+    return alt.layer(
+        rows.mark_area(opacity=0.15).encode(x=at, y=alt.Y("low:Q", title="Accuracy"), y2="high:Q", color=colour),
+        rows.mark_line(strokeWidth=3).encode(x=at, y=y, color=colour, strokeDash=dash),
+        rows.mark_point(filled=True, size=90 if points else 0, opacity=1).encode(x=at, y=y, color=colour, shape=shape),
+        rows.mark_point(filled=True, size=300, opacity=0, cursor="pointer")
+        .encode(x=at, y=y, tooltip=list(CURVE_TIPS))
+        .add_params(pick),
+    )
+
+
+def _overview_of(names: tuple[str, ...], x: str, low: float, high: float) -> alt.Chart:
+    """All of the curves, small."""
+    colour, dash, _ = _looks(names)
+    axis = whole_numbers(int(high - low)) if x == "k" else alt.Axis(format=".0%", grid=False)
+    percents = alt.Axis(format=".0%", tickCount=2, minExtent=AXIS_WIDTH, maxExtent=AXIS_WIDTH)
+    return (
+        alt.Chart(alt.NamedData("curves"))
+        .mark_line(strokeWidth=1.5)
+        .encode(
+            x=alt.X(f"{x}:Q", title="Drag here to zoom, click to see it all", axis=axis, scale=extent(low, high)),
+            y=alt.Y("accuracy:Q", title=None, axis=percents, scale=UNIT),
+            color=colour,
+            strokeDash=dash,
+        )
+    )
+
+
+def _looks(names: tuple[str, ...]) -> tuple[alt.Color, alt.StrokeDash, alt.Shape]:
+    """Colour, dash and point shape of each curve by its name, with one legend."""
+    columns = max(1, LEGEND_WIDTH // (9 * max(map(len, names)) + 40))
+    legend = alt.Legend(
+        title="Ranked by",
+        orient="top",
+        columns=min(columns, len(names)),
+        symbolSize=200,
+        symbolStrokeWidth=0,
+        symbolOpacity=1,
+        labelLimit=260,
+    )
+    domain = list(names)
+    dashes, shapes = in_turn(DASHES, names), in_turn(SHAPES, names)
+    return (
+        alt.Color("criterion:N", scale=alt.Scale(domain=domain), legend=legend),
+        alt.StrokeDash("criterion:N", scale=alt.Scale(domain=domain, range=dashes), legend=legend),
+        alt.Shape("criterion:N", scale=alt.Scale(domain=domain, range=shapes), legend=legend),
+    )
+
+
+def up_to(table: pd.DataFrame, share: float) -> pd.DataFrame:
+    """The rows of an accuracy table in which at most this `share` (0…1) of the channels is pruned."""
+    return table[table["k"] <= share * table["channels"]].reset_index(drop=True)
+
+
+def with_ratio(table: pd.DataFrame) -> pd.DataFrame:
+    """An accuracy table with the column ratio: K as a share of the channels, 0…1."""
+    return table.assign(ratio=table["k"] / table["channels"])
+
+
+def close_range(table: pd.DataFrame) -> tuple[float, float]:
+    """The lowest and highest accuracy of the 95 % bands, rounded outwards to half points."""
+    return math.floor(200 * table["low"].min()) / 200, math.ceil(200 * table["high"].max()) / 200

@@ -1,0 +1,105 @@
+"""Accuracy against K: the one curve of the Prune page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+import altair as alt
+import pandas as pd
+
+from explorer.show.charts.parts import (
+    DASHES,
+    INTERVAL_TIPS,
+    MANY,
+    PERCENT,
+    SHAPES,
+    TONE,
+    UNIT,
+    Chart,
+    extent,
+    in_turn,
+    layered,
+    whole_numbers,
+)
+from explorer.show.words import percent
+
+# Accuracy against K
+
+
+def accuracy_curve(
+    table: pd.DataFrame,
+    k: int,
+    height: int = 340,
+    name: str = "",
+    others: Mapping[str, pd.DataFrame] | None = None,
+) -> Chart:
+    """Accuracy against K with its 95 % band, and a rule and a point at `k`; a click picks a K (selection `pick`).
+
+    `table` has the columns k, accuracy, low and high (0…1), one row a K. A `k` that is not (yet) among them gets
+    the rule alone. `others` are tables of curves drawn beside it, by name, with a legend that calls this one `name`.
+    """
+    curve = table[["k", "accuracy", "low", "high"]]
+    here = pd.DataFrame({"k": [k]}).merge(curve, how="left").assign(tone=1)
+    first, last = curve.iloc[0], curve.iloc[-1]
+    at = f", {percent(here['accuracy'][0])} at K = {k}" if here["accuracy"].notna()[0] else ""
+    words = (
+        f"Accuracy against channels pruned: {percent(first['accuracy'])} at K = {first['k']:.0f}{at}, "
+        f"{percent(last['accuracy'])} at K = {last['k']:.0f}"
+    )
+    ends, points = (int(curve["k"].min()), int(curve["k"].max())), len(curve) <= MANY + 1
+    if not others:
+        return Chart(_curve_spec(*ends, points, height), {"curve": curve, "here": here}, words)
+    named = pd.concat(rows[["k", "accuracy"]].assign(name=title) for title, rows in {name: curve, **others}.items())
+    spec = _curve_spec(*ends, points, height, (name, *others))
+    return Chart(spec, {"curve": curve, "here": here, "named": named}, f"{words}; beside it {', '.join(others)}")
+
+
+def empty_curve(channels: int, height: int = 340) -> Chart:
+    """The axes of `accuracy_curve` for a layer of so many channels, before there is anything to draw."""
+    nothing = pd.DataFrame({"k": [], "accuracy": [], "low": [], "high": [], "tone": []})
+    spec = _curve_spec(0, channels, channels <= MANY, height)
+    return Chart(spec, {"curve": nothing, "here": nothing}, "Accuracy against channels pruned: not known yet")
+
+
+@lru_cache(maxsize=64)
+def _curve_spec(low: int, high: int, points: bool, height: int, names: tuple[str, ...] = ()) -> dict[str, Any]:
+    pick = alt.selection_point(name="pick", fields=["k"], on="click", nearest=True, toggle=False, clear=False)
+    x = alt.X("k:Q", title="Channels pruned (K)", axis=whole_numbers(high - low), scale=extent(low, high))
+    y = alt.Y("accuracy:Q", title="Accuracy", axis=PERCENT, scale=UNIT)
+    tips = [
+        alt.Tooltip("k:Q", title="Channels pruned"),
+        alt.Tooltip("accuracy:Q", title="Accuracy", format=".2%"),
+        *INTERVAL_TIPS,
+    ]
+    curve, here = alt.Chart(alt.NamedData("curve")), alt.Chart(alt.NamedData("here"))
+    return layered(
+        *_named_curves(x, y, names, points),
+        curve.mark_area(opacity=0.25).encode(x=x, y=alt.Y("low:Q", title="Accuracy", scale=UNIT), y2="high:Q"),
+        curve.mark_line(strokeWidth=3).encode(x=x, y=y),
+        curve.mark_point(filled=True, size=45 if points else 0).encode(x=x, y=y),
+        here.mark_rule(strokeWidth=2, strokeDash=[6, 4]).encode(x=x, color=TONE),
+        here.mark_point(filled=True, size=260, opacity=1).encode(x=x, y=y, color=TONE),
+        curve.mark_point(size=600, opacity=0, cursor="pointer").encode(x=x, y=y, tooltip=tips).add_params(pick),
+        height=height,
+    )
+
+
+def _named_curves(x: alt.X, y: alt.Y, names: tuple[str, ...], points: bool) -> list[Any]:
+    """Lines told apart by colour, dash and shape, with a legend: what stands beside the one curve."""
+    if not names:
+        return []
+    domain = [names[0], "", *names[1:]]  # the second colour is the rule's
+    legend = alt.Legend(
+        title=None, orient="top", values=list(names), symbolSize=200, symbolStrokeWidth=0, labelLimit=400
+    )
+    colour = alt.Color("name:N", scale=alt.Scale(domain=domain), legend=legend)
+    dash = alt.StrokeDash("name:N", scale=alt.Scale(domain=domain, range=in_turn(DASHES, domain)), legend=None)
+    shape = alt.Shape("name:N", scale=alt.Scale(domain=domain, range=in_turn(SHAPES, domain)), legend=legend)
+    rows = alt.Chart(alt.NamedData("named"))
+    lines = rows.mark_line(strokeWidth=3).encode(x=x, y=y, color=colour, strokeDash=dash)
+    marks = rows.mark_point(filled=True, size=60 if points else 0, opacity=1).encode(
+        x=x, y=y, color=colour, shape=shape
+    )
+    return [alt.layer(lines, marks)]

@@ -1,0 +1,103 @@
+"""What charts share: a specification with its rows, looks, axes and scales."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import altair as alt
+import pandas as pd
+
+KEPT, PRUNED = "kept", "pruned"
+STAR = "M0,-1L.235,-.324L.951,-.309L.38,.124L.588,.809L0,.4L-.588,.809L-.38,.124L-.951,-.309L-.235,-.324Z"
+SALTIRE = "M-.7,-1L0,-.3L.7,-1L1,-.7L.3,0L1,.7L.7,1L0,.3L-.7,1L-1,.7L-.3,0L-1,-.7Z"
+
+
+# As many as the theme has colours, so that no two of nine curves look alike in anything; the tenth has its own shape
+DASHES = ([1, 0], [7, 3], [2, 3], [9, 3, 2, 3], [4, 2], [12, 4], [2, 6], [16, 3, 4, 3], [6, 8])
+SHAPES = (
+    "circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right", "triangle-left", STAR,
+    SALTIRE,
+)  # fmt: skip
+
+MANY = 64  # above this many channels, points and labels would run together
+
+
+@dataclass(frozen=True, eq=False)
+class Chart:
+    """A Vega-Lite specification without data, the rows it draws by name, and its message in words.
+
+    The specification is built by Altair once and shared: what changes from one K to the next is only the rows.
+    """
+
+    spec: dict[str, Any]
+    data: dict[str, pd.DataFrame]
+    words: str
+
+    def altair(self) -> alt.LayerChart | alt.VConcatChart:
+        """The same chart as an Altair object with its data inside, for a notebook or a file."""
+        datasets = {name: rows.to_dict("records") for name, rows in self.data.items()}
+        kind = alt.VConcatChart if "vconcat" in self.spec else alt.LayerChart
+        return kind.from_dict({**self.spec, "datasets": datasets})
+
+
+def in_turn(looks: Sequence[Any], names: Sequence[str]) -> list[Any]:
+    """A look for each name, from the first again where there are more names than looks."""
+    return [looks[i % len(looks)] for i in range(len(names))]
+
+
+def check_axis(axis: str) -> None:
+    """ValueError unless `axis` is a key of AXES."""
+    if axis not in AXES:
+        raise ValueError(f"unknown axis {axis!r}; choose one of: {', '.join(AXES)}")
+
+
+# Shared pieces
+
+
+AXES = {"k": "Channels pruned (K)", "ratio": "Share of the channels pruned"}
+
+
+# The theme's first or second colour for a whole mark, without a legend
+TONE = alt.Color("tone:N", scale=alt.Scale(domain=[0, 1]), legend=None)
+UNIT = alt.Scale(domain=[0, 1], nice=False)
+PERCENT = alt.Axis(format=".0%", tickCount=6)
+INTERVAL_TIPS = (
+    alt.Tooltip("low:Q", title="95 % from", format=".2%"),
+    alt.Tooltip("high:Q", title="95 % to", format=".2%"),
+)
+CURVE_TIPS = (
+    alt.Tooltip("criterion:N", title="Ranked by"),
+    alt.Tooltip("k:Q", title="Channels pruned"),
+    alt.Tooltip("ratio:Q", title="Share pruned", format=".1%"),
+    alt.Tooltip("accuracy:Q", title="Accuracy", format=".2%"),
+    *INTERVAL_TIPS,
+)
+
+
+def layered(*layers: Any, height: int) -> dict[str, Any]:
+    """The layers as one Vega-Lite specification."""
+    chart = alt.layer(*layers).properties(height=height)
+    if any(isinstance(layer, alt.LayerChart) for layer in layers):  # curves by name have colours of their own
+        chart = chart.resolve_scale(color="independent", shape="independent", strokeDash="independent")
+    return configured_spec(chart)
+
+
+def configured_spec(chart: Any) -> dict[str, Any]:
+    """A chart's Vega-Lite specification, with text large enough for a projector."""
+    return (
+        chart.configure_axis(labelFontSize=15, titleFontSize=16, titlePadding=10)
+        .configure_legend(labelFontSize=16, titleFontSize=16)
+        .to_dict()
+    )
+
+
+def whole_numbers(highest: int) -> alt.Axis:
+    """An axis of whole numbers over a range of `highest`."""
+    return alt.Axis(format="d", tickMinStep=1, tickCount=min(17, highest + 1), grid=False)
+
+
+def extent(low: float, high: float) -> alt.Scale:
+    """A scale from the lowest to the highest value, padded so that no point is cut."""
+    return alt.Scale(domain=[low, high], nice=False, padding=12)

@@ -1,0 +1,59 @@
+"""Loss and accuracy of a training, epoch after epoch."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import altair as alt
+import pandas as pd
+
+from explorer.show.charts.parts import DASHES, MANY, SHAPES, Chart, extent, layered, whole_numbers
+from explorer.show.words import percent
+
+# A training
+
+
+def training_curve(history: pd.DataFrame, what: str, epochs: int, height: int = 260) -> Chart:
+    """Loss or accuracy after every epoch so far of `epochs`, on the training images and on those held out.
+
+    `history` has the columns epoch, train_WHAT and validation_WHAT, one row an epoch; `what` is "loss" or "accuracy".
+    """
+    if what not in ("loss", "accuracy"):
+        raise ValueError(f"unknown curve {what!r}; choose one of: loss, accuracy")
+    columns = dict(zip((f"train_{what}", f"validation_{what}"), SIDES, strict=True))
+    rows = history[["epoch", *columns]].rename(columns=columns).melt("epoch", var_name="images")
+    last = history.iloc[-1]
+    ends = (percent(last[name]) if what == "accuracy" else f"{last[name]:.3f}" for name in columns)
+    words = f"{what.capitalize()} by epoch; after {last['epoch']:.0f} of {epochs}: " + ", ".join(
+        f"{end} on {side} images" for end, side in zip(ends, SIDES, strict=True)
+    )
+    return Chart(_training_spec(what, epochs, height), {"epochs": rows}, words)
+
+
+SIDES = ("training", "held-out")  # images
+
+
+@lru_cache(maxsize=32)
+def _training_spec(what: str, epochs: int, height: int) -> dict[str, Any]:
+    x = alt.X("epoch:Q", title="Epoch", axis=whole_numbers(epochs), scale=extent(1, max(2, epochs)))
+    axis = alt.Axis(format=".0%", tickCount=5) if what == "accuracy" else alt.Axis(tickCount=5)
+    y = alt.Y("value:Q", title=what.capitalize(), axis=axis, scale=alt.Scale(zero=False, nice=True))
+    domain = list(SIDES)
+    legend = alt.Legend(title=None, orient="top", symbolSize=160, symbolStrokeWidth=0, symbolOpacity=1)
+    colour = alt.Color("images:N", scale=alt.Scale(domain=domain), legend=legend)
+    dash = alt.StrokeDash("images:N", scale=alt.Scale(domain=domain, range=list(DASHES[:2])), legend=None)
+    shape = alt.Shape("images:N", scale=alt.Scale(domain=domain, range=list(SHAPES[:2])), legend=legend)
+    tips = [
+        alt.Tooltip("epoch:Q", title="Epoch"),
+        alt.Tooltip("images:N", title="Images"),
+        alt.Tooltip("value:Q", title=what.capitalize(), format=".2%" if what == "accuracy" else ".4f"),
+    ]
+    lines = alt.Chart(alt.NamedData("epochs"))
+    points = lines.mark_point(filled=True, size=70 if epochs <= MANY else 0, opacity=1)
+    return layered(
+        lines.mark_line(strokeWidth=3).encode(x=x, y=y, color=colour, strokeDash=dash),
+        points.encode(x=x, y=y, color=colour, shape=shape),
+        lines.mark_point(size=400, opacity=0).encode(x=x, y=y, tooltip=tips),
+        height=height,
+    )

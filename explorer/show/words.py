@@ -1,0 +1,20 @@
+"""Numbers as people read them."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+
+def percent(share: float) -> str:
+    """A share 0…1 in percent with two decimals, as text; an unknown one is a dash."""
+    return "–" if pd.isna(share) else f"{100 * share:.2f} %"
+
+
+def decimal(value: float) -> str:
+    """A number with four decimals, as text; an unknown one is a dash."""
+    return "–" if pd.isna(value) else f"{value:.4f}".replace("-", "−")
+
+
+def points(change: float) -> str:
+    """A change in percentage points with its sign and two decimals, as text."""
+    return f"{change:+.2f}".replace("-", "−")

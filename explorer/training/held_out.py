@@ -1,0 +1,52 @@
+"""The training images that are held out for validation, drawn by the recipe's seed."""
+
+from pathlib import Path
+
+import torch
+
+from explorer.images.datasets import availability
+from explorer.images.reading import load_split
+from explorer.images.split import Split
+from explorer.networks.cards import Card
+from explorer.training.randomness import generator_for
+from explorer.training.recipes import Recipe
+
+
+def hold_out(split: Split, recipe: Recipe) -> tuple[Split, Split]:
+    """The training images to fit and those held out for validation, drawn by the recipe's seed."""
+    order = torch.randperm(len(split), generator=generator_for(recipe.seed, 0))
+    held_out = max(1, round(len(split) * recipe.validation))
+    if len(split) - held_out < recipe.batch_size:
+        left = len(split) - held_out
+        raise ValueError(f"a batch of {recipe.batch_size} is more than the {left} images to train on; choose 1…{left}")
+    return split.take(order[held_out:].sort().values), split.take(order[:held_out].sort().values)
+
+
+def held_out_of(card: Card, root: Path | None = None) -> Split:
+    """The images that the card's network was validated on: held out of its training images, by its seed.
+
+    Raises ValueError where the training images here are not those it was trained on.
+    """
+    check_held_out(card, root)
+    whole, known = load_split(card.dataset, card.split, root), card.train_images + card.validation_images
+    if len(whole) != known:
+        raise ValueError(
+            f"{card.model} was trained and validated on {known:,} images of {card.dataset}, but {len(whole):,} are "
+            "here, so its held-out images are not known: rank on test or train instead"
+        )
+    _, held_out = hold_out(whole, Recipe(batch_size=1, seed=card.seed, validation=card.validation_images / known))
+    return held_out
+
+
+def check_held_out(card: Card, root: Path | None = None) -> None:
+    """ValueError where the data here cannot give the card's held-out images; reads no images."""
+    if card.imported:
+        raise ValueError(
+            f"{card.model} was imported, so the images it was validated on are not known: rank on test or train instead"
+        )
+    here = availability(card.dataset, root)
+    if here != card.origin:
+        raise ValueError(
+            f"{card.model} was trained on the {card.origin} {card.dataset}, but the one here is {here}, so its "
+            "held-out images are not known: rank on test or train instead"
+        )

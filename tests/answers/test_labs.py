@@ -1,0 +1,116 @@
+"""The labs' presets: each is for its network, each way equals a naive evaluation, and the shapes are the reports'."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from explorer.answers.choices import check, default_layer
+from explorer.answers.computing import sweep_of
+from explorer.answers.experiment import Experiment
+from explorer.answers.images import batches_of
+from explorer.answers.labs import ASSIGNED, LABS
+from explorer.networks import checkpoints
+from explorer.networks.evaluation import logits, predict
+from explorer.networks.layers import conv_layer
+from explorer.pruning.prune import prune
+
+NAIVE_LIMIT = {"C": 200, "D": 500, "E": 2000}  # images for the naive way, where all 10,000 would take minutes
+WAYS = [(lab, variant) for lab in LABS.values() for variant in lab.variants]
+
+
+def load(lab):
+    if lab.checkpoint not in checkpoints.list_checkpoints():
+        pytest.skip(f"{lab.checkpoint} is not trained yet")
+    return checkpoints.load(lab.checkpoint)
+
+
+def channels_of(lab, point):
+    return conv_layer(point.model, lab.layer).out_channels
+
+
+@pytest.mark.parametrize("lab", LABS.values(), ids=LABS)
+def test_a_lab_prunes_its_networks_own_layer(lab):
+    point = load(lab)
+    assert lab.layer == default_layer(point)
+    assert lab.variants[0] == ASSIGNED == lab.variant(Experiment(lab.checkpoint, lab.layer))
+    for variant in lab.variants:
+        check(lab.experiment(variant, channels_of(lab, point)), point)
+        assert lab.variant(lab.experiment(variant, channels_of(lab, point))) == variant
+    assert lab.variant(Experiment(lab.checkpoint, lab.layer, dtype="bfloat16")) == ASSIGNED
+    assert lab.variant(Experiment(lab.checkpoint, lab.layer, "random")) is None
+
+
+def means(model, place, batches):
+    """Mean of each channel (P,) of what a module puts out, over images and positions of all its calls."""
+    seen = []
+    hook = model.get_submodule(place).register_forward_hook(
+        lambda *call: seen.append(call[-1].double().mean((0, 2, 3)))
+    )
+    sizes = []
+    with torch.inference_mode():
+        for inputs, labels in batches:
+            before = len(seen)
+            model(*inputs) if isinstance(inputs, tuple) else model(inputs)
+            sizes += [len(labels)] * (len(seen) - before)
+    hook.remove()
+    return torch.stack(seen).T @ torch.tensor(sizes, dtype=torch.float64) / sum(sizes)
+
+
+def lowest(lab, variant, model, batches, k):
+    """The K channels that the lab would prune first in this network."""
+    filters = model.get_submodule(lab.layer).weight.flatten(1)
+    importance = {
+        "mean": lambda: means(model, lab.layer, batches),
+        "block-mean": lambda: means(model, lab.layer.split(".")[0], batches),
+        "l1": lambda: filters.abs().sum(1),
+        "l2": lambda: filters.square().sum(1),
+    }[variant.criterion]()
+    return importance.argsort(stable=True)[:k].tolist()
+
+
+def naive(lab, variant, model, batches, ks):
+    """The network pruned at each K, as the lab goes about it: ranked once, or over and over as it is pruned."""
+    if variant.schedule == "once":
+        order = lowest(lab, variant, model, batches, ks[-1])
+        return {k: prune(model, lab.layer, order[:k], variant.mode) for k in ks}
+    gone, pruned, steps = set(), model, {}
+    for k in ks:
+        gone |= set(lowest(lab, variant, pruned, batches, k))
+        pruned = steps[k] = prune(model, lab.layer, sorted(gone), variant.mode)
+    return steps
+
+
+@pytest.mark.parametrize(("lab", "variant"), WAYS, ids=[f"{lab.name} {variant.title}" for lab, variant in WAYS])
+def test_every_way_equals_a_naive_evaluation(lab, variant, real_cifar10):
+    """Ranked with hooks and evaluated on pruned copies: nothing of the engine is used, but `prune`."""
+    point = load(lab)
+    channels = channels_of(lab, point)
+    experiment = replace(lab.experiment(variant, channels), limit=NAIVE_LIMIT.get(lab.name))
+    ks = experiment.ks or tuple(np.linspace(0, channels, 7).round().astype(int).tolist())
+    *_, result = sweep_of(replace(experiment, ks=ks), point)
+    batches = batches_of(point, "test", experiment.limit)
+    steps = naive(lab, variant, point.model, batches, ks)
+    for i in range(0, len(ks), len(ks) // 4):
+        right = int((predict(logits(steps[ks[i]], batches)).numpy() == result.labels).sum())
+        assert abs(right - result.correct[i]) <= 1  # one tie of two logits within 1e-5
+
+
+@pytest.mark.parametrize(
+    ("name", "way", "share", "least", "most"),
+    [
+        ("B", 0, 0.5, 0, 5),  # half the channels cost a few points
+        ("B", 0, 0.75, 0, 12),  # the cliff comes after that
+        ("B", 0, 31 / 32, 35, 50),
+        ("D", 1, 0.05, -2, 2),  # flat in the first percents
+        ("D", 1, 0.8, 5, 40),  # then a decline
+    ],
+)
+def test_a_lab_has_the_shape_that_its_report_has(real_cifar10, name, way, share, least, most):
+    lab = LABS[name]
+    point = load(lab)
+    k = round(share * channels_of(lab, point))
+    experiment = replace(lab.experiment(lab.variants[way], channels_of(lab, point)), ks=(0, k), limit=1000)
+    *_, sweep = sweep_of(experiment, point)
+    assert least <= -sweep.change(k) <= most, "points"

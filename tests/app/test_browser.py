@@ -1,0 +1,200 @@
+"""One journey in a real browser: open, read the accuracy, move K, see it change to what the CSV file says."""
+
+import io
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+PROJECT = Path(__file__).parent.parent.parent
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
+QUIET += ["--disable-background-networking", "--disable-component-update"]
+PATIENCE = 60  # seconds; a busy machine may need many
+
+if CHROMIUM is None and not os.environ.get("CI"):
+    pytest.skip("no Chromium here: install it with `apt-get install chromium`", allow_module_level=True)
+
+sync_api = (
+    pytest.importorskip("playwright.sync_api")
+    if not os.environ.get("CI")
+    else __import__("playwright.sync_api", fromlist=["sync_playwright"])
+)
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory) -> Iterator[str]:
+    """The app, served to this test alone."""
+    port = free_port()
+    log = tmp_path_factory.mktemp("server") / "log.txt"
+    command = [sys.executable, "-m", "streamlit", "run", "streamlit_app.py", "--server.headless=true"]
+    command += [f"--server.port={port}", "--server.address=127.0.0.1"]
+    with log.open("wb") as output:
+        server = subprocess.Popen(command, cwd=PROJECT, stdout=output, stderr=subprocess.STDOUT)
+    try:
+        end = time.monotonic() + PATIENCE
+        while not answers(f"http://127.0.0.1:{port}/_stcore/health"):
+            assert server.poll() is None and time.monotonic() < end, log.read_text()
+            time.sleep(0.1)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait(PATIENCE)
+    trouble = [line for line in log.read_text().splitlines() if "Traceback" in line or "Error" in line]
+    assert not trouble, log.read_text()
+
+
+def answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=1) as answer:
+            return answer.status == 200
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator:
+    with sync_api.sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def page(browser) -> Iterator:
+    """A fresh tab; what it cannot load from the app, and what it asks of any other host, fails the test."""
+    context = browser.new_context(viewport={"width": 1440, "height": 900}, accept_downloads=True)
+    context.set_default_timeout(PATIENCE * 1000)
+    opened = context.new_page()
+    strangers: list[str] = []
+    opened.on("request", lambda request: strangers.append(request.url) if is_foreign(request.url) else None)
+    yield opened
+    context.close()
+    assert not strangers, "the app must need no other host"
+
+
+def is_foreign(url: str) -> bool:
+    return not url.startswith(("http://127.0.0.1", "ws://127.0.0.1", "data:", "blob:"))
+
+
+def accuracy_at(page, k: int) -> str:
+    """The accuracy that the page shows, once it shows K = k and has all the images."""
+    metric = page.get_by_test_id("stMetric").filter(has=page.get_by_text(f"Accuracy at K = {k}", exact=True))
+    metric.wait_for()
+    page.wait_for_function("() => !document.querySelector('[data-testid=stProgress]')")
+    return metric.get_by_test_id("stMetricValue").inner_text().strip()
+
+
+def csv_of(page) -> pd.DataFrame:
+    with page.expect_download() as started:
+        page.get_by_role("button", name="Download CSV").click()
+    return pd.read_csv(io.BytesIO(Path(started.value.path()).read_bytes())).set_index("k")
+
+
+def percent(share: float) -> str:
+    return f"{100 * share:.2f} %"
+
+
+def test_the_journey(page, address):
+    page.goto(address)
+    opening = accuracy_at(page, 16)
+    page.locator("[data-testid=stVegaLiteChart] :is(svg, canvas)").first.wait_for()
+    table = csv_of(page)
+    assert list(table.index) == list(range(33)) and (table["n"] == 10_000).all()
+    assert opening == percent(table["accuracy"][16])
+
+    slider = page.get_by_role("slider", name="Channels pruned (K)")
+    slider.focus()
+    for k in (17, 18):
+        slider.press("ArrowRight")
+        assert accuracy_at(page, k) == percent(table["accuracy"][k])
+    page.wait_for_url(re.compile(r"[?&]k=18\b"))
+
+    page.get_by_role("button", name="+1").click()
+    assert accuracy_at(page, 19) == percent(table["accuracy"][19])
+    page.get_by_role("button", name="To the cliff").click()
+    page.wait_for_url(lambda url: "k=19" not in url)
+    cliff = int(re.search(r"[?&]k=(\d+)", page.url)[1])
+    assert accuracy_at(page, cliff) == percent(table["accuracy"][cliff])
+    assert table["accuracy"][cliff] >= table["accuracy"][0] - 0.01 > table["accuracy"][cliff + 1]
+
+    assert csv_of(page).equals(table), "the file does not depend on K"
+
+
+def test_a_link_opens_the_same_view_in_another_tab(page, address):
+    page.goto(f"{address}/?k=5&criterion=l1")
+    first = accuracy_at(page, 5)
+    page.get_by_role("button", name="−1").click()
+    accuracy_at(page, 4)
+    page.wait_for_url(re.compile(r"[?&]k=4\b"))
+    other = page.context.new_page()
+    other.goto(page.url)
+    assert accuracy_at(other, 4) == accuracy_at(page, 4)
+    other.goto(f"{address}/?k=5&criterion=l1")
+    assert accuracy_at(other, 5) == first
+
+
+def test_another_network_comes_with_its_own_layer(page, address):
+    page.goto(f"{address}/?layer=conv1")
+    accuracy_at(page, 8)
+    assert page.get_by_label("Layer to prune").input_value() == "conv1"
+    page.get_by_label("Trained network").click()
+    page.get_by_role("option", name="siamese_mnist-pairs").click()
+    page.wait_for_url(re.compile("siamese"))
+    page.wait_for_function("() => document.querySelector('[aria-label*=\"Layer to prune\"]').value != 'conv1'")
+    assert page.get_by_label("Layer to prune").input_value() == "encoder.features.3"
+
+
+def test_a_click_in_the_curve_moves_k(page, address):
+    page.goto(f"{address}/?k=1")
+    accuracy_at(page, 1)
+    box = page.get_by_test_id("stVegaLiteChart").first.bounding_box()
+    page.mouse.click(box["x"] + 0.6 * box["width"], box["y"] + 0.3 * box["height"])
+    page.wait_for_url(re.compile(r"[?&]k=(1[5-9]|2[0-2])\b"))
+
+
+def test_figures_for_print_are_a_choice_of_formats(page, address):
+    page.goto(f"{address}/activations?k=0&most=6")
+    page.get_by_text("The 6 most active channels").wait_for()
+    figures = page.get_by_role("button", name="Figure")
+    for place, kind, start in ((0, "SVG", b"<?xml"), (1, "PNG", b"\x89PNG")):
+        figures.nth(place).click()
+        with page.expect_download() as started:
+            page.get_by_role("button", name=kind, exact=True).click()
+        assert Path(started.value.path()).read_bytes().startswith(start)
+        page.keyboard.press("Escape")
+
+
+def test_the_train_page_is_one_click_away(page, address):
+    page.goto(address)
+    accuracy_at(page, 16)
+    page.get_by_role("link", name="Train").click()
+    page.wait_for_url(re.compile("train"))
+    page.get_by_role("button", name="Start training").wait_for()
+    assert not page.get_by_test_id("stException").count()
+
+
+@pytest.mark.parametrize("name", ["Activations", "Sweep", "Scan", "Model"])
+def test_the_other_pages_are_one_click_away(page, address, name):
+    page.goto(address)
+    accuracy_at(page, 16)
+    page.get_by_role("link", name=name).click()
+    page.wait_for_url(re.compile(name.lower()))
+    page.locator("[data-testid=stVegaLiteChart] :is(svg, canvas)").first.wait_for()
+    assert not page.get_by_test_id("stException").count()

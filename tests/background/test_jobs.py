@@ -1,0 +1,336 @@
+"""Shared long work: done once, in order, cancelled, failed, bounded."""
+
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import SimpleNamespace
+
+import pytest
+
+from explorer.background import jobs
+from explorer.background.jobs import Board, Progress, reports
+
+PATIENCE = 10  # seconds; far more than any of this takes
+
+
+@dataclass(frozen=True)
+class Step:
+    done: int
+    total: int
+
+
+def counting(total: int) -> Iterator[Step]:
+    yield from (Step(i, total) for i in range(1, total + 1))
+
+
+class Gate:
+    """Work that stops after each step until it is let on."""
+
+    def __init__(self, total: int = 3) -> None:
+        self.total, self.starts, self.closed = total, 0, threading.Event()
+        self.reached, self.go = threading.Semaphore(0), threading.Semaphore(0)
+
+    def __call__(self) -> Iterator[Step]:
+        self.starts += 1
+        try:
+            for step in counting(self.total):
+                yield step
+                self.reached.release()
+                assert self.go.acquire(timeout=PATIENCE)
+        finally:
+            self.closed.set()
+
+    def at_step(self) -> None:
+        assert self.reached.acquire(timeout=PATIENCE)
+
+    def open(self) -> None:
+        self.go.release(self.total)
+
+
+def test_a_job_runs_to_its_end_with_counts():
+    job = Board().submit("a", lambda: counting(4))
+    assert job.wait(PATIENCE)
+    assert (job.status, job.result, job.done, job.total, job.fraction) == ("done", Step(4, 4), 4, 4, 1.0)
+    assert job.error is None and job.left == 0
+
+
+def test_the_same_key_is_computed_once_for_all_threads():
+    board, gate, jobs = Board(), Gate(), []
+    barrier = threading.Barrier(8)
+
+    def ask() -> None:
+        barrier.wait()
+        jobs.append(board.submit("same", gate))
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    gate.open()
+    assert len({id(job) for job in jobs}) == 1
+    assert jobs[0].wait(PATIENCE) and gate.starts == 1
+    assert board.submit("same", gate) is jobs[0]
+
+
+def test_partial_results_and_time_left_show_while_it_runs():
+    gate = Gate(total=4)
+    job = Board().submit("a", gate)
+    gate.at_step()
+    assert (job.status, job.done, job.total, job.result) == ("running", 1, 4, None)
+    assert job.left == pytest.approx(3 * job.elapsed, rel=0.5)
+    gate.open()
+    assert job.wait(PATIENCE)
+    assert job.seconds_for(40) == pytest.approx(10 * job.elapsed)
+
+
+def test_a_job_without_a_pace_does_not_guess():
+    board, gate = Board(), Gate()
+    running = board.submit("first", gate)
+    assert board.submit("second", lambda: counting(2)).seconds_for(10) is None
+    board.keep("kept", Step(4, 4))
+    kept = board.get("kept")
+    assert kept is not None and kept.seconds_for(10) is None
+    gate.open()
+    assert running.wait(PATIENCE)
+
+
+def test_a_result_may_say_itself_how_far_the_work_is():
+    @dataclass(frozen=True)
+    class Round(Step):
+        progress: float
+
+    def rounds() -> Iterator[Round]:
+        yield Round(2, 2, 0.25)
+        raise ValueError("stop")
+
+    job = Board().submit("a", rounds)
+    assert job.wait(PATIENCE) and job.fraction == 0.25
+
+
+def test_text_among_the_results_is_a_note_and_no_result():
+    def speaks() -> Iterator[Step | str]:
+        yield "a file was damaged"
+        yield Step(1, 1)
+        yield "the disk is full"
+
+    job = Board().submit("a", speaks)
+    assert job.wait(PATIENCE) and job.result == Step(1, 1)
+    assert job.notes == ("a file was damaged", "the disk is full")
+
+
+def test_heavy_jobs_queue_in_order_and_light_ones_do_not():
+    board, first, order = Board(), Gate(), []
+
+    def note(name: str) -> Iterator[Step]:
+        order.append(name)
+        yield Step(1, 1)
+
+    running = board.submit("first", first)
+    first.at_step()
+    second = board.submit("second", lambda: note("second"))
+    third = board.submit("third", lambda: note("third"))
+    assert (second.status, third.status) == ("queued", "queued")
+    assert (board.ahead(second), board.ahead(third)) == (1, 2)
+    assert board.submit("light", lambda: note("light"), heavy=False).wait(PATIENCE)
+    assert order == ["light"] and second.status == "queued"
+    first.open()
+    assert running.wait(PATIENCE) and third.wait(PATIENCE)
+    assert order == ["light", "second", "third"]
+
+
+def test_cancel_stops_the_work_keeps_what_there_is_and_can_start_again():
+    board, gate = Board(), Gate()
+    job = board.submit("a", gate)
+    gate.at_step()
+    job.cancel()
+    gate.open()
+    assert job.wait(PATIENCE)
+    assert (job.status, job.result, job.latest) == ("cancelled", None, Step(2, 3))
+    assert gate.closed.wait(PATIENCE), "the iterator must be closed, so that it can clean up"
+    again = board.submit("a", lambda: counting(3))
+    assert again is not job and again.wait(PATIENCE) and again.status == "done"
+
+
+def test_a_queued_job_is_cancelled_at_once_and_never_starts():
+    board, first, second = Board(), Gate(), Gate()
+    board.submit("first", first)
+    first.at_step()
+    job = board.submit("second", second)
+    job.cancel()
+    assert job.status == "cancelled" and job.wait(0)
+    first.open()
+    third = board.submit("third", lambda: counting(1))
+    assert third.wait(PATIENCE) and second.starts == 0
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [(ValueError("layer 'x' is unknown"), "layer 'x' is unknown"), (ZeroDivisionError("no"), "ZeroDivisionError: no")],
+)
+def test_a_failure_is_a_message_keeps_the_partial_result_and_can_start_again(error, message):
+    def fails() -> Iterator[Step]:
+        yield Step(1, 2)
+        raise error
+
+    board = Board()
+    job = board.submit("a", fails)
+    assert job.wait(PATIENCE)
+    assert (job.status, job.error, job.latest, job.result) == ("failed", message, Step(1, 2), None)
+    assert board.submit("b", lambda: counting(1)).wait(PATIENCE), "a failure must not stop the queue"
+    assert board.submit("a", lambda: counting(1)).wait(PATIENCE)
+
+
+def test_work_that_cannot_even_start_fails_with_its_message():
+    def refuses() -> Iterator[Step]:
+        raise OSError("data/none: no such folder")
+
+    job = Board().submit("a", refuses)
+    assert job.wait(PATIENCE) and (job.status, job.error) == ("failed", "data/none: no such folder")
+
+
+def test_finished_jobs_are_dropped_least_recently_used_first_and_running_ones_never():
+    board, gate = Board(capacity=2), Gate()
+    running = board.submit("running", gate, heavy=False)
+    gate.at_step()
+    for name in ("one", "two"):
+        assert board.submit(name, lambda: counting(1)).wait(PATIENCE)
+    assert board.get("one") is None, "over capacity, the oldest finished one goes"
+    assert board.get("running") is running and board.get("two") is not None
+    gate.open()
+    assert running.wait(PATIENCE)
+    board.get("two")
+    assert board.submit("three", lambda: counting(1)).wait(PATIENCE)
+    assert board.get("running") is None and board.get("two") is not None
+    assert len(board) == 2
+
+
+def test_large_results_that_nobody_looks_at_make_room(monkeypatch):
+    board = Board(most_bytes=250)
+    for name in ("one", "two", "three"):
+        board.keep(name, SimpleNamespace(nbytes=100))
+    assert len(board) == 3, "somebody has just looked at each of them"
+    monkeypatch.setattr(jobs, "WATCHED", 0.0)
+    board.keep("four", 4)
+    assert board.get("one") is None and board.get("two").result.nbytes == 100 and len(board) == 3
+    board.keep("five", SimpleNamespace(nbytes=1000))
+    board.keep("six", 6)
+    assert [board.get(name) for name in ("two", "three", "five")] == [None] * 3 and board.get("four").result == 4
+
+
+def test_a_board_keeps_at_least_one_job():
+    with pytest.raises(ValueError, match="at least 1 job, not 0"):
+        Board(capacity=0)
+
+
+def test_a_result_found_on_the_way_is_kept_as_a_done_job_but_replaces_none():
+    board = Board()
+    board.keep("side", Step(2, 2))
+    kept = board.get("side")
+    assert kept is not None and (kept.status, kept.result, kept.wait(0)) == ("done", Step(2, 2), True)
+    board.keep("side", Step(1, 1))
+    assert board.get("side") is kept
+
+
+def test_time_left_is_judged_by_the_stage_at_work():
+    stages, go = threading.Semaphore(0), threading.Event()
+
+    def two_stages() -> Iterator[Step]:
+        time.sleep(0.3)
+        yield from counting(2)
+        yield Step(1, 2)
+        stages.release()
+        assert go.wait(PATIENCE)
+
+    job = Board().submit("a", two_stages)
+    assert stages.acquire(timeout=PATIENCE)
+    assert job.fraction == 0.5 and job.left is not None and job.left < 0.2 < job.elapsed
+    go.set()
+
+
+def test_work_that_reports_by_calling_becomes_partial_results():
+    def work(told) -> None:
+        told(1, 2)
+        told(2, 2)
+
+    assert list(reports(work)) == [Progress(1, 2), Progress(2, 2)]
+
+
+def test_reporting_work_is_stopped_at_its_next_report_and_cleans_up():
+    cleaned = []
+
+    def endless(told) -> None:
+        try:
+            while True:
+                told(1, 2)
+        finally:
+            cleaned.append(True)
+
+    steps = reports(endless)
+    assert next(steps) == Progress(1, 2)
+    steps.close()
+    assert cleaned == [True]
+
+
+def test_an_error_in_reporting_work_comes_through():
+    def fails(told) -> None:
+        told(1, 2)
+        raise OSError("the disk is full")
+
+    with pytest.raises(OSError, match="the disk is full"):
+        list(reports(fails))
+
+
+def test_a_job_that_nobody_looks_at_makes_way_and_goes_on_later(monkeypatch):
+    monkeypatch.setattr("explorer.background.jobs.WATCHED", 0.2)
+    board, left, short = Board(), Gate(total=3), Gate(total=1)
+    abandoned = board.submit("left", left)
+    left.at_step()
+    wanted = board.submit("short", short)
+    assert wanted.status == "queued" and board.ahead(wanted) == 1
+    time.sleep(0.3)
+    wanted.watch()
+    assert board.ahead(wanted) == 0
+    short.open()
+    left.go.release()  # one step, after which it is the other's turn
+    assert wanted.wait(PATIENCE) and wanted.status == "done" and abandoned.done == 2
+    left.open()
+    assert abandoned.wait(PATIENCE) and abandoned.status == "done" and abandoned.done == 3
+
+
+def test_work_that_cannot_be_closed_does_not_block_the_others(caplog):
+    class Stuck:
+        def __iter__(self):
+            return self
+
+        def __next__(self):
+            time.sleep(0.01)
+            return Step(1, 2)
+
+        def close(self):
+            raise RuntimeError("cannot close")
+
+    board = Board()
+    stuck = board.submit("stuck", Stuck)
+    while stuck.latest is None:
+        time.sleep(0.01)
+    stuck.cancel()
+    assert stuck.wait(PATIENCE) and stuck.status == "cancelled" and "could not be closed" in caplog.text
+    after = board.submit("after", lambda: counting(1))
+    assert after.wait(PATIENCE) and after.status == "done"
+
+
+def test_a_job_that_makes_way_is_cancelled_at_once(monkeypatch):
+    monkeypatch.setattr("explorer.background.jobs.WATCHED", 0.1)
+    board, left, short = Board(), Gate(total=3), Gate(total=2)
+    abandoned = board.submit("left", left)
+    left.at_step()
+    time.sleep(0.2)
+    wanted = board.submit("short", short)
+    left.go.release()
+    abandoned.cancel()
+    left.open()
+    short.open()
+    assert abandoned.wait(PATIENCE) and abandoned.status == "cancelled" and left.closed.is_set()
+    assert wanted.wait(PATIENCE) and wanted.status == "done"

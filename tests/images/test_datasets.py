@@ -1,0 +1,428 @@
+import gzip
+import hashlib
+import io
+import pickle
+import struct
+import tarfile
+import threading
+import urllib.error
+import urllib.request
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torchvision import datasets as tv
+from torchvision import transforms
+
+from explorer.files.places import PROJECT, data_root
+from explorer.images import datasets, downloads, reading
+from explorer.images.batches import Batches
+from explorer.images.pairs import draw_pairs
+from explorer.images.reading import BUNDLED
+from explorer.images.registry import BUNDLED_FILES, DATASETS, DataFile, Pairing
+from explorer.images.split import Split
+
+
+def md5(content):
+    return hashlib.md5(content).hexdigest()
+
+
+def write_all(root, files):
+    for path, content in files.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_bytes(content)
+
+
+def idx(values):
+    """The bytes of an idx file of unsigned bytes."""
+    return struct.pack(f">BBBB{values.ndim}I", 0, 0, 8, values.ndim, *values.shape) + values.tobytes()
+
+
+class Web:
+    """Stands in for urllib: `pages` maps a URL's file name to bytes, or to an error; `cut` shortens the reply."""
+
+    def __init__(self, pages):
+        self.pages, self.cut, self.asked = pages, None, []
+
+    def urlopen(self, url, timeout):
+        self.asked.append(url)
+        content = self.pages[url.rsplit("/", 1)[1]]
+        if isinstance(content, Exception):
+            raise content
+        response = io.BytesIO(content[: self.cut])
+        response.headers = {"Content-Length": str(len(content))}
+        return response
+
+
+@pytest.fixture
+def mnist(monkeypatch):
+    """A two-image MNIST with MD5s of its own: (files on disk, web that serves its archives)."""
+    rng = np.random.default_rng(0)
+    raw = {
+        f"{prefix}-{kind}": idx(values)
+        for prefix in ("train", "t10k")
+        for kind, values in (
+            ("images-idx3-ubyte", rng.integers(0, 255, (2, 28, 28), dtype=np.uint8)),
+            ("labels-idx1-ubyte", np.array([7, 3], np.uint8)),
+        )
+    }
+    files = {f"MNIST/raw/{name}": content for name, content in raw.items()}
+    archives = {f"{name}.gz": gzip.compress(content, mtime=0) for name, content in raw.items()}
+    monkeypatch.setattr(tv.MNIST, "resources", [(name, md5(content)) for name, content in archives.items()])
+    listed = {
+        split: tuple(DataFile(p, len(c), md5(c)) for p, c in files.items() if f"/{prefix}-" in p)
+        for split, prefix in (("train", "train"), ("test", "t10k"))
+    }
+    size = sum(map(len, archives.values()))
+    monkeypatch.setitem(DATASETS, "mnist", replace(DATASETS["mnist"], files=listed, download_bytes=size))
+    return serve(monkeypatch, files, archives)
+
+
+@pytest.fixture
+def cifar10(monkeypatch):
+    """A ten-image CIFAR-10 with MD5s of its own, likewise."""
+    names = [f"data_batch_{i}" for i in range(1, 6)] + ["test_batch"]
+    rng = np.random.default_rng(0)
+    batch = {
+        name: pickle.dumps({"data": rng.integers(0, 255, (2, 3072), dtype=np.uint8), "labels": [1, 9]})
+        for name in names
+    }
+    batch["batches.meta"] = pickle.dumps({"label_names": list(DATASETS["cifar10"].classes)})
+    files = {f"cifar-10-batches-py/{name}": content for name, content in batch.items()}
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as tar:
+        for path, content in files.items():
+            member = tarfile.TarInfo(path)
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    archive = packed.getvalue()
+    monkeypatch.setattr(tv.CIFAR10, "train_list", [[name, md5(batch[name])] for name in names[:5]])
+    monkeypatch.setattr(tv.CIFAR10, "test_list", [["test_batch", md5(batch["test_batch"])]])
+    monkeypatch.setattr(tv.CIFAR10, "meta", tv.CIFAR10.meta | {"md5": md5(batch["batches.meta"])})
+    monkeypatch.setattr(tv.CIFAR10, "tgz_md5", md5(archive))
+    listed = {
+        split: tuple(DataFile(p, len(c), md5(c)) for p, c in files.items() if p.split("/")[1] in chosen)
+        for split, chosen in (("train", [*names[:5], "batches.meta"]), ("test", ["test_batch", "batches.meta"]))
+    }
+    info = replace(DATASETS["cifar10"], files=listed, download_bytes=len(archive))
+    monkeypatch.setitem(DATASETS, "cifar10", info)
+    return serve(monkeypatch, files, {"cifar-10-python.tar.gz": archive})
+
+
+def serve(monkeypatch, files, archives):
+    web = Web(archives)
+    monkeypatch.setattr(urllib.request, "urlopen", web.urlopen)
+    return files, web
+
+
+# What is bundled, and what torchvision knows
+
+
+def test_bundled_fashion_mnist_is_the_default(tmp_path):
+    assert datasets.availability("fashion-mnist", tmp_path) == "bundled"
+    train, test = (reading.load_split("fashion-mnist", split, tmp_path) for split in ("train", "test"))
+    for split in (train, test):
+        assert len(split) == 10_000 and split.origin == "bundled"
+        assert split.inputs[0].shape == (10_000, 1, 28, 28) and split.inputs[0].dtype == torch.uint8
+        assert split.labels.dtype == torch.int64
+    assert test.labels.bincount().tolist() == [1000] * 10
+    reference = tv.FashionMNIST(BUNDLED, train=False)
+    assert torch.equal(test.inputs[0][:, 0], reference.data) and torch.equal(test.labels, reference.targets)
+
+
+def test_the_licence_lies_beside_the_bundled_data():
+    text = (BUNDLED / "FashionMNIST" / "LICENSE").read_text(encoding="utf-8")
+    assert "Zalando SE" in text and "MIT License" in text
+
+
+def test_classes_are_torchvisions():
+    assert list(DATASETS["fashion-mnist"].classes) == tv.FashionMNIST.classes
+    assert [name.split(" - ")[0] for name in tv.MNIST.classes] == list(DATASETS["mnist"].classes)
+
+
+def test_cifar10_files_are_torchvisions():
+    files = {file.path.split("/")[1]: file.md5 for split in DATASETS["cifar10"].files.values() for file in split}
+    reader = tv.CIFAR10
+    listed = dict(reader.train_list + reader.test_list) | {reader.meta["filename"]: reader.meta["md5"]}
+    assert files == listed
+
+
+def test_real_cifar10(real_cifar10):
+    assert real_cifar10.inputs[0].shape == (10_000, 3, 32, 32)
+    assert real_cifar10.labels.bincount().tolist() == [1000] * 10
+    reference = tv.CIFAR10(data_root(), train=False)
+    picture, label = reference[7]
+    assert torch.equal(real_cifar10.inputs[0][7], transforms.functional.pil_to_tensor(picture))
+    assert real_cifar10.labels[7] == label
+
+
+# Pairs
+
+
+@pytest.fixture
+def pairs(monkeypatch):
+    """60 images of 3 classes whose pixels say which image it is, and 40 pairs of 30 of them."""
+    labels = torch.arange(60) % 3
+    images = torch.arange(60, dtype=torch.uint8)[:, None, None, None].expand(60, 1, 2, 2)
+    return draw_pairs(Split("mnist-pairs", "test", (images,), labels, ("different", "same"), "full"), Pairing(30, 40))
+
+
+def test_pairs_are_balanced_and_labelled_by_what_they_show(pairs):
+    first, second = (images[:, 0, 0, 0].long() for images in pairs.inputs)
+    assert pairs.inputs[0].shape == pairs.inputs[1].shape == (40, 1, 2, 2) and len(pairs) == 40
+    assert torch.equal(pairs.labels, (first % 3 == second % 3).long())
+    assert pairs.labels.sum() == 20
+    assert (first != second).all()
+    assert 20 < len({*first.tolist(), *second.tolist()}) <= 30
+    assert not torch.equal(pairs.labels, pairs.labels.sort().values)  # shuffled
+
+
+def test_pairs_take_the_place_of_mnists_files(tmp_path):
+    assert datasets.availability("mnist-pairs", tmp_path) == "missing"
+    with pytest.raises(ValueError, match="MNIST pairs is not in .*; run `python -m explorer data mnist-pairs`"):
+        reading.load_split("mnist-pairs", "test", tmp_path)
+    assert DATASETS["mnist-pairs"].files == DATASETS["mnist"].files
+    assert (DATASETS["mnist"].examples, DATASETS["mnist-pairs"].examples) == ("images", "pairs")
+    assert [info.inputs for info in DATASETS.values()] == [1, 1, 1, 2]
+
+
+def test_real_pairs():
+    if datasets.availability("mnist-pairs") != "full":
+        pytest.skip("MNIST is not under the data root")
+    mnist = reading.load_split("mnist", "test")
+    digits = {image.numpy().tobytes(): int(label) for image, label in zip(mnist.inputs[0], mnist.labels, strict=True)}
+    split = reading.load_split("mnist-pairs", "test")
+    shown = [[digits[image.numpy().tobytes()] for image in images] for images in split.inputs]
+    assert split.labels.tolist() == [int(one == other) for one, other in zip(*shown, strict=True)]
+    assert (len(split), int(split.labels.sum()), split.classes) == (2_000, 1_000, ("different", "same"))
+    assert len({image.numpy().tobytes() for images in split.inputs for image in images}) <= 1_000
+    train = reading.load_split("mnist-pairs", "train")
+    assert len(train) == 10_000 and train.labels.sum() == 5_000
+
+
+# Reading
+
+
+def test_root_comes_from_the_environment(monkeypatch, tmp_path):
+    monkeypatch.setenv("EXPLORER_DATA", str(tmp_path))
+    assert data_root() == tmp_path
+    monkeypatch.delenv("EXPLORER_DATA")
+    assert data_root() == PROJECT / "data"
+
+
+def test_a_full_copy_takes_precedence(monkeypatch, tmp_path):
+    files = {file.path: file for split in BUNDLED_FILES["fashion-mnist"].values() for file in split}
+    write_all(tmp_path, {path: (BUNDLED / path).read_bytes() for path in files})
+    info = replace(DATASETS["fashion-mnist"], files=BUNDLED_FILES["fashion-mnist"])
+    monkeypatch.setitem(DATASETS, "fashion-mnist", info)
+    assert datasets.availability("fashion-mnist", tmp_path) == "full"
+    assert reading.load_split("fashion-mnist", "test", tmp_path).origin == "full"
+
+
+@pytest.mark.parametrize("name", ["mnist", "cifar10"])
+def test_reads_a_copy(name, request, tmp_path):
+    files, _ = request.getfixturevalue(name)
+    assert datasets.availability(name, tmp_path) == "missing"
+    write_all(tmp_path, files)
+    assert datasets.availability(name, tmp_path) == "full"
+    split = reading.load_split(name, "test", tmp_path)
+    assert split.inputs[0].shape == (2, *DATASETS[name].shape) and split.inputs[0].is_contiguous()
+    assert split.labels.tolist() == ([7, 3] if name == "mnist" else [1, 9])
+
+
+def test_missing_data_set_says_how_to_get_it(tmp_path):
+    with pytest.raises(ValueError, match=r"CIFAR-10 is not in .*; run `python -m explorer data cifar10`"):
+        reading.load_split("cifar10", "test", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (lambda path: path.unlink(), "is missing"),
+        (lambda path: path.write_bytes(path.read_bytes()[:-1]), r"is truncated \(1,583 of 1,584 bytes\)"),
+        (lambda path: path.write_bytes(b"\1" + path.read_bytes()[1:]), "is corrupt"),
+        (lambda path: path.write_bytes(path.read_bytes() + b"more"), "is corrupt"),
+    ],
+)
+def test_damaged_file_is_named(mnist, tmp_path, damage, words):
+    write_all(tmp_path, mnist[0])
+    damage(tmp_path / "MNIST/raw/t10k-images-idx3-ubyte")
+    fix = "run `python -m explorer data mnist`"
+    with pytest.raises(ValueError, match=f"t10k-images-idx3-ubyte {words}.*{fix}"):
+        reading.load_split("mnist", "test", tmp_path)
+
+
+def test_the_other_splits_damage_is_named_where_torchvision_minds(cifar10, tmp_path):
+    write_all(tmp_path, cifar10[0])
+    (tmp_path / "cifar-10-batches-py/data_batch_3").unlink()
+    with pytest.raises(ValueError, match="data_batch_3 is missing"):
+        reading.load_split("cifar10", "test", tmp_path)
+
+
+@pytest.mark.parametrize(("name", "split"), [("imagenet", "test"), ("mnist", "validation")])
+def test_unknown_names_list_the_choices(name, split):
+    with pytest.raises(ValueError, match="unknown .*; choose one of: "):
+        reading.load_split(name, split)
+
+
+def test_a_split_is_read_once_however_many_ask(mnist, tmp_path, monkeypatch):
+    write_all(tmp_path, mnist[0])
+    found = []
+    threads = [
+        threading.Thread(target=lambda: found.append(reading.load_split("mnist", "test", tmp_path))) for _ in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 8 and len({id(split) for split in found}) == 1
+
+
+# Downloading
+
+
+@pytest.mark.parametrize("name", ["mnist", "cifar10"])
+def test_download(name, request, tmp_path):
+    files, web = request.getfixturevalue(name)
+    seen = []
+    folder = downloads.download(name, tmp_path / "new", lambda done, total: seen.append((done, total)))
+    assert folder == tmp_path / "new" / DATASETS[name].folder
+    assert list((tmp_path / "new").iterdir()) == [folder]
+    assert {str(p.relative_to(tmp_path / "new")) for p in folder.rglob("*") if p.is_file()} == set(files)
+    assert seen == sorted(seen) and seen[-1][0] == seen[-1][1] == DATASETS[name].download_bytes
+    assert len(reading.load_split(name, "train", tmp_path / "new")) == (2 if name == "mnist" else 10)
+
+
+def test_download_keeps_a_good_copy(mnist, tmp_path):
+    files, web = mnist
+    write_all(tmp_path, files)
+    downloads.download("mnist", tmp_path)
+    assert web.asked == []
+
+
+def test_download_replaces_a_corrupt_copy(mnist, tmp_path):
+    files, _ = mnist
+    write_all(tmp_path, files)
+    (tmp_path / "MNIST/raw/t10k-labels-idx1-ubyte").write_bytes(b"junk")
+    downloads.download("mnist", tmp_path)
+    assert list(tmp_path.iterdir()) == [tmp_path / "MNIST"]
+    assert reading.load_split("mnist", "test", tmp_path).labels.tolist() == [7, 3]
+
+
+def test_download_tries_the_next_mirror(mnist, tmp_path, monkeypatch):
+    _, web = mnist
+    answer = web.urlopen
+
+    def urlopen(url, timeout):
+        if url.startswith(tv.MNIST.mirrors[0]):
+            raise urllib.error.HTTPError(url, 404, "Not Found", None, None)
+        return answer(url, timeout)
+
+    monkeypatch.setattr(urllib.request, "urlopen", urlopen)
+    downloads.download("mnist", tmp_path)
+    assert len(web.asked) == 4
+
+
+def break_off(web):
+    web.cut = 20
+
+
+def refuse(web):
+    reason = OSError(113, "No route to host")
+    web.pages["t10k-images-idx3-ubyte.gz"] = urllib.error.URLError(reason)
+
+
+def falsify(web):
+    web.pages["t10k-images-idx3-ubyte.gz"] = b"a login page"
+
+
+@pytest.mark.parametrize(
+    ("trouble", "words"),
+    [
+        (break_off, r"was cut off after 20 of [\d,]+ bytes"),
+        (refuse, r"\(http.*t10k-images-idx3-ubyte.gz: No route to host\)"),
+        (falsify, "does not have its official MD5"),
+    ],
+)
+@pytest.mark.parametrize("corrupt_copy_there", [False, True])
+def test_failed_download_leaves_everything_as_it_was(mnist, tmp_path, trouble, words, corrupt_copy_there):
+    files, web = mnist
+    trouble(web)
+    if corrupt_copy_there:
+        write_all(tmp_path, files | {"MNIST/raw/t10k-labels-idx1-ubyte": b"junk"})
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    with pytest.raises(
+        ValueError, match=f"download of MNIST failed .*{words}.*try again, or put the official files in .*raw"
+    ):
+        downloads.download("mnist", tmp_path)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, RuntimeError, OSError])
+def test_progress_can_cancel_a_download(mnist, tmp_path, stop):
+    def progress(done, total):
+        raise stop("enough")
+
+    with pytest.raises(stop, match="enough"):
+        downloads.download("mnist", tmp_path, progress)
+    assert list(tmp_path.iterdir()) == []
+
+
+# Batches
+
+
+def two_colours():
+    images = torch.arange(5 * 3 * 2 * 2, dtype=torch.uint8).view(5, 3, 2, 2)
+    return Split("cifar10", "test", (images,), torch.arange(5), tuple("abcde"), "full")
+
+
+def test_batches_are_what_torchvisions_transforms_give():
+    split, mean, std = two_colours(), (0.4, 0.5, 0.6), (0.1, 0.2, 0.3)
+    batches = Batches(split, mean, std, batch_size=2)
+    assert (len(batches), batches.n, batches.labels.tolist()) == (3, 5, [0, 1, 2, 3, 4])
+    transform = transforms.Compose([transforms.ToTensor(), transforms.Normalize(mean, std)])
+    expected = torch.stack([transform(image.permute(1, 2, 0).numpy()) for image in split.inputs[0]])
+    for _ in range(2):  # reiterable
+        inputs, labels = zip(*batches, strict=True)
+        assert [len(part) for part in labels] == [2, 2, 1]
+        assert torch.equal(torch.cat(inputs), expected)
+
+
+def test_one_mean_serves_every_channel():
+    ((inputs, _),) = Batches(two_colours(), (0.5,), (0.5,))
+    ((same, _),) = Batches(two_colours(), (0.5,) * 3, (0.5,) * 3)
+    assert torch.equal(inputs, same)
+
+
+def test_several_inputs_come_as_a_tuple():
+    split = two_colours()
+    pairs = replace(split, inputs=split.inputs * 2)
+    ((inputs, labels),) = Batches(pairs, (0.5,), (0.5,))
+    assert isinstance(inputs, tuple) and len(inputs) == 2 and len(labels) == 5
+
+
+def test_limit_and_take():
+    split = two_colours()
+    assert Batches(split, (0.5,), (0.5,), limit=3).labels.tolist() == [0, 1, 2]
+    assert split.take([4, 0]).labels.tolist() == [4, 0]
+    assert torch.equal(split.take(torch.tensor([4])).inputs[0][0], split.inputs[0][4])
+    assert len(split) == 5 and len(split.take(2)) == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"limit": 0}, "limit 0 is outside 1…5"),
+        ({"limit": 6}, "limit 6 is outside 1…5"),
+        ({"batch_size": 0}, "batch size 0"),
+    ],
+)
+def test_bad_batches(options, words):
+    with pytest.raises(ValueError, match=words):
+        Batches(two_colours(), (0.5,), (0.5,), **options)
+
+
+def test_means_must_fit_the_channels():
+    with pytest.raises(ValueError, match="one number, or one for each of 3 channels"):
+        list(Batches(two_colours(), (0.5, 0.5), (0.5,)))

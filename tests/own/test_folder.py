@@ -1,0 +1,42 @@
+import os
+
+import pytest
+import torch
+from user_files import SIDE, keep, network, paint
+
+from explorer.files.places import PROJECT
+from explorer.own import folder as own_folder
+from explorer.own.images import import_images
+from explorer.own.networks import import_network
+
+
+def test_what_lies_in_the_folder_can_be_chosen(pets, places):
+    own = places / "own"
+    paint(own / "deep" / "flat")
+    keep(places, {"a": torch.zeros(1)}, "a.pt")
+    keep(places, {"a": torch.zeros(1)}, "deep/b.safetensors")
+    (own / "notes.txt").touch()
+    assert own_folder.image_folders() == [os.path.join("deep", "flat"), "pets"]
+    assert own_folder.weights_files() == ["a.pt", os.path.join("deep", "b.safetensors")]
+    assert own_folder.image_folders(places / "nowhere") == own_folder.weights_files(places / "nowhere") == []
+
+
+def test_links_that_lead_outside_are_refused(places):
+    own, outside = places / "own", paint(places / "elsewhere")
+    torch.save(network().state_dict(), outside / "net.pth")
+    os.symlink(outside / "net.pth", own / "link.pth")
+    os.symlink(outside, own / "linked")
+    assert own_folder.weights_files() == [] and own_folder.image_folders() == []
+    paint(own / "flat")
+    os.symlink(outside / "cat" / "0.png", own / "flat" / "dog" / "9.png")
+    for path in (own / "flat", own / "linked", own / ".." / "elsewhere"):
+        with pytest.raises(ValueError, match="leads out of .*own; put what you import into that folder"):
+            import_images(path, "x", SIDE, within=own)
+    import_images(own / "flat", "flat", SIDE)
+    with pytest.raises(ValueError, match="link.pth leads out of"):
+        import_network("squeezenet1_1", own / "link.pth", "flat", within=own)
+
+
+def test_the_folder_comes_from_the_environment(monkeypatch):
+    monkeypatch.delenv("EXPLORER_OWN", raising=False)
+    assert own_folder.own_root() == PROJECT / "own"

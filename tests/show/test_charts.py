@@ -1,0 +1,279 @@
+"""Charts and figures from plain tables: what they draw, say and write."""
+
+import json
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from plain_tables import classes, curve, scanned
+
+from explorer.show import charts
+from explorer.show.pictures import side_by_side, thumbnails
+from explorer.show.words import decimal, percent, points
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def epochs() -> pd.DataFrame:
+    columns = {"train_loss": [2.0, 0.5], "validation_loss": [1.5, 0.25]}
+    return pd.DataFrame({"epoch": [1, 2], "train_accuracy": [0.5, 0.8], "validation_accuracy": [0.6, 0.75], **columns})
+
+
+def layers(chart: charts.Chart) -> list[dict]:
+    return chart.spec["layer"]
+
+
+def test_the_accuracy_curve_marks_k_and_says_so():
+    chart = charts.accuracy_curve(curve(), 2)
+    assert chart.data["here"][["k", "accuracy"]].values.tolist() == [[2, 0.7]]
+    assert chart.data["curve"].columns.tolist() == ["k", "accuracy", "low", "high"]
+    assert chart.words == "Accuracy against channels pruned: 90.00 % at K = 0, 70.00 % at K = 2, 10.00 % at K = 4"
+    assert {layer["mark"]["type"] for layer in layers(chart)} >= {"area", "line", "rule", "point"}
+    assert [parameter["name"] for parameter in chart.spec["params"]] == ["pick"]
+
+
+def test_the_training_curve_tells_training_from_held_out_images_and_says_where_it_is():
+    chart = charts.training_curve(epochs(), "accuracy", 10)
+    assert chart.words == "Accuracy by epoch; after 2 of 10: 80.00 % on training images, 75.00 % on held-out images"
+    by_side = [[1, "training", 0.5], [2, "training", 0.8], [1, "held-out", 0.6], [2, "held-out", 0.75]]
+    assert chart.data["epochs"].values.tolist() == by_side
+    used = {channel for layer in layers(chart) for channel in layer["encoding"]}
+    assert used >= {"color", "strokeDash", "shape"}
+    assert chart.spec is charts.training_curve(epochs().head(1), "accuracy", 10).spec, "an epoch sends rows only"
+    words = charts.training_curve(epochs(), "loss", 10).words
+    assert words.endswith("0.500 on training images, 0.250 on held-out images")
+    with pytest.raises(ValueError, match="unknown curve 'speed'; choose one of: loss, accuracy"):
+        charts.training_curve(epochs(), "speed", 10)
+
+
+def test_a_new_k_sends_rows_not_a_new_specification():
+    table = curve()
+    first, second = charts.accuracy_curve(table, 1), charts.accuracy_curve(table, 3)
+    assert first.spec is second.spec
+    assert first.data["here"]["k"].tolist() != second.data["here"]["k"].tolist()
+
+
+def test_a_k_not_computed_yet_gets_the_rule_alone():
+    chart = charts.accuracy_curve(curve(ks=(0, 10, 20, 30, 40)), 7)
+    assert chart.data["here"]["k"].tolist() == [7]
+    assert chart.data["here"]["accuracy"].isna().all()
+    assert "K = 7" not in chart.words
+
+
+def test_the_axes_can_stand_before_the_curve_is_known():
+    frame, later = charts.empty_curve(4, height=340), charts.accuracy_curve(curve(), 2, height=340)
+    assert frame.spec == later.spec and "not known" in frame.words
+    assert all(rows.empty and set(later.data[name]) <= set(rows) for name, rows in frame.data.items())
+
+
+def test_points_are_left_out_where_they_would_run_together():
+    many = curve(ks=range(513), accuracy=np.linspace(0.9, 0.1, 513))
+    sizes = [layer["mark"].get("size") for layer in layers(charts.accuracy_curve(many, 5))]
+    assert 0 in sizes and 0 not in [layer["mark"].get("size") for layer in layers(charts.accuracy_curve(curve(), 2))]
+
+
+def test_every_chart_is_valid_vega_lite_with_its_data_inside():
+    table = pd.concat([curve(criterion="mean"), curve(criterion="l1")])
+    channels = pd.DataFrame({"channel": [3, 1], "value": [-0.1, 0.2], "state": ["pruned", "kept"]})
+    for chart in (
+        charts.training_curve(epochs(), "loss", 10),
+        charts.training_curve(epochs(), "accuracy", 1),
+        charts.accuracy_curve(curve(), 1),
+        charts.compare_curves(table),
+        charts.channel_bars(channels, "Mean activation"),
+        charts.class_bars(classes(), 3),
+        charts.confusion_map(confusion("ab", [[5, 2], [1, 6]]), 3),
+        charts.layer_bars(scanned()),
+    ):
+        whole = chart.altair().to_dict()  # validates against the schema
+        assert set(whole["datasets"]) == set(chart.data)
+        used = {layer["data"]["name"] for layer in whole["layer"] if "data" in layer} | {
+            whole.get("data", {}).get("name")
+        }
+        assert used - {None} == set(chart.data)
+        assert json.dumps(chart.spec) and chart.words
+
+
+@pytest.mark.parametrize(("axis", "highest"), [("k", 4), ("ratio", 1)])
+def test_curves_are_told_apart_by_colour_dash_and_shape(axis, highest):
+    chart = charts.compare_curves(pd.concat([curve(criterion="mean"), curve(criterion="random")]), axis)
+    encodings = [layer["encoding"] for layer in layers(chart)]
+    assert {"color", "strokeDash", "shape"} <= {name for encoding in encodings for name in encoding}
+    assert encodings[1]["x"]["field"] == axis and encodings[1]["x"]["scale"]["domain"] == [0, highest]
+    assert chart.words.startswith("Accuracy against channels pruned: mean 70.00 % at K = 2, random")
+
+
+def test_a_close_look_fits_the_bands_not_zero_to_one():
+    near = charts.compare_curves(charts.up_to(curve(criterion="mean"), 0.25), "ratio", close=True)
+    assert near.data["curves"]["k"].tolist() == [0, 1]
+    for layer in layers(near):
+        assert layer["encoding"]["y"]["scale"]["domain"] == [0.86, 0.92]
+    assert layers(charts.compare_curves(curve(criterion="mean")))[1]["encoding"]["y"]["scale"]["domain"] == [0, 1]
+
+
+def test_an_unknown_axis_is_refused_by_name():
+    with pytest.raises(ValueError, match="unknown axis 'percent'; choose one of: k, ratio"):
+        charts.compare_curves(curve(criterion="mean"), "percent")
+
+
+def test_pruned_channels_are_hollow_and_crossed_not_just_coloured():
+    table = pd.DataFrame({"channel": [3, 1, 0], "value": [-0.1, 0.2, 0.3], "state": ["pruned", "pruned", "kept"]})
+    chart = charts.channel_bars(table, "Mean activation")
+    bars, crosses = layers(chart)
+    assert {"fillOpacity", "strokeDash", "color"} <= set(bars["encoding"])
+    assert crosses["mark"]["text"] == "×"
+    assert chart.words == "3 channels in pruning order, values from -0.100 to 0.300, of which 2 are pruned: 3, 1"
+    assert chart.data["channels"]["place"].tolist() == [1, 2, 3]
+    assert bars["encoding"]["x"]["sort"] is None, "the bars must keep the pruning order"
+
+
+def test_class_bars_compare_with_a_tick_or_stand_alone():
+    pruned, alone = charts.class_bars(classes(), 3), charts.class_bars(classes())
+    assert [layer["mark"]["type"] for layer in layers(pruned)] == ["bar", "tick"]
+    assert [layer["mark"]["type"] for layer in layers(alone)] == ["bar"]
+    assert pruned.words == "Accuracy per class: cat changes most, 90.00 % to 50.00 % at K = 3"
+    assert alone.words == "Accuracy per class: from cat at 50.00 % to dog at 80.00 %"
+
+
+def confusion(names: str, counts: list[list[int]], against: str = "true") -> pd.DataFrame:
+    cells = [(row, column, counts[i][j]) for i, row in enumerate(names) for j, column in enumerate(names)]
+    table = pd.DataFrame(cells, columns=[against, "predicted", "count"])
+    return table.assign(share=table["count"] / table.groupby(against)["count"].transform("sum"))
+
+
+def test_the_confusion_matrix_writes_counts_frames_the_diagonal_and_keeps_classes_never_predicted():
+    chart = charts.confusion_map(confusion("abc", [[5, 2, 0], [1, 6, 0], [3, 4, 0]]), 7)
+    cells, frames, counts = layers(chart)
+    assert [cells["mark"]["type"], frames["mark"]["type"], counts["mark"]["type"]] == ["rect", "rect", "text"]
+    assert cells["encoding"]["opacity"]["field"] == "share" and counts["encoding"]["text"]["field"] == "count"
+    assert frames["transform"] == [{"filter": "(datum.row === datum.column)"}]
+    for side, title in (("x", "Predicted at this K"), ("y", "True class")):
+        assert cells["encoding"][side]["scale"]["domain"] == ["a", "b", "c"]
+        assert cells["encoding"][side]["title"] == title
+    assert chart.data["cells"]["count"].tolist() == [5, 2, 1, 6, 3, 4]
+    words = "Confusion matrix of 3 classes, true by predicted at K = 7, most off the diagonal: 4 true c predicted as b"
+    assert chart.words == words
+
+
+def test_a_confusion_matrix_of_many_classes_has_no_text_and_one_of_two_is_tall_enough():
+    names = [f"class {i}" for i in range(100)]
+    big = charts.confusion_map(confusion(names, np.eye(100, dtype=int).tolist(), "unpruned"), 3)
+    assert [layer["mark"]["type"] for layer in layers(big)] == ["rect", "rect"] and big.spec["height"] == 700
+    assert layers(big)[0]["encoding"]["y"]["title"] == "Predicted at K = 0"
+    two = charts.confusion_map(confusion("ab", [[5, 2], [1, 6]]), 3)
+    assert len(layers(two)) == 3 and two.spec["height"] == 280
+
+
+def test_layers_stand_in_network_order_with_what_they_cost():
+    chart = charts.layer_bars(scanned())
+    rows = chart.data["layers"]
+    assert rows["layer"].tolist() == ["stem", "block.2", "block.1"]
+    assert rows[["lost_low", "lost", "lost_high"]].values.tolist() == [[78, 80, 82], [3, 5, 7], [-5, -3, -1]]
+    assert rows["label"].tolist() == ["80.00", "5.00", "−3.00"]
+    bars, whiskers, labels = layers(chart)
+    assert bars["encoding"]["y"]["sort"] is None, "the bars must keep the network's order"
+    assert (whiskers["encoding"]["x"]["field"], whiskers["encoding"]["x2"]["field"]) == ("lost_low", "lost_high")
+    assert labels["encoding"]["text"]["field"] == "label" and (rows["beside"] >= 0).all()
+    low, high = bars["encoding"]["x"]["scale"]["domain"]
+    assert low == -5 and high > 82
+    assert chart.words == (
+        "Accuracy lost in points with a layer pruned whole: 3 layers, from block.1 with −3.00 to stem with 80.00"
+    )
+    assert [parameter["name"] for parameter in chart.spec["params"]] == ["pick"]
+
+
+def test_layers_that_cost_nothing_still_make_an_axis():
+    chart = charts.layer_bars(scanned(change=0.0, change_low=-0.0, change_high=0.0))
+    assert chart.data["layers"]["label"].tolist() == ["0.00"] * 3
+    assert layers(chart)[0]["encoding"]["x"]["scale"]["domain"] == [0, 1]
+
+
+def test_many_layers_get_fewer_pixels_each():
+    few, many = (pd.concat([scanned()] * times) for times in (2, 20))
+    assert charts.layer_bars(few).spec["height"] / len(few) > charts.layer_bars(many).spec["height"] / len(many)
+
+
+def test_thumbnails_enlarge_whole_pixels():
+    grey = np.arange(8, dtype=np.uint8).reshape(2, 1, 2, 2)
+    small, _ = thumbnails(grey, 6)
+    assert small.shape == (6, 6) and small[:3, :3].tolist() == [[0] * 3] * 3
+    assert thumbnails(np.zeros((1, 3, 4, 4), np.uint8), 8)[0].shape == (8, 8, 3)
+
+
+def test_a_pair_of_images_stands_side_by_side():
+    left, right = np.zeros((2, 1, 3, 4), np.uint8), np.ones((2, 1, 3, 4), np.uint8)
+    pair = side_by_side([left, right])
+    assert pair.shape == (2, 1, 3, 8) and not pair[..., :4].any() and pair[..., 4:].all()
+    assert np.array_equal(side_by_side([left]), left)
+
+
+# Curves that zoom
+
+
+NINE = [f"criterion {i}" for i in range(9)]
+
+
+def parts_of(chart: charts.Chart) -> tuple[list[dict], dict]:
+    """The layers of the curves, and the overview."""
+    above, below = chart.spec["vconcat"]
+    return above["layer"], below
+
+
+@pytest.mark.parametrize(("axis", "highest"), [("k", 4), ("ratio", 1)])
+def test_dragging_in_the_overview_zooms_the_curves_and_a_click_picks_one(axis, highest):
+    chart = charts.zoomable_curves(pd.concat([curve(criterion="mean"), curve(criterion="random")]), axis)
+    above, below = parts_of(chart)
+    brush, pick = (next(each for each in chart.spec["params"] if each["name"] == name) for name in ("zoom", "pick"))
+    assert brush["select"] == {"type": "interval", "encodings": ["x"]} and brush["views"] == [below["name"]]
+    assert pick["select"]["fields"] == ["criterion", "k"] and brush["views"] != pick["views"]
+    for layer in above:
+        assert layer["encoding"]["x"]["scale"]["domain"] == {"param": "zoom"}
+        assert layer["transform"] == [{"filter": {"param": "zoom"}}], "so that the accuracy axis fits what is left"
+    assert below["encoding"]["x"]["field"] == axis and below["encoding"]["x"]["scale"]["domain"] == [0, highest]
+    assert chart.words.startswith("Accuracy against channels pruned: mean 70.00 % at K = 2, random")
+    whole = chart.altair().to_dict()  # validates against the schema
+    assert set(whole["datasets"]) == set(chart.data) == {"curves"}
+
+
+def test_nine_curves_differ_in_colour_dash_and_shape_each():
+    table = pd.concat([curve(criterion=name) for name in NINE])
+    above, _ = parts_of(charts.zoomable_curves(table))
+    for channel in ("strokeDash", "shape"):
+        (looks,) = {
+            json.dumps(each["encoding"][channel]["scale"]["range"]) for each in above if channel in each["encoding"]
+        }
+        assert len({json.dumps(look) for look in json.loads(looks)}) == 9
+    theme = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text())["theme"]
+    assert [len(set(theme[each]["chartCategoricalColors"])) for each in ("light", "dark")] == [9, 9]
+
+
+def test_the_legend_breaks_where_names_are_long():
+    def columns(names):
+        above, _ = parts_of(charts.zoomable_curves(pd.concat([curve(criterion=name) for name in names])))
+        return above[0]["encoding"]["color"]["legend"]["columns"]
+
+    assert columns(["mean", "l1"]) == 2 and columns([f"oracle-accuracy on held-out {i}" for i in range(9)]) == 3
+
+
+def test_the_band_of_random_orders_is_drawn_as_given():
+    table = curve(criterion="random").assign(low=0.1, high=0.95)
+    rows = charts.zoomable_curves(table).data["curves"]
+    assert rows["low"].tolist() == [0.1] * 5 and rows["high"].tolist() == [0.95] * 5
+
+
+def test_an_unknown_axis_of_zoomable_curves_is_refused_by_name():
+    with pytest.raises(ValueError, match="unknown axis 'percent'; choose one of: k, ratio"):
+        charts.zoomable_curves(curve(criterion="mean"), "percent")
+
+
+def test_numbers_in_words_have_all_their_decimals_and_true_signs():
+    assert [percent(share) for share in (0.1, 0.88081, 1, float("nan"))] == [
+        "10.00 %",
+        "88.08 %",
+        "100.00 %",
+        "–",
+    ]
+    assert [points(change) for change in (-5.244, 0, 8.9)] == ["−5.24", "+0.00", "+8.90"]
+    assert [decimal(value) for value in (-1.12345, 2, float("nan"))] == ["−1.1235", "2.0000", "–"]
