@@ -14,7 +14,6 @@ import streamlit as st
 
 from explorer.answers.images import examples_of
 from explorer.app.cache import TABS, TEST, identity
-from explorer.engine import tables
 from explorer.engine.curves import Sweep
 from explorer.engine.scans import Scan
 from explorer.networks.checkpoints import Checkpoint
@@ -36,23 +35,23 @@ def channel_table(ranked: Ranking, pruned: int) -> pd.DataFrame:
 def statistics_table(averages: ChannelStatistics, ranked: Ranking, pruned: int) -> pd.DataFrame:
     """The channels' statistics with their importance and their state, in pruning order; see `channel_table`."""
     table = channel_table(ranked, pruned).rename(columns={"value": "importance"})
-    return table.merge(tables.statistics_table(averages), on="channel")
+    return table.merge(averages.frame(), on="channel")
 
 
 def accuracy_table(result: Sweep) -> pd.DataFrame:
     """One row a K, the columns of the CSV file; made once for a whole sweep."""
-    return _accuracy_table(result) if result.done == result.total else tables.accuracy_table(result)
+    return _accuracy_table(result) if result.done == result.total else result.frame()
 
 
-_accuracy_table = lru_cache(maxsize=TABS)(tables.accuracy_table)
+_accuracy_table = lru_cache(maxsize=TABS)(Sweep.frame)
 
 
 def scan_table(result: Scan) -> pd.DataFrame:
     """One row a layer, the columns of the CSV file; made once for a whole scan."""
-    return _scan_table(result) if result.done == result.total else tables.scan_table(result)
+    return _scan_table(result) if result.done == result.total else result.frame()
 
 
-_scan_table = lru_cache(maxsize=TABS)(tables.scan_table)
+_scan_table = lru_cache(maxsize=TABS)(Scan.frame)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,6 @@ from explorer.cli.options import (
     load_checkpoint,
 )
 from explorer.cli.words import last_of, save_table, worst_layer
-from explorer.engine import tables
 from explorer.files import csv
 
 
@@ -42,7 +41,7 @@ def run(args: argparse.Namespace) -> None:
         print("this network cannot be traced, so a copy was run for every layer: correct, but slow", file=sys.stderr)
     for layer, why in result.left_out.items():
         print(f"left out {layer}: {why}", file=sys.stderr)
-    table = tables.scan_table(result)
+    table = result.frame()
     if args.csv is not None:
         save_table(table, args.csv, f"{len(result.layers)} layers on {result.done:,} images, {worst_layer(result)}")
     else:

@@ -5,7 +5,6 @@ import argparse
 from explorer.answers import choices, door
 from explorer.cli.options import Commands, add_checkpoint, add_csv, add_split, load_checkpoint
 from explorer.cli.words import last_of, save_table
-from explorer.engine import tables
 from explorer.files import csv
 from explorer.networks.layers import conv_layer
 
@@ -26,7 +25,7 @@ def run(args: argparse.Namespace) -> None:
     conv_layer(checkpoint.model, layer)
     csv.check_writable("-" if args.csv is None else args.csv)
     statistics = last_of(f"activations of {layer}", door.statistics(checkpoint, layer, args.split))
-    table = tables.statistics_table(statistics)
+    table = statistics.frame()
     if args.csv is not None:
         save_table(table, args.csv, f"{len(table)} channels over {statistics.done:,} images")
     else:

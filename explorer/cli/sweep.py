@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> None:
         print(f"the oracle looked at {found.cost.images:,} {plan.ranked_on} images", file=sys.stderr)
     result = last_of(f"sweep of {plan.layer}", door.curve(plan, checkpoint, found, args.device))
     tell_how(result)
-    table = tables.accuracy_table(result)
+    table = result.frame()
     if args.csv is not None:
         save_table(table, args.csv, f"{len(table)} K on {result.done:,} images, {at_ends(result)}")
     else:
@@ -78,9 +78,7 @@ def _sweep_band(args: argparse.Namespace, plan: Experiment, checkpoint: Checkpoi
     band = last_of(label, door.band(plan, checkpoint, args.orders, args.device))
     tell_how(band.sweeps[0])
     if args.csv is not None:
-        save_table(
-            tables.rows_of(band), args.csv, f"{len(band.sweeps)} orders of {len(band.ks)} K on {band.done:,} images"
-        )
+        save_table(band.frame(), args.csv, f"{len(band.sweeps)} orders of {len(band.ks)} K on {band.done:,} images")
         return
     table = tables.curve_table({"random": band})
     print(table[["k", "accuracy", "low", "high"]].to_string(index=False, float_format="%.4f"))

@@ -3,30 +3,25 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from explorer.engine.ks import check_ks
-from explorer.networks.intervals import change_interval, mcnemar, student_t, wilson
+from explorer.engine.predictions import Predictions, Run
+from explorer.networks.intervals import change_interval, mcnemar, student_t
+from explorer.show.notebook import Shown, titled
+from explorer.show.words import percent
 
+if TYPE_CHECKING:
+    import altair as alt
+
+ACCURACY_COLUMNS = (
+    "checkpoint", "checkpoint_sha256", "dataset", "split", "layer", "criterion", "ranked_on", "mode", "seed",
+    "k", "channels", "pruned_channel", "n", "correct", "accuracy", "low", "high",
+)  # fmt: skip
 CLIFF_POINTS = 1.0  # the cliff: the last K before accuracy is ever this many points under the unpruned network's
-
-
-@dataclass(frozen=True)
-class Run:
-    """What a sweep was made from: together with K, this identifies every number."""
-
-    checkpoint: str = ""
-    checkpoint_sha256: str = ""
-    dataset: str = ""
-    split: str = ""
-    layer: str = ""
-    criterion: str = ""
-    ranked_on: str = ""
-    mode: str = "filter"
-    seed: int = 0
-    schedule: str = "once"
-    dtype: str = "float32"
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,14 +37,12 @@ class Agreement:
 
 
 @dataclass(frozen=True, eq=False)
-class Sweep:
+class Sweep(Predictions, Shown):
     """Predictions of the pruned networks, one row a K, for `done` of `total` images.
 
     Everything else (accuracies, intervals, classes, flips) is derived from these. Arrays must not be written to.
     """
 
-    predictions: np.ndarray  # (number of K, N) small integers
-    labels: np.ndarray  # (N,) int64
     ks: tuple[int, ...]  # ascending
     order: np.ndarray  # (P,) int64, first pruned first
     importance: np.ndarray | None  # (P,) float64
@@ -61,11 +54,6 @@ class Sweep:
     agreement: Agreement | None = None  # with float32, where it was computed in another type
     progress: float | None = None  # share of the work that is done, 0…1, where the K come coarse first
     preview: int | None = None  # images that the ranking has looked at so far, where it has not ended yet
-
-    @property
-    def done(self) -> int:
-        """Number of images so far."""
-        return len(self.labels)
 
     @property
     def channels(self) -> int:
@@ -91,25 +79,6 @@ class Sweep:
     def nbytes(self) -> int:
         """Memory that it takes: a prediction, and whether it is right, for each image at each K."""
         return self.predictions.nbytes + self.predictions.size
-
-    @cached_property
-    def _right(self) -> np.ndarray:
-        return self.predictions == self.labels  # (number of K, N)
-
-    @cached_property
-    def correct(self) -> np.ndarray:
-        """Number of right predictions at each K, (number of K,)."""
-        return self._right.sum(1)
-
-    @property
-    def accuracy(self) -> np.ndarray:
-        """Share of right predictions at each K, 0…1, (number of K,)."""
-        return self.correct / self.done
-
-    @property
-    def intervals(self) -> tuple[np.ndarray, np.ndarray]:
-        """95 % Wilson interval of each accuracy: low (number of K,), high (number of K,)."""
-        return wilson(self.correct, self.done)
 
     def change(self, k: int) -> float:
         """Accuracy at K = k minus accuracy at the smallest K, in points."""
@@ -138,8 +107,8 @@ class Sweep:
         """
         if self.ks[0] != 0:
             return None
-        before = self._right[0]
-        broken, repaired = (before & ~self._right).sum(1), (~before & self._right).sum(1)
+        before = self.right[0]
+        broken, repaired = (before & ~self.right).sum(1), (~before & self.right).sum(1)
         low, _ = change_interval(broken, repaired, self.done)
         return max((k for k, change in zip(self.ks, low, strict=True) if change >= -points / 100), default=0)
 
@@ -165,7 +134,7 @@ class Sweep:
 
     def class_correct(self, k: int) -> np.ndarray:
         """Number of right predictions at K = k for each true class, (classes,)."""
-        return np.bincount(self.labels[self._right[self.index(k)]], minlength=len(self.classes))
+        return np.bincount(self.labels[self.right[self.index(k)]], minlength=len(self.classes))
 
     def confusion(self, k: int) -> np.ndarray:
         """Count of images by true class (rows) and class predicted at K = k (columns), (classes, classes)."""
@@ -182,7 +151,7 @@ class Sweep:
 
     def flipped(self, k: int) -> tuple[np.ndarray, np.ndarray]:
         """Images (indices) that pruning K = k channels broke, right before and wrong after; and those it repaired."""
-        before, after = self._right[0], self._right[self.index(k)]
+        before, after = self.right[0], self.right[self.index(k)]
         return np.flatnonzero(before & ~after), np.flatnonzero(~before & after)
 
     def mcnemar(self, k: int) -> float:
@@ -190,9 +159,46 @@ class Sweep:
         broken, repaired = self.flipped(k)
         return mcnemar(len(broken), len(repaired))
 
+    def frame(self) -> pd.DataFrame:
+        """One row a K, in ACCURACY_COLUMNS: accuracy 0…1 with its 95 % Wilson interval.
+
+        `pruned_channel` is the channel that this K adds to K − 1, empty at K = 0. Where channels were ranked again
+        after each step, two columns more say so: schedule, and gone, how many channels are pruned at this K. As a K may
+        then add several channels, `pruned_channel` is empty. Where it was not computed in float32, a column says in
+        which dtype.
+        """
+        added = [None if k == 0 or self.gone else int(self.order[k - 1]) for k in self.ks]
+        table = self.points().assign(
+            pruned_channel=pd.array(added, dtype="Int64"), n=self.done, correct=self.correct, gone=self.gone
+        )
+        columns = [*ACCURACY_COLUMNS, *(("schedule", "gone") if self.gone else ())]
+        columns += ["dtype"] if self.run.dtype != "float32" else []
+        return table.assign(**vars(self.run))[columns]
+
+    def points(self) -> pd.DataFrame:
+        """What charts draw, one row a K: k, channels, accuracy, and low and high of its interval."""
+        low, high = self.intervals
+        columns = {"k": self.ks, "channels": self.channels, "accuracy": self.accuracy, "low": low, "high": high}
+        return pd.DataFrame(columns)
+
+    def summary(self) -> str:
+        """The accuracy unpruned and at half of the K, and up to which K at most a point is lost."""
+        half, cliff = self.ks[len(self.ks) // 2], self.cliff()
+        first, at_half = self.accuracy[0], self.accuracy[self.index(half)]
+        return (
+            f"{percent(first)} of {self.done:,} images right at K = {self.ks[0]}, {percent(at_half)} at K = {half}; "
+            f"within {CLIFF_POINTS:g} point up to K = {cliff}"
+        )
+
+    def chart(self) -> "alt.TopLevelMixin":
+        """Accuracy against K with its 95 % band, as an Altair chart; the rule stands where a point is lost."""
+        from explorer.show.charts import accuracy_curve
+
+        return titled(accuracy_curve(self.points(), self.cliff()).altair(), self.run.title, self.summary())
+
 
 @dataclass(frozen=True, eq=False)
-class Band:
+class Band(Shown):
     """Sweeps along several random orders, at the same K and on the same images."""
 
     sweeps: tuple[Sweep, ...]
@@ -245,6 +251,31 @@ class Band:
         """The same band at those of the `ks` that were computed."""
         chosen = list(ks)
         return Band(tuple(each.at(chosen) for each in self.sweeps))
+
+    def frame(self) -> pd.DataFrame:
+        """One row a K and seed, in the columns of `Sweep.frame`."""
+        return pd.concat([each.frame() for each in self.sweeps], ignore_index=True)
+
+    def points(self) -> pd.DataFrame:
+        """What charts draw, one row a K: k, channels, the mean accuracy, and low and high of `interval`."""
+        low, high = self.interval
+        columns = {"k": self.ks, "channels": self.sweeps[0].channels, "accuracy": self.mean, "low": low, "high": high}
+        return pd.DataFrame(columns)
+
+    def summary(self) -> str:
+        """The mean accuracy unpruned and at half of the K."""
+        half = len(self.ks) // 2
+        return (
+            f"{len(self.sweeps)} random orders on {self.done:,} images: on average {percent(self.mean[0])} right at "
+            f"K = {self.ks[0]}, {percent(self.mean[half])} at K = {self.ks[half]}"
+        )
+
+    def chart(self) -> "alt.TopLevelMixin":
+        """The mean accuracy against K, with where 95 of 100 further orders fall, as an Altair chart."""
+        from explorer.show.charts import compare_curves
+
+        chart = compare_curves(self.points().assign(criterion="random")).altair()
+        return titled(chart, self.sweeps[0].run.title, self.summary())
 
 
 @dataclass(frozen=True)

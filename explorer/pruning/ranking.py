@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from torch import nn
 
 from explorer.networks.evaluation import Batch, Device
@@ -22,6 +23,10 @@ class Ranking:
 
     importance: np.ndarray  # (P,) float64
     order: np.ndarray  # (P,) int64
+
+    def frame(self) -> pd.DataFrame:
+        """One row a channel, first pruned first: channel and importance."""
+        return pd.DataFrame({"channel": self.order, "importance": self.importance[self.order]})
 
 
 def check_criterion(model: nn.Module, layer: str, name: str) -> None:

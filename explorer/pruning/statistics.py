@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pandas as pd
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,3 +39,9 @@ class ChannelStatistics:
         for name, value in changes.items():
             arrays[name][chosen] = value
         return replace(self, **arrays)
+
+    def frame(self) -> pd.DataFrame:
+        """One row a channel: mean, std, minimum, maximum, mean_absolute, mean_positive, and positive (a share, 0…1)."""
+        names = ("mean", "std", "minimum", "maximum", "mean_absolute", "mean_positive", "positive")
+        columns = {name: getattr(self, name) for name in names}
+        return pd.DataFrame({"channel": np.arange(len(self.mean)), **columns})

@@ -211,7 +211,7 @@ def map_pictures(maps: np.ndarray, colour: str = "colour", size: int = 112) -> l
 def accuracy_figure(curves: Mapping[str, pd.DataFrame], axis: str = "k", close: bool = False) -> Figure:
     """Accuracy in percent against K or the ratio: curves by name with markers and 95 % bands, and a grid.
 
-    A curve is a table with the columns k, channels, accuracy, low, high, as `report.accuracy_table` gives them; `axis`
+    A curve is a table with the columns k, channels, accuracy, low, high, as `Sweep.points` gives them; `axis`
     is "k" or "ratio". Accuracy runs from 0 to 100 %, or, where `close`, over the bands alone.
     """
     from matplotlib.ticker import MaxNLocator, PercentFormatter

@@ -7,8 +7,8 @@ from explorer.answers.choices import check, criteria_for, criterion_named, defau
 from explorer.answers.computing import band_of, look_stream, oracle_cost, preview_of, ranking_of, sweep_of
 from explorer.answers.experiment import Experiment
 from explorer.answers.images import batches_of, examples_of, statistics_of
+from explorer.engine.curves import ACCURACY_COLUMNS
 from explorer.engine.oracle import Cost, greedy
-from explorer.engine.tables import ACCURACY_COLUMNS, accuracy_table
 from explorer.images.batches import batch_size_for
 from explorer.images.reading import load_split
 from explorer.networks import checkpoints
@@ -47,7 +47,7 @@ def test_lab_a_as_scripted_on_real_cifar10(real_cifar10):
     experiment = Experiment("simple-cnn_cifar10", "conv2", mode="weights", ks=tuple(range(0, 31, 2)), schedule="rerank")
     _, result = assert_equals_plain_evaluation(experiment, [0, 2, 10, 20, 30])
     assert all(gone >= k for k, gone in zip(result.ks, result.gone, strict=True)) and result.gone[-1] > 30
-    table = accuracy_table(result)
+    table = result.frame()
     assert list(table.columns) == [*ACCURACY_COLUMNS, "schedule", "gone"]
     assert table["gone"].tolist() == list(result.gone) and set(table["schedule"]) == {"rerank"}
     assert table["pruned_channel"].isna().all()

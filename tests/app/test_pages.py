@@ -29,7 +29,6 @@ from explorer.background.processes import Queue
 from explorer.background.records import Request
 from explorer.engine import scan
 from explorer.engine.curves import Sweep
-from explorer.engine.tables import accuracy_table, scan_table
 from explorer.files.places import checkpoints_root, data_root
 from explorer.images import datasets, downloads, reading, registry
 from explorer.networks import checkpoints
@@ -72,7 +71,7 @@ def truth() -> pd.DataFrame:
     """The accuracies of the default view, from the core alone."""
     point = checkpoints.load(BUNDLED)
     *_, whole = sweep_of(Experiment(BUNDLED, "conv2"), point)
-    return accuracy_table(whole)
+    return whole.frame()
 
 
 def percent(share: float) -> str:
@@ -603,7 +602,7 @@ def test_the_scan_page_shows_what_each_layer_costs(truth):
     *_, whole = door.scan(checkpoints.load(BUNDLED))
     table = at.dataframe[0].value
     assert table["layer"].tolist() == ["unpruned", "conv1", "conv2"]
-    assert table["accuracy"].tolist() == scan_table(whole)["accuracy"].tolist()
+    assert table["accuracy"].tolist() == whole.frame()["accuracy"].tolist()
     assert table["accuracy"].tolist()[::2] == [truth["accuracy"][0], truth["accuracy"][32]]
     assert any("Over 10,000 test images" in caption.value for caption in at.caption)
     assert any("no residual additions" in caption.value for caption in at.sidebar.caption)

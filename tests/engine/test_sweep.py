@@ -91,7 +91,7 @@ def test_pairs_may_come_as_a_data_loader_hands_them_out(layer):
 def test_a_result_knows_the_memory_it_takes():
     one = sweep_by_hand()
     one.correct  # noqa: B018 - which keeps what is right
-    assert one.nbytes == one.predictions.nbytes + one._right.nbytes == 36 and Band((one, one)).nbytes == 72
+    assert one.nbytes == one.predictions.nbytes + one.right.nbytes == 36 and Band((one, one)).nbytes == 72
 
 
 def test_rounds_of_k_are_coarse_first_and_have_each_k_once():

@@ -9,7 +9,7 @@ from by_hand import of_counts, scan_by_hand, sweep_by_hand
 from torch import nn
 
 from explorer.engine import tables
-from explorer.engine.curves import Band, Run
+from explorer.engine.curves import ACCURACY_COLUMNS, Band, Run
 from explorer.files import csv
 from explorer.networks import checkpoints, layers
 
@@ -22,7 +22,7 @@ HEADER = (
 def test_accuracy_csv_has_the_columns_that_scripts_rely_on():
     result = sweep_by_hand()
     object.__setattr__(result, "run", Run(checkpoint="net", layer="conv", criterion="mean"))
-    lines = csv.csv_bytes(tables.accuracy_table(result)).decode().splitlines()
+    lines = csv.csv_bytes(result.frame()).decode().splitlines()
     assert lines[0] == HEADER
     assert lines[1].startswith("net,,,,conv,mean,,filter,0,0,2,,6,5,0.8333333333333334,")
     assert lines[2].startswith("net,,,,conv,mean,,filter,0,1,2,1,6,4,")
@@ -30,7 +30,7 @@ def test_accuracy_csv_has_the_columns_that_scripts_rely_on():
 
 
 def test_scan_csv_has_a_row_for_the_unpruned_network_and_one_a_layer():
-    table = tables.scan_table(scan_by_hand())
+    table = scan_by_hand().frame()
     lines = csv.csv_bytes(table).decode().splitlines()
     assert lines[0] == (
         "checkpoint,checkpoint_sha256,dataset,split,mode,layer,position,channels,parameters,"
@@ -48,11 +48,11 @@ def test_scan_csv_has_a_row_for_the_unpruned_network_and_one_a_layer():
 def test_accuracies_in_another_dtype_say_so():
     result = sweep_by_hand()
     object.__setattr__(result, "run", Run(dtype="bfloat16"))
-    assert csv.csv_bytes(tables.accuracy_table(result)).decode().splitlines()[0] == HEADER + ",dtype"
+    assert csv.csv_bytes(result.frame()).decode().splitlines()[0] == HEADER + ",dtype"
 
 
 def test_csv_reads_back_in_full_precision():
-    table = tables.accuracy_table(sweep_by_hand())
+    table = sweep_by_hand().frame()
     again = pd.read_csv(io.BytesIO(csv.csv_bytes(table)))
     for column in ("accuracy", "low", "high"):
         assert again[column].tolist() == table[column].tolist()
@@ -127,9 +127,9 @@ def test_curves_and_bands_become_points_and_rows():
     assert points["criterion"].tolist() == ["mean", "mean", "random", "random"]
     assert points["k"].tolist() == [0, 1, 0, 1] and points["accuracy"].tolist() == [0.9, 0.5, 0.9, 0.5]
     assert points["low"].tolist()[2:] == band.interval[0].tolist()
-    rows = tables.rows_of(band)
-    assert list(rows.columns) == list(tables.ACCURACY_COLUMNS) and rows["correct"].tolist() == [9, 4, 9, 6]
-    assert tables.rows_of(band.sweeps[1]).equals(tables.accuracy_table(band.sweeps[1]))
+    rows = band.frame()
+    assert list(rows.columns) == list(ACCURACY_COLUMNS) and rows["correct"].tolist() == [9, 4, 9, 6]
+    assert band.sweeps[1].frame().equals(rows[2:].reset_index(drop=True))
 
 
 def test_summary_by_hand():
@@ -164,7 +164,7 @@ def test_statistics_table_has_a_row_a_channel():
     from explorer.pruning.statistics import ChannelStatistics
 
     numbers = np.array([1.0, 2.0])
-    table = tables.statistics_table(ChannelStatistics(np.zeros((2, 1, 1)), *[numbers] * 7, done=1, total=1))
+    table = ChannelStatistics(np.zeros((2, 1, 1)), *[numbers] * 7, done=1, total=1).frame()
     assert table["channel"].tolist() == [0, 1] and table["mean"].tolist() == [1, 2]
 
 

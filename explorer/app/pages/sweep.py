@@ -212,7 +212,7 @@ def table_of(view: View, lines: list[Line], jobs: dict[str, Job], ks: tuple[int,
     found = drawn(jobs, ks)
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.subheader("Every number", width="content")
-        rows = pd.concat([tables.rows_of(curve) for curve in found.values()], ignore_index=True)
+        rows = pd.concat([curve.frame() for curve in found.values()], ignore_index=True)
         drawing.csv_button(rows, file_name(view, list(found)))
     table = tables.curve_table(found)
     wide = table.pivot(index="k", columns="criterion", values="accuracy")[list(found)]
