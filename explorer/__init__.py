@@ -1,5 +1,31 @@
-"""Pruning Explorer: what a convolutional network loses as its channels are pruned."""
+"""Pruning Explorer: what a convolutional network loses as its channels are pruned.
 
+    import explorer as ex
+
+    net = ex.load("simple-cnn_fashion-mnist")
+    batches = ex.batches(net)
+    curve = ex.sweep(net.model, "conv2", batches, ex.rank(net.model, "conv2", batches).order)
+
+The words, which pages, code and CSV files use alike:
+
+- *channel*: one of the P outputs of a convolutional *layer*, computed by its *filter* (weights and bias).
+- *K*: how many channels are pruned, 0…P.
+- *importance*: a number a channel, higher = keep. A *criterion* is a way to compute it.
+- *ranking*: importance and *order*, the channels from first pruned to last; ties go by the lowest index.
+- *statistics*: a layer's output, averaged over images, at a *point*: raw, after the activation, or of the block.
+- *mode*: what pruning a channel sets to zero. *schedule*: whether channels are ranked once, or again at each K.
+- *split*: test or train images; *held-out* are the training images that a training was validated on.
+- *sweep*: the predictions at every K, along one order; its *curve* is accuracy against K.
+- *band*: sweeps along several random orders. *oracle*: a greedy search for the order that hurts least.
+- *scan*: predictions with one layer pruned whole, for one layer after another.
+- *cliff*: the last K before accuracy is ever more than a point below the unpruned network's.
+- *cut*, *zone*, *suffix*: where a network is divided so that every K comes out of one pass (engine/cut.py).
+- *checkpoint*: a trained network on disk, weights and *card*; the card says what it is and how good.
+- *experiment*: everything that decides a sweep's numbers; what comes out of it is its *answer*.
+- *lab*: an experiment's settings as a course had them, each of its *ways* beside the assignment.
+"""
+
+import importlib
 import os
 
 # Threads that wait for work spin before they sleep. Long spinning slows down whatever shares the cores (two trainings
@@ -8,3 +34,59 @@ import os
 # does after this one; GNU's counts the turns, the others know the policy alone.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ.setdefault("GOMP_SPINCOUNT", "2000")
+
+TYPE_CHECKING = False  # as typing has it, whose import takes longer than this package's
+if TYPE_CHECKING:
+    from explorer.answers.door import ask as ask
+    from explorer.answers.experiment import Experiment as Experiment
+    from explorer.answers.images import batches_of as batches
+    from explorer.engine.curves import Band as Band
+    from explorer.engine.curves import Sweep as Sweep
+    from explorer.engine.oracle import greedy as greedy
+    from explorer.engine.scan import scan as scan
+    from explorer.engine.scans import Scan as Scan
+    from explorer.engine.sweep import sweep as sweep
+    from explorer.engine.sweep import sweep_stream as sweep_stream
+    from explorer.networks.checkpoints import Checkpoint as Checkpoint
+    from explorer.networks.checkpoints import list_checkpoints as checkpoints
+    from explorer.networks.checkpoints import load as load
+    from explorer.pruning.activations import collect as statistics
+    from explorer.pruning.prune import prune as prune
+    from explorer.pruning.ranking import Ranking as Ranking
+    from explorer.pruning.ranking import rank as rank
+    from explorer.pruning.statistics import ChannelStatistics as ChannelStatistics
+
+# The public names and where they live. Each is loaded when it is first used, for torch takes seconds.
+_HOMES = {
+    "Band": "engine.curves.Band",
+    "ChannelStatistics": "pruning.statistics.ChannelStatistics",
+    "Checkpoint": "networks.checkpoints.Checkpoint",
+    "Experiment": "answers.experiment.Experiment",
+    "Ranking": "pruning.ranking.Ranking",
+    "Scan": "engine.scans.Scan",
+    "Sweep": "engine.curves.Sweep",
+    "ask": "answers.door.ask",
+    "batches": "answers.images.batches_of",
+    "checkpoints": "networks.checkpoints.list_checkpoints",
+    "greedy": "engine.oracle.greedy",
+    "load": "networks.checkpoints.load",
+    "prune": "pruning.prune.prune",
+    "rank": "pruning.ranking.rank",
+    "scan": "engine.scan.scan",
+    "statistics": "pruning.activations.collect",
+    "sweep": "engine.sweep.sweep",
+    "sweep_stream": "engine.sweep.sweep_stream",
+}
+__all__ = list(_HOMES)
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'explorer' has no attribute {name!r}; its public names: {', '.join(_HOMES)}")
+    module, _, attribute = _HOMES[name].rpartition(".")
+    value = globals()[name] = getattr(importlib.import_module(f"explorer.{module}"), attribute)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(_HOMES)

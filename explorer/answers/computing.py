@@ -21,11 +21,11 @@ from explorer.pruning.statistics import ChannelStatistics
 ORDERS = (20, 200)  # how many random orders a band may have
 BAND_BYTES = 2**28  # of its predictions
 
-Found = ChannelStatistics | Search  # what a ranking looks at images for
+Measured = ChannelStatistics | Search  # what a ranking measures on images
 
 
-def look_stream(experiment: Experiment, checkpoint: Checkpoint, device: Device = None) -> Iterator[Found]:
-    """What the ranking looks at images for: statistics, or the oracle's search. Nothing where it needs no images."""
+def measure_stream(experiment: Experiment, checkpoint: Checkpoint, device: Device = None) -> Iterator[Measured]:
+    """What the ranking measures on images: statistics, or the oracle's search. Nothing where it needs no images."""
     criterion, layer = criterion_named(experiment.criterion), experiment.layer
     if not criterion.needs_data:
         return
@@ -43,36 +43,36 @@ def oracle_cost(experiment: Experiment, checkpoint: Checkpoint) -> Cost:
     return cost_of(checkpoint.model, experiment.layer, example, batches.n, experiment.mode)
 
 
-def _look(experiment: Experiment, checkpoint: Checkpoint, device: Device) -> Found | None:
-    found = None
-    for found in look_stream(experiment, checkpoint, device):  # noqa: B007
+def _measure(experiment: Experiment, checkpoint: Checkpoint, device: Device) -> Measured | None:
+    measured = None
+    for measured in measure_stream(experiment, checkpoint, device):  # noqa: B007
         pass
-    return found
+    return measured
 
 
 def ranking_of(
-    experiment: Experiment, checkpoint: Checkpoint, found: Found | None = None, device: Device = None
+    experiment: Experiment, checkpoint: Checkpoint, measured: Measured | None = None, device: Device = None
 ) -> Ranking:
-    """The unpruned network's ranking; what it looks at images for is looked for unless given as `found`."""
-    found = found or _look(experiment, checkpoint, device)
-    if isinstance(found, Search):
-        return found.ranking
-    return rank_by(checkpoint.model, experiment.layer, experiment.criterion, found, experiment.seed)
+    """The unpruned network's ranking; what it needs of the images is measured unless it is given."""
+    measured = measured or _measure(experiment, checkpoint, device)
+    if isinstance(measured, Search):
+        return measured.ranking
+    return rank_by(checkpoint.model, experiment.layer, experiment.criterion, measured, experiment.seed)
 
 
 Steps = tuple[Ranking, tuple[int, ...] | None]  # the order; how many are gone at each K, None where it is K itself
 
 
 def steps_of(
-    experiment: Experiment, checkpoint: Checkpoint, found: Found | None = None, device: Device = None
+    experiment: Experiment, checkpoint: Checkpoint, measured: Measured | None = None, device: Device = None
 ) -> Steps:
     """The channels in the order in which they go, and how many are gone at each K."""
     if experiment.schedule == "once":
-        return ranking_of(experiment, checkpoint, found, device), None
-    layer, found = experiment.layer, found or _look(experiment, checkpoint, device)
-    assert not isinstance(found, Search), "check() refuses it"
+        return ranking_of(experiment, checkpoint, measured, device), None
+    layer, measured = experiment.layer, measured or _measure(experiment, checkpoint, device)
+    assert not isinstance(measured, Search), "check() refuses it"
     ks = check_ks(experiment.ks, conv_layer(checkpoint.model, layer).out_channels)
-    return rerank(checkpoint.model, layer, experiment.criterion, found, ks, experiment.mode, experiment.seed)
+    return rerank(checkpoint.model, layer, experiment.criterion, measured, ks, experiment.mode, experiment.seed)
 
 
 def run_of(experiment: Experiment, checkpoint: Checkpoint) -> Run:
@@ -96,7 +96,7 @@ def run_of(experiment: Experiment, checkpoint: Checkpoint) -> Run:
 def sweep_of(
     experiment: Experiment,
     checkpoint: Checkpoint,
-    found: Found | None = None,
+    measured: Measured | None = None,
     device: Device = None,
     steps: Steps | None = None,
     coarse_first: bool = False,
@@ -106,23 +106,23 @@ def sweep_of(
     `steps` are what `steps_of` gives, where that is known already; `coarse_first` as for `sweep_stream`.
     """
     check(experiment, checkpoint)
-    course = _course(experiment, checkpoint, steps or steps_of(experiment, checkpoint, found, device))
+    course = _course(experiment, checkpoint, steps or steps_of(experiment, checkpoint, measured, device))
     for (result,) in _sweeps(experiment, checkpoint, [course], device, coarse_first):
         yield result
 
 
-def preview_of(experiment: Experiment, checkpoint: Checkpoint, found: ChannelStatistics) -> Sweep:
-    """A first curve while the ranking still looks at images: by those so far, at a few K over a few images.
+def preview_of(experiment: Experiment, checkpoint: Checkpoint, measured: ChannelStatistics) -> Sweep:
+    """A first curve while the ranking still measures: by the images so far, at a few K over a few images.
 
     Its `preview` says how many images the ranking has looked at, and so does its run.
     """
-    ranking = ranking_of(experiment, checkpoint, found)
+    ranking = ranking_of(experiment, checkpoint, measured)
     ks = coarse_to_fine(check_ks(experiment.ks, len(ranking.order)))[0]
     images = batches_of(checkpoint, experiment.split, experiment.limit).n
     few = replace(experiment, ks=ks, limit=min(EAGER, images))
     *_, result = sweep_of(few, checkpoint, steps=(ranking, None))
-    run = replace(result.run, ranked_on=f"first {found.done} of {experiment.ranked_on}")
-    return replace(result, run=run, total=images, preview=found.done)
+    run = replace(result.run, ranked_on=f"first {measured.done} of {experiment.ranked_on}")
+    return replace(result, run=run, total=images, preview=measured.done)
 
 
 def band_of(

@@ -4,13 +4,14 @@ Every function here is a stream: notes for the user (text), then what there is s
 """
 
 import time
+import warnings
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from functools import partial
 
 from explorer.answers.choices import check, criterion_named
 from explorer.answers.computing import (
-    Found,
+    Measured,
     band_of,
     preview_of,
     seeds_of,
@@ -25,12 +26,12 @@ from explorer.engine.curves import Band, Run, Sweep
 from explorer.engine.oracle import Oracle, greedy_stream
 from explorer.engine.scan import choose_layers, scan_stream
 from explorer.engine.scans import Scan
-from explorer.networks.checkpoints import Checkpoint
+from explorer.networks.checkpoints import Checkpoint, load
 from explorer.networks.evaluation import Device
 from explorer.pruning.activations import collect_stream
 from explorer.pruning.statistics import ChannelStatistics
 
-Looks = Callable[[Experiment, Checkpoint], Iterator[Note | Found]]
+Measure = Callable[[Experiment, Checkpoint], Iterator[Note | Measured]]
 
 
 def statistics(
@@ -50,10 +51,10 @@ def statistics(
     )
 
 
-def look(
+def measure(
     experiment: Experiment, checkpoint: Checkpoint, store: Store | None = None, device: Device = None
-) -> Iterator[Note | Found]:
-    """What the ranking looks at images for: statistics, or an oracle's search. Nothing where it needs no images."""
+) -> Iterator[Note | Measured]:
+    """What the ranking measures on images: statistics, or an oracle's search. Nothing where it needs no images."""
     criterion, layer, limit = criterion_named(experiment.criterion), experiment.layer, experiment.limit
     if isinstance(criterion, Oracle):
         batches = batches_of(checkpoint, experiment.ranked_on, limit)
@@ -70,46 +71,67 @@ def look(
 def curve(
     experiment: Experiment,
     checkpoint: Checkpoint,
-    found: Found | None = None,
+    measured: Measured | None = None,
     device: Device = None,
     store: Store | None = None,
     *,
     coarse_first: bool = False,
-    looks: Looks | None = None,
+    measuring: Measure | None = None,
     preview_after: float | None = None,
-) -> Iterator[Note | Found | Sweep]:
+) -> Iterator[Note | Measured | Sweep]:
     """Rank, then prune at every K of the experiment.
 
-    What the ranking looks at images for is `found` where that is given, else what `looks` gives, by default `look`.
-    Where looking takes longer than `preview_after` seconds, a first curve by what was seen so far stands in for it.
+    What the ranking needs of the images is `measured` already, or else what `measuring` gives, by default `measure`.
+    Where measuring takes longer than `preview_after` seconds, a first curve by the images so far stands in for it.
     `coarse_first` as for `sweep.sweep_stream`. Raises ValueError as `choices.check`.
     """
     check(experiment, checkpoint)
     store = store or Store()
-    if found is None and criterion_named(experiment.criterion).needs_data:
-        seen = (looks or partial(look, store=store, device=device))(experiment, checkpoint)
-        found = yield from _with_preview(experiment, checkpoint, seen, preview_after)
-    steps = steps_of(experiment, checkpoint, found)
+    if measured is None and criterion_named(experiment.criterion).needs_data:
+        seen = (measuring or partial(measure, store=store, device=device))(experiment, checkpoint)
+        measured = yield from _with_preview(experiment, checkpoint, seen, preview_after)
+    steps = steps_of(experiment, checkpoint, measured)
     yield from kept_or_computed(
         store,
         sweep_entry(experiment, checkpoint, steps, device),
-        lambda: sweep_of(experiment, checkpoint, found, device, steps, coarse_first),
+        lambda: sweep_of(experiment, checkpoint, measured, device, steps, coarse_first),
     )
 
 
+def ask(experiment: Experiment, checkpoint: Checkpoint | None = None, device: Device = None) -> Sweep:
+    """The whole curve of an experiment: kept already, or else computed, and then kept. Notes become warnings.
+
+    The checkpoint is loaded by its name unless it is given. Raises ValueError for whatever in the experiment does not
+    exist, does not fit the layer or is out of range.
+
+    >>> import explorer as ex
+    >>> curve = ex.ask(ex.Experiment("simple-cnn_fashion-mnist", "conv2", criterion="l1", ks=(0, 16), limit=200))
+    >>> curve.predictions.shape, curve.run.criterion
+    ((2, 200), 'l1')
+    """
+    answer = None
+    for step in curve(experiment, checkpoint or load(experiment.checkpoint), device=device):
+        if isinstance(step, str):
+            warnings.warn(step, stacklevel=2)
+        else:
+            answer = step
+    assert isinstance(answer, Sweep), "a curve is what comes last"
+    return answer
+
+
 def _with_preview(
-    experiment: Experiment, checkpoint: Checkpoint, seen: Iterator[Note | Found], after: float | None
-) -> Generator[Note | Found | Sweep, None, Found]:
-    """What was looked at so far, until it is whole; once that takes long, a first curve in its place."""
-    began, preview, found = time.monotonic(), None, None
+    experiment: Experiment, checkpoint: Checkpoint, seen: Iterator[Note | Measured], after: float | None
+) -> Generator[Note | Measured | Sweep, None, Measured]:
+    """What was measured so far, until it is whole; once that takes long, a first curve in its place."""
+    began, preview, measured = time.monotonic(), None, None
     for step in seen:
-        found = found if isinstance(step, str) else step
+        measured = measured if isinstance(step, str) else step
         is_slow = after is not None and time.monotonic() - began > after and experiment.schedule == "once"
         if preview is None and is_slow and isinstance(step, ChannelStatistics) and step.done < step.total:
             preview = preview_of(experiment, checkpoint, step)
         yield step if preview is None or isinstance(step, str) else replace(preview, progress=step.done / step.total)
-    assert found is not None, "a ranking that needs images looks at some"
-    return found
+    assert measured is not None, "a ranking that needs images measures something"
+    return measured
 
 
 def band(

@@ -10,7 +10,12 @@ RANKED_ON = (*SPLITS, HELD_OUT)
 
 @dataclass(frozen=True)
 class Experiment:
-    """Everything that decides a sweep's numbers. Hashable, so that it can name a cached result."""
+    """Everything that decides a sweep's numbers. Hashable, so that it can name a cached result.
+
+    >>> import explorer as ex
+    >>> ex.Experiment("simple-cnn_fashion-mnist", "conv2").criterion
+    'mean'
+    """
 
     checkpoint: str
     layer: str

@@ -14,8 +14,18 @@ from explorer.pruning.statistics import ChannelStatistics
 from explorer.training.held_out import held_out_of
 
 
-def batches_of(checkpoint: Checkpoint, split: str, limit: int | None = None) -> Batches:
-    """The images of the checkpoint's data set, normalised as it was trained with."""
+def batches_of(checkpoint: Checkpoint, split: str = "test", limit: int | None = None) -> Batches:
+    """The images of the checkpoint's data set, normalised as it was trained with, the first `limit` of them.
+
+    `split` is "test", "train" or "held-out". Each batch is (inputs, labels): inputs float32 (b, C, H, W), or a tuple of
+    such for pairs, and labels int64 (b,). Raises ValueError where the images are not here, or fewer than `limit`.
+
+    >>> import explorer as ex
+    >>> batches = ex.batches(ex.load("simple-cnn_fashion-mnist"), limit=500)
+    >>> inputs, labels = next(iter(batches))
+    >>> batches.n, tuple(inputs.shape), tuple(labels.shape)
+    (500, (250, 1, 28, 28), (250,))
+    """
     card = checkpoint.card
     return Batches(_images(checkpoint, split), card.mean, card.std, batch_size_for(card.shape), limit)
 

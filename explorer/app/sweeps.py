@@ -25,11 +25,11 @@ SCANNING = "Pruning one layer at a time"
 def steps(view: views.View) -> tuple[Ranking, dict[int, int]]:
     """The view's channels in the order they go, and how many are gone at each K; stops the page while it looks."""
     with st.container():
-        found = None
+        measured = None
         if criterion_named(view.experiment.criterion).needs_data:
             what = f"Ranking the channels of {view.layer} on the {view.experiment.ranked_on} {view.examples}"
-            found = waiting.finished(what, partial(work.look, view.checkpoint, view.experiment))
-        ranking, gone = steps_of(view.experiment, view.checkpoint, found)
+            measured = waiting.finished(what, partial(work.measure, view.checkpoint, view.experiment))
+        ranking, gone = steps_of(view.experiment, view.checkpoint, measured)
         return ranking, dict(zip(view.ks, gone or view.ks, strict=True))
 
 

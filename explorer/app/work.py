@@ -13,7 +13,7 @@ import streamlit as st
 
 from explorer.answers import door
 from explorer.answers.choices import criterion_named
-from explorer.answers.computing import Found
+from explorer.answers.computing import Measured
 from explorer.answers.experiment import Experiment
 from explorer.answers.keeping import Note
 from explorer.app.cache import TABS, TEST, identity, scanned_layers
@@ -44,12 +44,12 @@ def statistics(point: Checkpoint, layer: str, split: str, where: str = "raw", ag
     return _job(key, lambda: door.statistics(point, layer, split, where), again)
 
 
-def look(point: Checkpoint, asked: Experiment, again: bool = False) -> Job:
-    """The job that looks at the images an experiment is ranked on: statistics, or an oracle's search."""
-    return _job(_look_key(point, asked), lambda: door.look(asked, point), again)
+def measure(point: Checkpoint, asked: Experiment, again: bool = False) -> Job:
+    """The job that measures what an experiment is ranked by: statistics, or an oracle's search."""
+    return _job(_measure_key(point, asked), lambda: door.measure(asked, point), again)
 
 
-def _look_key(point: Checkpoint, asked: Experiment) -> tuple[Any, ...]:
+def _measure_key(point: Checkpoint, asked: Experiment) -> tuple[Any, ...]:
     criterion = criterion_named(asked.criterion)
     if isinstance(criterion, Criterion):
         return ("statistics", identity(point), asked.layer, asked.ranked_on, criterion.point)
@@ -59,11 +59,11 @@ def _look_key(point: Checkpoint, asked: Experiment) -> tuple[Any, ...]:
 def sweep(point: Checkpoint, asked: Experiment, again: bool = False) -> Job:
     """The job that ranks the channels and prunes at every K of the experiment.
 
-    Its partial results are statistics (or an oracle's search) while it looks at the images that rank, then curves. A
+    Its partial results are statistics (or an oracle's search) while it measures for the ranking, then curves. A
     part of a curve that is already there in full is not computed anew.
     """
     key = ("sweep", identity(point), asked)
-    work = partial(door.curve, asked, point, coarse_first=True, looks=_shared_look, preview_after=PREVIEW_AFTER)
+    work = partial(door.curve, asked, point, coarse_first=True, measuring=_shared_measure, preview_after=PREVIEW_AFTER)
     return _whole(point, asked, "sweep") or _job(key, work, again)
 
 
@@ -86,13 +86,13 @@ def _whole(point: Checkpoint, asked: Experiment, kind: str) -> Job | None:
     return whole if whole is not None and whole.result is not None and asked.schedule == "once" else None
 
 
-def _shared_look(asked: Experiment, point: Checkpoint) -> Iterator[Note | Found]:
-    """What the experiment's ranking looks at: looked for among the jobs first; what had to be computed becomes one."""
-    key, found = _look_key(point, asked), None
-    for step in _steps_of(key, door.look(asked, point)):
-        found = found if isinstance(step, str) else step
+def _shared_measure(asked: Experiment, point: Checkpoint) -> Iterator[Note | Measured]:
+    """What the experiment's ranking measures: looked for among the jobs first; what had to be measured becomes one."""
+    key, measured = _measure_key(point, asked), None
+    for step in _steps_of(key, door.measure(asked, point)):
+        measured = measured if isinstance(step, str) else step
         yield step
-    board().keep(key, found)
+    board().keep(key, measured)
 
 
 def _steps_of(key: tuple[Any, ...], steps: Iterator[Any]) -> Iterator[Any]:
@@ -123,7 +123,7 @@ def curve_or_band(job: Job) -> Sweep | Band | None:
 
 
 def is_ranking(job: Job) -> bool:
-    """Whether a sweep's or a band's job still looks at the images that rank."""
+    """Whether a sweep's or a band's job still measures for the ranking."""
     found = curve_or_band(job)
     assert isinstance(job.key, tuple)
     *_, asked = job.key

@@ -55,10 +55,10 @@ def run(args: argparse.Namespace) -> None:
     if args.orders is not None:
         _sweep_band(args, plan, checkpoint)
         return
-    found = last_of(f"ranking the channels of {plan.layer}", door.look(plan, checkpoint, device=args.device))
-    if isinstance(found, Search):
-        print(f"the oracle looked at {found.cost.images:,} {plan.ranked_on} images", file=sys.stderr)
-    result = last_of(f"sweep of {plan.layer}", door.curve(plan, checkpoint, found, args.device))
+    measured = last_of(f"ranking the channels of {plan.layer}", door.measure(plan, checkpoint, device=args.device))
+    if isinstance(measured, Search):
+        print(f"the oracle looked at {measured.cost.images:,} {plan.ranked_on} images", file=sys.stderr)
+    result = last_of(f"sweep of {plan.layer}", door.curve(plan, checkpoint, measured, args.device))
     tell_how(result)
     table = result.frame()
     if args.csv is not None:

@@ -41,6 +41,11 @@ class Sweep(Predictions, Shown):
     """Predictions of the pruned networks, one row a K, for `done` of `total` images.
 
     Everything else (accuracies, intervals, classes, flips) is derived from these. Arrays must not be written to.
+
+    >>> import explorer as ex
+    >>> curve = ex.ask(ex.Experiment("simple-cnn_fashion-mnist", "conv2", criterion="l1", limit=100))
+    >>> curve.accuracy.shape, curve.frame().shape, curve.change(0)
+    ((33,), (33, 17), 0.0)
     """
 
     ks: tuple[int, ...]  # ascending
@@ -199,7 +204,14 @@ class Sweep(Predictions, Shown):
 
 @dataclass(frozen=True, eq=False)
 class Band(Shown):
-    """Sweeps along several random orders, at the same K and on the same images."""
+    """Sweeps along several random orders, at the same K and on the same images.
+
+    >>> import explorer as ex
+    >>> asked = [ex.Experiment("simple-cnn_fashion-mnist", "conv2", "random", seed=s, limit=50) for s in range(3)]
+    >>> band = ex.Band(tuple(map(ex.ask, asked)))
+    >>> band.mean.shape, len(band.frame())
+    ((33,), 99)
+    """
 
     sweeps: tuple[Sweep, ...]
 

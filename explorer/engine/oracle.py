@@ -118,7 +118,13 @@ def greedy(
     mode: str = "filter",
     device: Device = None,
 ) -> Ranking:
-    """The greedy order of the layer's channels, see `greedy_stream`."""
+    """The greedy order of the layer's channels, int64 (P,); parameters and errors as for `greedy_stream`.
+
+    >>> import explorer as ex
+    >>> net = ex.load("simple-cnn_fashion-mnist")
+    >>> ex.greedy(net.model, "conv2", ex.batches(net, limit=50)).order.shape
+    (32,)
+    """
     *_, last = greedy_stream(model, layer, batches, oracle, mode, device)
     return last.ranking
 

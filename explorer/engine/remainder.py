@@ -17,6 +17,7 @@ from torch import Tensor, fx, nn
 from explorer.engine.steps import agree, check_logits, copied, two_images
 from explorer.images.batches import Inputs
 from explorer.networks.evaluation import forward
+from explorer.networks.fitting import fits
 from explorer.networks.graph import (
     Env,
     Program,
@@ -90,16 +91,8 @@ def fitting_modes(model: nn.Module, layers: Iterable[str]) -> list[str]:
     try:
         traced = trace(model)
     except UntraceableError:
-        return [mode for mode in MODES if any(_fits(check_mode, model, layer, mode) for layer in names)]
-    return [mode for mode, info in MODES.items() if any(_fits(info.sites, traced, layer) for layer in names)]
-
-
-def _fits(check: Callable[..., object], *asked: object) -> bool:
-    try:
-        check(*asked)
-    except ValueError:
-        return False
-    return True
+        return [mode for mode in MODES if any(fits(check_mode, model, layer, mode) for layer in names)]
+    return [mode for mode, info in MODES.items() if any(fits(info.sites, traced, layer) for layer in names)]
 
 
 def _fitting(layers: Iterable[str], fit: Callable[[str], Fit]) -> tuple[dict[str, Fit], dict[str, str]]:

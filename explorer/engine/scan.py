@@ -116,9 +116,24 @@ def scan_stream(
         )
 
 
-def scan(model: nn.Module, batches: Iterable[Batch], layers: Iterable[str], mode: str = "filter", **options) -> Scan:  # noqa: ANN003
-    """The whole scan at once; parameters as `scan_stream`."""
-    *_, last = scan_stream(model, batches, layers, mode, **options)
+def scan(
+    model: nn.Module,
+    batches: Iterable[Batch],
+    layers: Iterable[str] | None = None,
+    mode: str = "filter",
+    **options,  # noqa: ANN003
+) -> Scan:
+    """The whole scan at once: predictions (layers, N). Parameters and errors as for `scan_stream`.
+
+    Without `layers` it is the last convolution of each residual block, or, where there is none, every convolution.
+
+    >>> import explorer as ex
+    >>> net = ex.load("simple-cnn_fashion-mnist")
+    >>> result = ex.scan(net.model, ex.batches(net, limit=100))
+    >>> result.names, result.predictions.shape
+    (('conv1', 'conv2'), (2, 100))
+    """
+    *_, last = scan_stream(model, batches, block_ends(model) if layers is None else layers, mode, **options)
     return last
 
 

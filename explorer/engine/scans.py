@@ -37,6 +37,12 @@ class Scan(Predictions, Shown):
     """Predictions with each layer pruned whole, one row a layer, for `done` of `total` images.
 
     Everything else is derived from these. Arrays must not be written to.
+
+    >>> import explorer as ex
+    >>> net = ex.load("simple-cnn_fashion-mnist")
+    >>> scan = ex.scan(net.model, ex.batches(net, limit=100))
+    >>> scan.change.shape, scan.frame()["layer"].dropna().tolist()
+    ((2,), ['conv1', 'conv2'])
     """
 
     unpruned: np.ndarray  # (N,) predictions of the network as it is

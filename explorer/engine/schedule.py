@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from explorer.networks.fitting import fits
 from explorer.networks.graph import UntraceableError, ancestors, layer_calls
 from explorer.networks.layers import conv_layer
 from explorer.networks.tracing import trace
@@ -47,15 +48,7 @@ def check_schedule(model: nn.Module, layer: str, schedule: str, criterion: str, 
 
 def fitting_schedules(model: nn.Module, layer: str, criterion: str, mode: str) -> list[str]:
     """The schedules that fit, in the registry's order."""
-    return [schedule for schedule in SCHEDULES if _fits(model, layer, schedule, criterion, mode)]
-
-
-def _fits(model: nn.Module, layer: str, schedule: str, criterion: str, mode: str) -> bool:
-    try:
-        check_schedule(model, layer, schedule, criterion, mode)
-    except ValueError:
-        return False
-    return True
+    return [schedule for schedule in SCHEDULES if fits(check_schedule, model, layer, schedule, criterion, mode)]
 
 
 def rerank(

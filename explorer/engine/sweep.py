@@ -62,6 +62,12 @@ def sweep_stream(
     many K that are dear each come in rounds over all images, a few K and then the ones between; what is yielded holds
     those that are there. Raises ValueError for an unknown layer or mode, an order that is no permutation of 0…P−1, a K
     outside 0…P, and no images.
+
+    >>> import explorer as ex
+    >>> net = ex.load("simple-cnn_fashion-mnist")
+    >>> batches = ex.batches(net, limit=500)
+    >>> [part.done for part in ex.sweep_stream(net.model, "conv2", batches, range(32), ks=[0, 16])]
+    [250, 500]
     """
     courses = [Course(order, importance, gone, run)]
     for (result,) in sweep_orders_stream(
@@ -250,7 +256,17 @@ def sweep(
     device: Device = None,
     **options,  # noqa: ANN003
 ) -> Sweep:
-    """The whole sweep at once; parameters as `sweep_stream`."""
+    """The whole sweep at once: predictions (number of K, N). Parameters and errors as for `sweep_stream`.
+
+    A plain DataLoader will do for `batches`, as long as it does not shuffle.
+
+    >>> import explorer as ex
+    >>> net = ex.load("simple-cnn_fashion-mnist")
+    >>> order = ex.rank(net.model, "conv2", criterion="l1").order
+    >>> result = ex.sweep(net.model, "conv2", ex.batches(net, limit=200), order, ks=[0, 16, 32])
+    >>> result.predictions.shape, result.frame()["k"].tolist(), result.confusion(16).shape
+    ((3, 200), [0, 16, 32], (10, 10))
+    """
     last = None
     for last in sweep_stream(model, layer, batches, order, ks, mode, dtype, device, **options):  # noqa: B007
         pass

@@ -38,7 +38,12 @@ FEW = 3  # names that a complaint lists
 
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
-    """A trained network, loaded and verified: `model` is in eval mode and, being shared, must not be changed."""
+    """A trained network, loaded and verified: `model` is in eval mode and, being shared, must not be changed.
+
+    >>> import explorer as ex
+    >>> ex.load("simple-cnn_fashion-mnist").card.dataset
+    'fashion-mnist'
+    """
 
     name: str
     path: Path
@@ -48,7 +53,12 @@ class Checkpoint:
 
 
 def list_checkpoints(root: Path | None = None) -> list[str]:
-    """The names, sorted, that have both weights and a card."""
+    """The names, sorted, of the trained networks here: those that have both weights and a card.
+
+    >>> import explorer as ex
+    >>> "simple-cnn_fashion-mnist" in ex.checkpoints()
+    True
+    """
     root = root or checkpoints_root()
     names = (path.stem for path in root.glob("*.safetensors") if path.with_suffix(".json").is_file())
     return sorted(name for name in names if PLAIN_NAME.fullmatch(name))
@@ -59,6 +69,11 @@ def load(name: str | Path, root: Path | None = None) -> Checkpoint:
 
     Raises ValueError where it is unknown, has no card or a malformed one, or where its weights are truncated, are not
     safetensors, do not fit the network or are not the ones that the card describes. Weights become float32.
+
+    >>> import explorer as ex
+    >>> net = ex.load("simple-cnn_fashion-mnist")
+    >>> net.card.shape, len(net.card.classes), net.model.training
+    ((1, 28, 28), 10, False)
     """
     path = find(name, root)
     content = path.read_bytes()

@@ -121,7 +121,14 @@ def collect(
     point: str = "raw",
     device: Device = None,
 ) -> ChannelStatistics:
-    """Statistics of the layer's output over all batches, see `collect_stream`."""
+    """Statistics of the layer's output over all batches; parameters and errors as for `collect_stream`.
+
+    >>> import explorer as ex
+    >>> net = ex.load("simple-cnn_fashion-mnist")
+    >>> found = ex.statistics(net.model, "conv2", ex.batches(net, limit=100))
+    >>> found.mean.shape, found.maps.shape, found.done
+    ((32,), (32, 14, 14), 100)
+    """
     last = None
     for last in collect_stream(model, layer, batches, point, device):  # noqa: B007
         pass

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, fx, nn
 
+from explorer.networks.fitting import fits
 from explorer.networks.graph import layer_calls
 from explorer.networks.layers import conv_layer
 from explorer.networks.neighbours import input_reads, shortcut_of
@@ -130,12 +131,4 @@ def check_mode(model: nn.Module, layer: str, mode: str) -> None:
 
 def fitting_modes(model: nn.Module, layer: str) -> list[str]:
     """The modes that fit the layer, in the registry's order."""
-    return [mode for mode in MODES if _fits(model, layer, mode)]
-
-
-def _fits(model: nn.Module, layer: str, mode: str) -> bool:
-    try:
-        check_mode(model, layer, mode)
-    except ValueError:
-        return False
-    return True
+    return [mode for mode in MODES if fits(check_mode, model, layer, mode)]

@@ -26,6 +26,12 @@ def prune(model: nn.Module, layer: str, channels: Iterable[int], mode: str = "fi
 
     The model itself is left as it is. `mode` is a key of MODES. Raises ValueError for an unknown layer or mode, a
     layer that is not a convolution or does not fit the mode, and a channel outside 0…P−1 or named twice.
+
+    >>> import explorer as ex
+    >>> net = ex.load("simple-cnn_fashion-mnist")
+    >>> pruned = ex.prune(net.model, "conv2", [3, 7])
+    >>> float(pruned.conv2.weight[3].abs().sum()), bool(net.model.conv2.weight[3].abs().sum() > 0)
+    (0.0, True)
     """
     listed = check_channels(channels, conv_layer(model, layer).out_channels)
     pruned = copy.deepcopy(model)

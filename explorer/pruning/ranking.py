@@ -8,6 +8,7 @@ import pandas as pd
 from torch import nn
 
 from explorer.networks.evaluation import Batch, Device
+from explorer.networks.fitting import fits
 from explorer.networks.graph import layer_calls
 from explorer.networks.layers import conv_layer
 from explorer.networks.neighbours import norm_behind
@@ -19,7 +20,13 @@ from explorer.pruning.statistics import ChannelStatistics
 
 @dataclass(frozen=True, eq=False)
 class Ranking:
-    """Importance of P channels, higher = keep, and their order, first pruned first."""
+    """Importance of P channels, higher = keep, and their order, first pruned first.
+
+    >>> import explorer as ex
+    >>> net = ex.load("simple-cnn_fashion-mnist")
+    >>> ex.rank(net.model, "conv2", criterion="l2").frame().columns.tolist()
+    ['channel', 'importance']
+    """
 
     importance: np.ndarray  # (P,) float64
     order: np.ndarray  # (P,) int64
@@ -41,15 +48,7 @@ def check_criterion(model: nn.Module, layer: str, name: str) -> None:
 def fitting_criteria(model: nn.Module, layer: str) -> list[str]:
     """The criteria that fit the layer, in the registry's order; each fits with -reversed behind it, too."""
     conv_layer(model, layer)
-    return [name for name in CRITERIA if _fits(model, layer, name)]
-
-
-def _fits(model: nn.Module, layer: str, name: str) -> bool:
-    try:
-        check_criterion(model, layer, name)
-    except ValueError:
-        return False
-    return True
+    return [name for name in CRITERIA if fits(check_criterion, model, layer, name)]
 
 
 def _norm_behind(model: nn.Module, layer: str) -> nn.BatchNorm2d:
@@ -94,8 +93,14 @@ def rank(
 ) -> Ranking:
     """Rank the layer's channels; the batches of (inputs, labels) are read only by criteria that look at activations.
 
-    `criterion` is a key of CRITERIA, or one with -reversed behind it; `device` as for `sweep`. Raises
-    ValueError where it does not fit.
+    `criterion` is a key of CRITERIA, or one with -reversed behind it; `device` as for `sweep`. Gives importance
+    float64 (P,) and order int64 (P,), first pruned first. Raises ValueError where the criterion does not fit the layer.
+
+    >>> import explorer as ex
+    >>> net = ex.load("simple-cnn_fashion-mnist")
+    >>> ranking = ex.rank(net.model, "conv2", criterion="l1")
+    >>> ranking.order.shape, bool(ranking.importance[ranking.order[0]] == ranking.importance.min())
+    ((32,), True)
     """
     conv_layer(model, layer)
     chosen = criterion_info(criterion)

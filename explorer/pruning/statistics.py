@@ -9,7 +9,13 @@ import pandas as pd
 
 @dataclass(frozen=True, eq=False)
 class ChannelStatistics:
-    """A layer's output, averaged over `done` of `total` images (over every call of the layer, all positions)."""
+    """A layer's output, averaged over `done` of `total` images (over every call of the layer, all positions).
+
+    >>> import explorer as ex
+    >>> net = ex.load("simple-cnn_fashion-mnist")
+    >>> ex.statistics(net.model, "conv2", ex.batches(net, limit=100)).frame().shape
+    (32, 8)
+    """
 
     maps: np.ndarray  # (P, M, N) mean over images
     mean: np.ndarray  # (P,) mean over images and positions

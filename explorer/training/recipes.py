@@ -8,7 +8,7 @@ from typing import Any
 from explorer.images import augmentation
 from explorer.images.augmentation import AUGMENTATIONS
 from explorer.images.datasets import dataset_info
-from explorer.networks.registry import model_info
+from explorer.networks.registry import MODELS, model_info
 
 MAX_EPOCHS = 1_000
 WARM_UP = 0.3  # the share of a one-cycle schedule in which the learning rate rises
@@ -173,14 +173,14 @@ RECIPES: dict[str, Recipe] = {
 
 
 def recipe_for(model_name: str, dataset_name: str) -> Recipe:
-    """The network's own recipe for these images; ValueError for a network of torchvision's, which has none.
+    """The network's own recipe for these images, or the usual one; ValueError for a network of torchvision's.
 
     Where it normalises channel by channel and the images have another number of them, mean and std are 0.5.
     """
     name, channels = model_info(model_name).name, dataset_info(dataset_name).shape[0]
-    if name not in RECIPES:
-        raise ValueError(f"{name} has no recipe here; train one of: {', '.join(RECIPES)}")
-    recipe = RECIPES[name]
+    if name not in MODELS:
+        raise ValueError(f"{name} has no recipe here; train one of: {', '.join(MODELS)}")
+    recipe = RECIPES.get(name, Recipe())
     fits = len(recipe.mean) in (1, channels)
     return recipe if fits else replace(recipe, mean=Recipe.mean, std=Recipe.std)
 

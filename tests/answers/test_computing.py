@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from explorer.answers.choices import check, criteria_for, criterion_named, default_layer, splits_to_rank_on
-from explorer.answers.computing import band_of, look_stream, oracle_cost, preview_of, ranking_of, sweep_of
+from explorer.answers.computing import band_of, measure_stream, oracle_cost, preview_of, ranking_of, sweep_of
 from explorer.answers.experiment import Experiment
 from explorer.answers.images import batches_of, examples_of, statistics_of
 from explorer.engine.curves import ACCURACY_COLUMNS
@@ -197,7 +197,7 @@ def test_batches_of_large_images_are_smaller(shape, images):
 
 def test_a_preview_is_the_curve_of_the_ranking_so_far():
     point, asked = checkpoints.load(FASHION), Experiment(FASHION, "conv2", limit=1_000)
-    early = next(look_stream(asked, point))
+    early = next(measure_stream(asked, point))
     preview = preview_of(asked, point, early)
     order = ranking_of(Experiment(FASHION, "conv2", limit=early.done), point).order
     assert (preview.preview, preview.done, preview.total) == (early.done, 50, 1_000) and early.done < 1_000

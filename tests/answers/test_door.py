@@ -75,14 +75,14 @@ def test_a_sweep_is_found_again_as_it_was_computed(point, monkeypatch, change):
 
 def test_an_oracles_search_is_found_again_and_is_that_of_its_images_and_mode(point, monkeypatch):
     asked = replace(EXPERIMENT, criterion="oracle-accuracy", limit=60)
-    computed = last(door.look(asked, point))
+    computed = last(door.measure(asked, point))
     without_computing(monkeypatch)
-    again = last(door.look(asked, point))
+    again = last(door.measure(asked, point))
     assert (again.order, again.cost) == (computed.order, computed.cost) and again.done == again.total
     assert np.array_equal(again.ranking.importance, computed.ranking.importance)
     for change in ({"limit": 59}, {"mode": "weights"}, {"criterion": "oracle-loss"}, {"ranked_on": "train"}):
         with pytest.raises(AssertionError, match="should have been found"):
-            last(door.look(replace(asked, **change), point))
+            last(door.measure(replace(asked, **change), point))
 
 
 def test_a_band_is_kept_as_the_sweeps_of_its_seeds(point, monkeypatch):
@@ -107,8 +107,8 @@ def test_a_search_of_other_channels_is_set_aside(point, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(Store, "save", save)
-        computed = last(door.look(asked, point))
-    note, *_, again = door.look(asked, point)
+        computed = last(door.measure(asked, point))
+    note, *_, again = door.measure(asked, point)
     assert "does not name each of 32 channels once" in note and again.order == computed.order
 
 
@@ -132,7 +132,7 @@ def test_statistics_are_found_again_and_are_those_of_one_point_and_split(point, 
 
 def test_statistics_that_are_given_are_not_looked_for(point, results):
     averages = statistics_of(point, "conv2", "test", 300)
-    found = last(kept(point, found=averages))
+    found = last(kept(point, measured=averages))
     assert [path.name.split("-")[0] for path in results.iterdir()] == ["sweep"]
     assert_same(found, last(computing.sweep_of(EXPERIMENT, point)))
 

@@ -147,7 +147,7 @@ def test_the_same_weights_on_other_images_or_normalised_otherwise_are_another_ne
     assert cache.identity(one) == cache.identity(four) and len({*map(cache.identity, (one, two, three, four))}) == 3
     jobs = [work.statistics(each, "conv2", "test") for each in (one, two, four)]
     asked = Experiment("any", "conv2")
-    assert jobs[0] is jobs[2] is work.look(one, asked) and work.look(two, asked) is jobs[1]
+    assert jobs[0] is jobs[2] is work.measure(one, asked) and work.measure(two, asked) is jobs[1]
     end = time.monotonic() + PATIENCE
     while not all(job.finished for job in jobs) and time.monotonic() < end:
         time.sleep(0.1)
