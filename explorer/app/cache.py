@@ -103,7 +103,7 @@ def fitting_points(point: Checkpoint, layer: str) -> tuple[str, ...]:
 TABS = 32  # finished results kept: a few views of a few tabs, each with the curves of a whole comparison
 
 
-# Work in the background. A job that failed or was cancelled stays so until somebody asks for it `again`.
+# Work in the background. A job that failed or was cancelled stays so until somebody asks for it `restart`.
 
 
 def identity(point: Checkpoint) -> Hashable:

@@ -38,7 +38,7 @@ def has_data(dataset: str, offer: bool = True, why: str = "This network was trai
 def download_button(dataset: str) -> None:
     """Fetch a data set, on a click only, with progress and cancel."""
     key = ("download", dataset)
-    job = work.board().get(key)
+    job = work.jobs().get(key)
     title = datasets.dataset_info(dataset).title
     if job is None or job.status == DONE:
         megabytes = datasets.dataset_info(dataset).download_bytes / 1e6
@@ -56,6 +56,6 @@ def download_button(dataset: str) -> None:
         waiting.follow(job, f"Downloading {title}")
 
 
-def start_download(dataset: str, again: bool = True) -> None:
+def start_download(dataset: str, restart: bool = True) -> None:
     """Fetch a data set in the background; for callbacks."""
-    work.download(dataset, again)
+    work.download(dataset, restart)

@@ -102,11 +102,11 @@ def at_ks(experiment: Experiment, ks: tuple[int, ...] | None) -> Experiment:
 # The work behind them
 
 
-def job_of(view: View, line: Line, again: bool = False) -> Job:
+def job_of(view: View, line: Line, restart: bool = False) -> Job:
     """The job of a curve."""
     if line.orders > 1:
-        return work.band(view.checkpoint, line.experiment, line.orders, again)
-    return work.sweep(view.checkpoint, line.experiment, again)
+        return work.band(view.checkpoint, line.experiment, line.orders, restart)
+    return work.sweep(view.checkpoint, line.experiment, restart)
 
 
 def dear(view: View, line: Line, ks: tuple[int, ...]) -> str | None:

@@ -1,4 +1,4 @@
-"""What the address bar says: the widgets' values in it, and what a link asks for in vain."""
+"""The address bar: widgets' values in it, and a note for each value of a link that is not valid."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,19 +9,19 @@ import streamlit as st
 from explorer.app import work
 
 NOTES = "notes on the link"
-SETTLED = "a note is settled"
+NOTE_DROPPED = "a note was dropped"
 CHOSEN = "keys of the pickers"
 
 
 @contextmanager
 def page() -> Iterator[None]:
-    """Wraps a page's script: keeps what was chosen, and says at the top what the link asked for in vain.
+    """Wraps a page's script: keeps what was chosen, and says at the top which values of the link are not valid.
 
     Streamlit forgets a widget's value on pages without it; a value set anew stays, so that every page opens as chosen.
     """
     for key in st.session_state.setdefault(CHOSEN, set()) & set(st.session_state):
         st.session_state[key] = st.session_state[key]
-    work.board()  # whose making also keeps what is loaded by now out of every later garbage collection
+    work.jobs()  # whose making also keeps what is loaded by now out of every later garbage collection
     top = st.container()
     try:
         yield
@@ -33,7 +33,7 @@ def page() -> Iterator[None]:
 def linked(key: str) -> dict[str, Any]:
     """What makes a widget's value part of the URL, and keeps it from page to page."""
     st.session_state.setdefault(CHOSEN, set()).add(key)
-    return {"key": key, "bind": "query-params", "on_change": settle, "args": (key,)}
+    return {"key": key, "bind": "query-params", "on_change": drop_note, "args": (key,)}
 
 
 def note_link(key: str, valid: Callable[[list[str]], bool], fix: str, name: str | None = None) -> None:
@@ -62,10 +62,10 @@ def note_whole(key: str, low: int, high: int, default: int, wrong: str, name: st
     note_link(key, lambda raw: len(raw) == 1 and is_whole(raw[0], low, high), fix, name)
 
 
-def settle(key: str) -> None:
-    """The user has chosen: what the link said about `key` is of no more interest."""
+def drop_note(key: str) -> None:
+    """Drop the note on the link's `key`, for the user has chosen another value."""
     if st.session_state.get(NOTES, {}).pop(key, None):
-        st.session_state[SETTLED] = True
+        st.session_state[NOTE_DROPPED] = True
 
 
 def is_whole(text: str, low: int, high: int) -> bool:

@@ -40,7 +40,7 @@ def usual_checkpoint(names: Sequence[str]) -> str:
 def set_checkpoint(name: str) -> None:
     """Turn to another network; for callbacks."""
     st.session_state["checkpoint"] = name
-    links.settle("checkpoint")
+    links.drop_note("checkpoint")
 
 
 def examples_of(point: Checkpoint) -> str:

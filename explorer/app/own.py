@@ -20,7 +20,7 @@ AWAITED = "imports that this tab asked for"
 USUAL_SIZE = 64  # pixels
 
 
-def turn_to_new() -> None:
+def open_new_network() -> None:
     """Turn to the network that this tab imported, once it is there; comes before the pickers."""
     for awaited in [each for each in mine().values() if each.job.status == DONE]:
         del mine()[awaited.kind]
@@ -158,7 +158,7 @@ def start_network(root: Any) -> None:
     start(work.NETWORK, name, lambda told: own_networks.import_network(*given, within=root, progress=told))
 
 
-def start(kind: str, name: str, do: Callable[[Progress], Any], again: bool = True) -> None:
+def start(kind: str, name: str, do: Callable[[Progress], Any], restart: bool = True) -> None:
     """Import in the background; for callbacks."""
     mine()[kind] = work.start_import(kind, name, do)
 

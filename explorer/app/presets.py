@@ -42,7 +42,7 @@ def pick_lab() -> Lab | None:
 
 
 def _open_chosen_lab() -> None:
-    links.settle("lab")
+    links.drop_note("lab")
     lab = LABS.get(st.session_state["lab"] or "")
     if lab:
         open_lab(lab)

@@ -28,7 +28,7 @@ def steps(view: views.View) -> tuple[Ranking, dict[int, int]]:
         measured = None
         if criterion_named(view.experiment.criterion).needs_data:
             what = f"Ranking the channels of {view.layer} on the {view.experiment.ranked_on} {view.examples}"
-            measured = waiting.finished(what, partial(work.measure, view.checkpoint, view.experiment))
+            measured = waiting.result_of(what, partial(work.measure, view.checkpoint, view.experiment))
         ranking, gone = steps_of(view.experiment, view.checkpoint, measured)
         return ranking, dict(zip(view.ks, gone or view.ks, strict=True))
 
@@ -45,9 +45,9 @@ def ranked_over(view: views.View) -> str:
 def layer_statistics(view: views.View, where: str = "raw") -> ChannelStatistics:
     """Statistics of the view's layer over the split it ranks on; stops the page while they are being collected."""
     split = view.experiment.ranked_on
-    return waiting.finished(
+    return waiting.result_of(
         f"Averaging {view.layer} over the {split} {view.examples}",
-        lambda again=False: work.statistics(view.checkpoint, view.layer, split, where, again),
+        lambda restart=False: work.statistics(view.checkpoint, view.layer, split, where, restart),
     )
 
 
@@ -67,11 +67,11 @@ def sweep_job(view: views.View) -> Job:
         if not (ready() or job.finished):
             with frame:
                 drawing.draw(charts.empty_curve(view.channels), key="frame")
-            waiting.quick_start(job, ready)
+            waiting.wait_for_first(job, ready)
             if ready() or job.finished:
                 frame.empty()
         waiting.notes(job)
-        waiting.first_part(job, sweeping(job, view.layer), ask, ready)
+        waiting.require_part(job, sweeping(job, view.layer), ask, ready)
     return job
 
 
@@ -80,8 +80,8 @@ def scan_job(point: Checkpoint, which: str, mode: str, limit: int | None) -> Job
     ask = partial(work.scan, point, which, mode, limit)
     job = ask()
     with st.container():
-        waiting.first_look(job)
-        waiting.first_part(job, SCANNING, ask, lambda: job.latest is not None)
+        waiting.wait_briefly(job)
+        waiting.require_part(job, SCANNING, ask, lambda: job.latest is not None)
     return job
 
 

@@ -135,7 +135,7 @@ def pick_k(ks: Sequence[int], cliff: int | None = None) -> int:
                 on_click=set_k,
                 args=(cliff,),
             )
-    if st.session_state.pop(links.SETTLED, False):
+    if st.session_state.pop(links.NOTE_DROPPED, False):
         st.rerun()
     return k
 
@@ -143,7 +143,7 @@ def pick_k(ks: Sequence[int], cliff: int | None = None) -> int:
 def set_k(k: int) -> None:
     """Move to K = k; for callbacks."""
     st.session_state["k"] = k
-    links.settle("k")
+    links.drop_note("k")
 
 
 def _move(by: int, low: int, high: int) -> None:

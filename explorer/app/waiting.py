@@ -36,14 +36,14 @@ def show_trouble() -> None:
             st.error(drawing.plain(st.session_state.pop(TROUBLE)), icon=":material/error:")
 
 
-def finished(what: str, ask: Callable[..., Job]) -> Any:
+def result_of(what: str, ask: Callable[..., Job]) -> Any:
     """The result of the job that `ask()` gives; until there is one, show how the job stands and stop the page.
 
-    The page runs again by itself once the job has finished. `ask(again=True)` starts it anew.
+    The page runs again by itself once the job has finished. `ask(restart=True)` starts it anew.
     """
     job = ask()
     with st.container():
-        first_look(job)
+        wait_briefly(job)
         notes(job)
         if job.status == DONE:
             return job.result
@@ -54,14 +54,14 @@ def finished(what: str, ask: Callable[..., Job]) -> Any:
         st.stop()
 
 
-def first_look(job: Job) -> None:
+def wait_briefly(job: Job) -> None:
     """Give quick work a moment, so that it never flashes a progress bar."""
     if not job.finished:
         with st.skeleton(height=400):
             job.wait(PATIENCE)
 
 
-def quick_start(job: Job, ready: Callable[[], bool]) -> None:
+def wait_for_first(job: Job, ready: Callable[[], bool]) -> None:
     """Give quick work a moment to end, or else to be `ready` to be shown: a progress bar would only delay it."""
     job.wait(PATIENCE)
     until = time.monotonic() + MORE
@@ -69,7 +69,7 @@ def quick_start(job: Job, ready: Callable[[], bool]) -> None:
         job.wait(PAUSE)
 
 
-def first_part(job: Job, what: str, ask: Callable[..., Job], ready: Callable[[], bool]) -> None:
+def require_part(job: Job, what: str, ask: Callable[..., Job], ready: Callable[[], bool]) -> None:
     """Stops the page until the job is `ready` to be shown, though it may still run."""
     if job.status in (FAILED, CANCELLED):
         show_end(job, what, ask)
@@ -98,7 +98,7 @@ def show_end(job: Job, what: str, ask: Callable[..., Any]) -> None:
 
 
 def _call(ask: Callable[..., Any]) -> None:
-    ask(again=True)
+    ask(restart=True)
 
 
 def follow(job: Job, what: str, ready: Callable[[], bool] = lambda: False) -> None:
@@ -119,7 +119,7 @@ def progress(job: Job, what: str) -> None:
         return
     job.watch()
     with st.container(horizontal=True, vertical_alignment="center"):
-        if ahead := work.board().ahead(job):
+        if ahead := work.jobs().ahead(job):
             words = f"waiting for {ahead} other job{'s'[: ahead != 1]}"
             st.progress(job.fraction, f":material/hourglass_empty: {what}: {words}")
         else:

@@ -17,7 +17,7 @@ from explorer.answers.computing import Measured
 from explorer.answers.experiment import Experiment
 from explorer.answers.keeping import Note
 from explorer.app.cache import TABS, TEST, identity, scanned_layers
-from explorer.background.jobs import Board, Job, reports
+from explorer.background.jobs import Job, Jobs, reports
 from explorer.engine.curves import Band, Sweep
 from explorer.images import downloads
 from explorer.networks.checkpoints import Checkpoint
@@ -28,25 +28,25 @@ PREVIEW_AFTER = 2.0  # seconds of ranking, after which a first curve does not wa
 
 
 @st.cache_resource
-def board() -> Board:
+def jobs() -> Jobs:
     """The job board of this process.
 
     Streamlit collects garbage after every run of a script or fragment. Looking through all that torch has loaded took
     0.25 s each time, and kept running jobs waiting; what is there by now stays, and is left out from now on.
     """
     gc.freeze()
-    return Board(capacity=TABS)
+    return Jobs(capacity=TABS)
 
 
-def statistics(point: Checkpoint, layer: str, split: str, where: str = "raw", again: bool = False) -> Job:
+def statistics(point: Checkpoint, layer: str, split: str, where: str = "raw", restart: bool = False) -> Job:
     """The job that averages a layer's output over a split; `where` is a key of activations.POINTS."""
     key = ("statistics", identity(point), layer, split, where)
-    return _job(key, lambda: door.statistics(point, layer, split, where), again)
+    return _job(key, lambda: door.statistics(point, layer, split, where), restart)
 
 
-def measure(point: Checkpoint, asked: Experiment, again: bool = False) -> Job:
+def measure(point: Checkpoint, asked: Experiment, restart: bool = False) -> Job:
     """The job that measures what an experiment is ranked by: statistics, or an oracle's search."""
-    return _job(_measure_key(point, asked), lambda: door.measure(asked, point), again)
+    return _job(_measure_key(point, asked), lambda: door.measure(asked, point), restart)
 
 
 def _measure_key(point: Checkpoint, asked: Experiment) -> tuple[Any, ...]:
@@ -56,7 +56,7 @@ def _measure_key(point: Checkpoint, asked: Experiment) -> tuple[Any, ...]:
     return ("search", identity(point), asked.layer, asked.ranked_on, criterion.name, asked.mode)
 
 
-def sweep(point: Checkpoint, asked: Experiment, again: bool = False) -> Job:
+def sweep(point: Checkpoint, asked: Experiment, restart: bool = False) -> Job:
     """The job that ranks the channels and prunes at every K of the experiment.
 
     Its partial results are statistics (or an oracle's search) while it measures for the ranking, then curves. A
@@ -64,25 +64,25 @@ def sweep(point: Checkpoint, asked: Experiment, again: bool = False) -> Job:
     """
     key = ("sweep", identity(point), asked)
     work = partial(door.curve, asked, point, coarse_first=True, measuring=_shared_measure, preview_after=PREVIEW_AFTER)
-    return _whole(point, asked, "sweep") or _job(key, work, again)
+    return _whole(point, asked, "sweep") or _job(key, work, restart)
 
 
-def band(point: Checkpoint, asked: Experiment, orders: int, again: bool = False) -> Job:
+def band(point: Checkpoint, asked: Experiment, orders: int, restart: bool = False) -> Job:
     """The job that prunes at every K along so many random orders; its results are bands."""
     kind = f"band of {orders}"
     work = partial(door.band, asked, point, orders, coarse_first=True)
-    return _whole(point, asked, kind) or _job((kind, identity(point), asked), work, again)
+    return _whole(point, asked, kind) or _job((kind, identity(point), asked), work, restart)
 
 
 def is_known(point: Checkpoint, asked: Experiment, orders: int = 1) -> bool:
     """Whether a sweep, or a band of several orders, has been asked for already."""
     kind = "sweep" if orders == 1 else f"band of {orders}"
-    return bool(_whole(point, asked, kind) or board().get((kind, identity(point), asked)))
+    return bool(_whole(point, asked, kind) or jobs().get((kind, identity(point), asked)))
 
 
 def _whole(point: Checkpoint, asked: Experiment, kind: str) -> Job | None:
     """The finished job over all K, which has those of the experiment, too."""
-    whole = board().get((kind, identity(point), replace(asked, ks=None)))
+    whole = jobs().get((kind, identity(point), replace(asked, ks=None)))
     return whole if whole is not None and whole.result is not None and asked.schedule == "once" else None
 
 
@@ -92,12 +92,12 @@ def _shared_measure(asked: Experiment, point: Checkpoint) -> Iterator[Note | Mea
     for step in _steps_of(key, door.measure(asked, point)):
         measured = measured if isinstance(step, str) else step
         yield step
-    board().keep(key, measured)
+    jobs().keep(key, measured)
 
 
 def _steps_of(key: tuple[Any, ...], steps: Iterator[Any]) -> Iterator[Any]:
     """The steps of the job with that key, which a page asked for and which has not ended, or did well; else `steps`."""
-    known = board().get(key)
+    known = jobs().get(key)
     while known and not known.finished:
         known.advance()
         if known.latest is not None:
@@ -132,27 +132,27 @@ def is_ranking(job: Job) -> bool:
     return isinstance(found, Sweep) and found.preview is not None
 
 
-def unpruned(point: Checkpoint, again: bool = False) -> Job:
+def unpruned(point: Checkpoint, restart: bool = False) -> Job:
     """The job that tests the network as it is: a sweep of K = 0 alone, so that the order does not matter."""
     asked = Experiment(point.name, next(iter(conv_layers(point.model))), criterion="l1", ks=(0,))
-    return _job(("sweep", identity(point), asked), lambda: door.curve(asked, point), again)
+    return _job(("sweep", identity(point), asked), lambda: door.curve(asked, point), restart)
 
 
-def scan(point: Checkpoint, which: str, mode: str, limit: int | None, again: bool = False) -> Job:
+def scan(point: Checkpoint, which: str, mode: str, limit: int | None, restart: bool = False) -> Job:
     """The job that prunes each layer whole. The blocks of a network whose layers are all there need no new one."""
     key = ("scan", identity(point), point.name, which, mode, limit)
-    whole = board().get(("scan", identity(point), point.name, "all", mode, limit))
+    whole = jobs().get(("scan", identity(point), point.name, "all", mode, limit))
     if whole is not None and whole.result is not None:
-        board().keep(key, whole.result.only(scanned_layers(point, which)))
-    return _job(key, lambda: door.scan(point, which, mode, TEST, limit), again)
+        jobs().keep(key, whole.result.only(scanned_layers(point, which)))
+    return _job(key, lambda: door.scan(point, which, mode, TEST, limit), restart)
 
 
-def download(dataset: str, again: bool = False) -> Job:
+def download(dataset: str, restart: bool = False) -> Job:
     """The job that fetches a data set; it does not wait for sweeps."""
     return _job(
         ("download", dataset),
         lambda: reports(lambda told: downloads.download(dataset, progress=told)),
-        again,
+        restart,
         heavy=False,
     )
 
@@ -184,11 +184,11 @@ def last_import(kind: str) -> Import | None:
 def start_import(kind: str, name: str, work: Callable[[downloads.Progress], Any]) -> Import:
     """Import in the background what `work(progress)` does; a network, which is tested, waits for sweeps."""
     key = ("import", kind, name, time.monotonic_ns())  # each is new: what was imported may have been deleted since
-    job = board().submit(key, lambda: reports(work), heavy=kind == NETWORK)
+    job = jobs().submit(key, lambda: reports(work), heavy=kind == NETWORK)
     _last_imports()[kind] = Import(kind, name, work, job)
     return _last_imports()[kind]
 
 
-def _job(key: tuple[Any, ...], start: Callable[[], Iterator[Any]], again: bool, heavy: bool = True) -> Job:
-    known = board().get(key)
-    return known if known is not None and not again else board().submit(key, start, heavy)
+def _job(key: tuple[Any, ...], start: Callable[[], Iterator[Any]], restart: bool, heavy: bool = True) -> Job:
+    known = jobs().get(key)
+    return known if known is not None and not restart else jobs().submit(key, start, heavy)

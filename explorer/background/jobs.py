@@ -164,7 +164,7 @@ class Job:
         self._finished.set()
 
 
-class Board:
+class Jobs:
     """The jobs of this process by key: the same work is done once, however many ask for it.
 
     Heavy jobs run one at a time in the order they came, but those that nobody looks at any more (a page that was left)
@@ -276,7 +276,7 @@ class StoppedError(Exception):
 
 
 def reports(work: Callable[[Callable[[int, int], None]], Any]) -> Iterator[Progress]:
-    """Turn work that calls `progress(done, total)` into an iterator of Progress, for `Board.submit`.
+    """Turn work that calls `progress(done, total)` into an iterator of Progress, for `Jobs.submit`.
 
     Closing the iterator makes the next report raise StoppedError inside the work, which may then clean up.
     """

@@ -24,7 +24,7 @@ from explorer.answers.experiment import Experiment
 from explorer.answers.labs import LABS
 from explorer.app import cache, drawing, presets, sweeps, work
 from explorer.background import locks
-from explorer.background.jobs import CANCELLED, DONE, FAILED, Board, Job
+from explorer.background.jobs import CANCELLED, DONE, FAILED, Job, Jobs
 from explorer.background.processes import Queue
 from explorer.background.records import Request
 from explorer.engine import scan
@@ -217,7 +217,7 @@ def test_the_sweep_of_a_lab_is_on_its_own_k_with_a_curve_for_each_way(real_cifar
 def test_a_labs_other_way_that_failed_says_so(real_cifar10):
     at = visit(lab="A")
     other = LABS["A"].experiment(LABS["A"].variants[1], 32)
-    job = work.board().get(("sweep", cache.identity(checkpoints.load("simple-cnn_cifar10")), other))
+    job = work.jobs().get(("sweep", cache.identity(checkpoints.load("simple-cnn_cifar10")), other))
     assert job is not None
     job.status, job.error = FAILED, "it broke"
     at.run()
@@ -225,7 +225,7 @@ def test_a_labs_other_way_that_failed_says_so(real_cifar10):
     (again,) = [button for button in at.button if button.label == "Try again"]
     again.click()
     settle(at)
-    assert not at.error and work.board().get(job.key) is not job
+    assert not at.error and work.jobs().get(job.key) is not job
 
 
 def test_a_labs_other_way_is_one_click_away(real_cifar10):
@@ -643,14 +643,14 @@ def test_a_large_network_is_scanned_on_a_sample_and_says_how_long_all_would_take
     assert len(at.dataframe[0].value) == 10
     at.segmented_control(key="layers").set_value("blocks")
     settle(at)
-    blocks = work.board().get(("scan", cache.identity(checkpoints.load(large)), large, "blocks", "filter", 40))
+    blocks = work.jobs().get(("scan", cache.identity(checkpoints.load(large)), large, "blocks", "filter", 40))
     assert blocks is not None and blocks.elapsed == 0, "they were there already"
     assert len(at.dataframe[0].value) == 3
 
 
 def test_a_scan_that_was_cancelled_keeps_what_it_has(large, monkeypatch):
     at = visit("scan", checkpoint=large, mode="weights")
-    job = work.board().get(("scan", cache.identity(checkpoints.load(large)), large, "blocks", "weights", 20))
+    job = work.jobs().get(("scan", cache.identity(checkpoints.load(large)), large, "blocks", "weights", 20))
     assert job is not None
     job.status = CANCELLED
     settle(at)
@@ -659,7 +659,7 @@ def test_a_scan_that_was_cancelled_keeps_what_it_has(large, monkeypatch):
     (again,) = [button for button in at.button if button.label == "Start again"]
     again.click()
     settle(at)
-    assert not at.warning and work.board().get(job.key) is not job
+    assert not at.warning and work.jobs().get(job.key) is not job
 
 
 def test_layers_that_a_mode_does_not_fit_are_named(large):
@@ -706,7 +706,7 @@ def test_k_that_are_not_there_yet_show_the_nearest_that_is(truth, monkeypatch):
 
 def restart():
     """Forget what this process has computed."""
-    work.board.clear()
+    work.jobs.clear()
 
 
 def test_a_restarted_server_finds_the_curve(truth, monkeypatch):
@@ -744,11 +744,11 @@ def test_bfloat16_is_offered_where_the_device_has_it_with_how_far_it_agrees(page
     assert said == (key == "bfloat16")
 
 
-def test_a_ranking_that_takes_long_does_not_keep_the_first_curve(monkeypatch):
+def test_a_ranking_that_takes_long_does_not_keep_the_first_curve():
     restart()
-    monkeypatch.setattr(work, "PREVIEW_AFTER", 0.0)
     point = checkpoints.load(BUNDLED)
-    parts = list(work._rank_and_sweep(point, Experiment(BUNDLED, "conv2")))
+    shared = {"measuring": work._shared_measure, "preview_after": 0.0, "coarse_first": True}  # as work.sweep asks
+    parts = list(door.curve(Experiment(BUNDLED, "conv2"), point, **shared))
     previews = [part for part in parts if isinstance(part, Sweep) and part.preview]
     assert isinstance(parts[0], Sweep) and parts[0].preview == 250 and parts[0].progress == pytest.approx(0.025)
     assert all(part is previews[place] for place, part in enumerate(parts[: len(previews)])), "and never none again"
@@ -760,7 +760,7 @@ def test_a_ranking_that_takes_long_does_not_keep_the_first_curve(monkeypatch):
 @pytest.mark.parametrize(("criterion", "orders", "ranks"), [("relu", 1, True), ("l1", 1, False), ("random", 20, False)])
 def test_a_job_that_looks_at_no_images_to_rank_never_says_that_it_ranks(criterion, orders, ranks, monkeypatch):
     restart()
-    monkeypatch.setattr(Board, "submit", lambda self, key, start, heavy=True: Job(key, start))  # and does not begin
+    monkeypatch.setattr(Jobs, "submit", lambda self, key, start, heavy=True: Job(key, start))  # and does not begin
     point, asked = checkpoints.load(BUNDLED), Experiment(BUNDLED, "conv2", criterion, ks=(0, 16, 32))
     job = work.sweep(point, asked) if orders == 1 else work.band(point, asked, orders)
     seen = [work.is_ranking(job)]
@@ -792,8 +792,8 @@ def test_the_axes_that_wait_for_the_first_curve_go_once_it_is_there():
 def test_a_ranking_cancelled_on_its_way_leaves_no_curve():
     restart()
     visit()
-    (key,) = [key for key in work.board()._jobs if key[0] == "sweep"]
-    job = work.board().get(key)
+    (key,) = [key for key in work.jobs()._jobs if key[0] == "sweep"]
+    job = work.jobs().get(key)
     assert job is not None
     job.status, job.latest = CANCELLED, replace(job.latest, preview=250, progress=0.12)
     for page in ("prune", "sweep"):
@@ -1152,7 +1152,7 @@ def own_things(own_folder, monkeypatch, tmp_path) -> Path:
     torch.save(build("torchvision/squeezenet1_1", (3, 32, 32), 2).state_dict(), own / "net.pth")
     for variable, folder in (("OWN", own), ("DATA", tmp_path / "data")):
         monkeypatch.setenv(f"EXPLORER_{variable}", str(folder))
-    work.board.clear()  # whose failed downloads, of other tests, the Model page would show
+    work.jobs.clear()  # whose failed downloads, of other tests, the Model page would show
     return own
 
 

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from explorer.background import jobs
-from explorer.background.jobs import Board, Progress, reports
+from explorer.background.jobs import Jobs, Progress, reports
 
 PATIENCE = 10  # seconds; far more than any of this takes
 
@@ -49,14 +49,14 @@ class Gate:
 
 
 def test_a_job_runs_to_its_end_with_counts():
-    job = Board().submit("a", lambda: counting(4))
+    job = Jobs().submit("a", lambda: counting(4))
     assert job.wait(PATIENCE)
     assert (job.status, job.result, job.done, job.total, job.fraction) == ("done", Step(4, 4), 4, 4, 1.0)
     assert job.error is None and job.left == 0
 
 
 def test_the_same_key_is_computed_once_for_all_threads():
-    board, gate, jobs = Board(), Gate(), []
+    board, gate, jobs = Jobs(), Gate(), []
     barrier = threading.Barrier(8)
 
     def ask() -> None:
@@ -76,7 +76,7 @@ def test_the_same_key_is_computed_once_for_all_threads():
 
 def test_partial_results_and_time_left_show_while_it_runs():
     gate = Gate(total=4)
-    job = Board().submit("a", gate)
+    job = Jobs().submit("a", gate)
     gate.at_step()
     assert (job.status, job.done, job.total, job.result) == ("running", 1, 4, None)
     assert job.left == pytest.approx(3 * job.elapsed, rel=0.5)
@@ -86,7 +86,7 @@ def test_partial_results_and_time_left_show_while_it_runs():
 
 
 def test_a_job_without_a_pace_does_not_guess():
-    board, gate = Board(), Gate()
+    board, gate = Jobs(), Gate()
     running = board.submit("first", gate)
     assert board.submit("second", lambda: counting(2)).seconds_for(10) is None
     board.keep("kept", Step(4, 4))
@@ -105,7 +105,7 @@ def test_a_result_may_say_itself_how_far_the_work_is():
         yield Round(2, 2, 0.25)
         raise ValueError("stop")
 
-    job = Board().submit("a", rounds)
+    job = Jobs().submit("a", rounds)
     assert job.wait(PATIENCE) and job.fraction == 0.25
 
 
@@ -115,13 +115,13 @@ def test_text_among_the_results_is_a_note_and_no_result():
         yield Step(1, 1)
         yield "the disk is full"
 
-    job = Board().submit("a", speaks)
+    job = Jobs().submit("a", speaks)
     assert job.wait(PATIENCE) and job.result == Step(1, 1)
     assert job.notes == ("a file was damaged", "the disk is full")
 
 
 def test_heavy_jobs_queue_in_order_and_light_ones_do_not():
-    board, first, order = Board(), Gate(), []
+    board, first, order = Jobs(), Gate(), []
 
     def note(name: str) -> Iterator[Step]:
         order.append(name)
@@ -141,7 +141,7 @@ def test_heavy_jobs_queue_in_order_and_light_ones_do_not():
 
 
 def test_cancel_stops_the_work_keeps_what_there_is_and_can_start_again():
-    board, gate = Board(), Gate()
+    board, gate = Jobs(), Gate()
     job = board.submit("a", gate)
     gate.at_step()
     job.cancel()
@@ -154,7 +154,7 @@ def test_cancel_stops_the_work_keeps_what_there_is_and_can_start_again():
 
 
 def test_a_queued_job_is_cancelled_at_once_and_never_starts():
-    board, first, second = Board(), Gate(), Gate()
+    board, first, second = Jobs(), Gate(), Gate()
     board.submit("first", first)
     first.at_step()
     job = board.submit("second", second)
@@ -174,7 +174,7 @@ def test_a_failure_is_a_message_keeps_the_partial_result_and_can_start_again(err
         yield Step(1, 2)
         raise error
 
-    board = Board()
+    board = Jobs()
     job = board.submit("a", fails)
     assert job.wait(PATIENCE)
     assert (job.status, job.error, job.latest, job.result) == ("failed", message, Step(1, 2), None)
@@ -186,12 +186,12 @@ def test_work_that_cannot_even_start_fails_with_its_message():
     def refuses() -> Iterator[Step]:
         raise OSError("data/none: no such folder")
 
-    job = Board().submit("a", refuses)
+    job = Jobs().submit("a", refuses)
     assert job.wait(PATIENCE) and (job.status, job.error) == ("failed", "data/none: no such folder")
 
 
 def test_finished_jobs_are_dropped_least_recently_used_first_and_running_ones_never():
-    board, gate = Board(capacity=2), Gate()
+    board, gate = Jobs(capacity=2), Gate()
     running = board.submit("running", gate, heavy=False)
     gate.at_step()
     for name in ("one", "two"):
@@ -207,7 +207,7 @@ def test_finished_jobs_are_dropped_least_recently_used_first_and_running_ones_ne
 
 
 def test_large_results_that_nobody_looks_at_make_room(monkeypatch):
-    board = Board(most_bytes=250)
+    board = Jobs(most_bytes=250)
     for name in ("one", "two", "three"):
         board.keep(name, SimpleNamespace(nbytes=100))
     assert len(board) == 3, "somebody has just looked at each of them"
@@ -221,11 +221,11 @@ def test_large_results_that_nobody_looks_at_make_room(monkeypatch):
 
 def test_a_board_keeps_at_least_one_job():
     with pytest.raises(ValueError, match="at least 1 job, not 0"):
-        Board(capacity=0)
+        Jobs(capacity=0)
 
 
 def test_a_result_found_on_the_way_is_kept_as_a_done_job_but_replaces_none():
-    board = Board()
+    board = Jobs()
     board.keep("side", Step(2, 2))
     kept = board.get("side")
     assert kept is not None and (kept.status, kept.result, kept.wait(0)) == ("done", Step(2, 2), True)
@@ -243,7 +243,7 @@ def test_time_left_is_judged_by_the_stage_at_work():
         stages.release()
         assert go.wait(PATIENCE)
 
-    job = Board().submit("a", two_stages)
+    job = Jobs().submit("a", two_stages)
     assert stages.acquire(timeout=PATIENCE)
     assert job.fraction == 0.5 and job.left is not None and job.left < 0.2 < job.elapsed
     go.set()
@@ -284,7 +284,7 @@ def test_an_error_in_reporting_work_comes_through():
 
 def test_a_job_that_nobody_looks_at_makes_way_and_goes_on_later(monkeypatch):
     monkeypatch.setattr("explorer.background.jobs.WATCHED", 0.2)
-    board, left, short = Board(), Gate(total=3), Gate(total=1)
+    board, left, short = Jobs(), Gate(total=3), Gate(total=1)
     abandoned = board.submit("left", left)
     left.at_step()
     wanted = board.submit("short", short)
@@ -311,7 +311,7 @@ def test_work_that_cannot_be_closed_does_not_block_the_others(caplog):
         def close(self):
             raise RuntimeError("cannot close")
 
-    board = Board()
+    board = Jobs()
     stuck = board.submit("stuck", Stuck)
     while stuck.latest is None:
         time.sleep(0.01)
@@ -323,7 +323,7 @@ def test_work_that_cannot_be_closed_does_not_block_the_others(caplog):
 
 def test_a_job_that_makes_way_is_cancelled_at_once(monkeypatch):
     monkeypatch.setattr("explorer.background.jobs.WATCHED", 0.1)
-    board, left, short = Board(), Gate(total=3), Gate(total=2)
+    board, left, short = Jobs(), Gate(total=3), Gate(total=2)
     abandoned = board.submit("left", left)
     left.at_step()
     time.sleep(0.2)

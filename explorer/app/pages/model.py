@@ -126,7 +126,7 @@ def layers_of(point: Checkpoint) -> None:
 def classes_of(point: Checkpoint) -> None:
     """Accuracy per class on the test set, of the network as it is."""
     st.subheader("Accuracy per class")
-    tested = waiting.finished("Testing the network", lambda again=False: work.unpruned(point, again))
+    tested = waiting.result_of("Testing the network", lambda restart=False: work.unpruned(point, restart))
     drawing.draw(charts.class_bars(tables.class_table(tested, 0)), key="classes")
     st.caption(f"Over {tested.done:,} test {networks.examples_of(point)}, unpruned.")
 
@@ -145,7 +145,7 @@ def data_sets() -> None:
 
 
 with links.page():
-    own.turn_to_new()
+    own.open_new_network()
     point = networks.pick_checkpoint()
     card_of(point)
     change(point)

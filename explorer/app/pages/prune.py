@@ -178,7 +178,7 @@ def provenance(view: View, sweep: Sweep, others: dict[str, Job]) -> None:
         drawing.csv_button(prepared.accuracy_table(sweep), name)
 
 
-def beside(view: View) -> dict[str, Job]:
+def other_ways(view: View) -> dict[str, Job]:
     """The sweeps of the other ways of doing the view's lab, by title; says so where one failed or was cancelled."""
     if view.lab is None or view.layer != view.lab.layer:
         return {}
@@ -199,6 +199,6 @@ with links.page():
     view = views.pick_view()
     presets.lab_box(view.lab, view.variant)
     job = sweeps.sweep_job(view)
-    others = beside(view)
+    others = other_ways(view)
     live = not all(each.finished for each in (job, *others.values()))
     st.fragment(explore, run_every=waiting.POLL if live else None)(view, job, others, live)

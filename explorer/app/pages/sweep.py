@@ -250,7 +250,7 @@ with links.page():
     jobs = start(view, lines, ks)
     if not jobs:
         st.stop()
-    waiting.first_look(list(jobs.values())[-1])
+    waiting.wait_briefly(list(jobs.values())[-1])
     live = not all(job.finished for job in jobs.values())
     lost = lost_of(jobs)
     show_lost(view, lines, jobs, lost)
