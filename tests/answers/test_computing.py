@@ -34,6 +34,7 @@ def assert_equals_plain_evaluation(experiment, ks):
     return checkpoint, result
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["filter", "weights"])
 def test_real_cifar10_in_full(real_cifar10, mode):
     experiment = Experiment("simple-cnn_cifar10", "conv2", mode=mode)
@@ -43,6 +44,7 @@ def test_real_cifar10_in_full(real_cifar10, mode):
     assert result.accuracy[0] > 0.68
 
 
+@pytest.mark.slow
 def test_lab_a_as_scripted_on_real_cifar10(real_cifar10):
     experiment = Experiment("simple-cnn_cifar10", "conv2", mode="weights", ks=tuple(range(0, 31, 2)), schedule="rerank")
     _, result = assert_equals_plain_evaluation(experiment, [0, 2, 10, 20, 30])

@@ -16,6 +16,9 @@ from explorer.networks.evaluation import logits, predict
 from explorer.networks.layers import conv_layer
 from explorer.pruning.prune import prune
 
+pytestmark = pytest.mark.slow  # real networks on real images
+
+
 NAIVE_LIMIT = {"C": 200, "D": 500, "E": 2000}  # images for the naive way, where all 10,000 would take minutes
 WAYS = [(lab, variant) for lab in LABS.values() for variant in lab.variants]
 

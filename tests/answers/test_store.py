@@ -229,6 +229,7 @@ def busy(root, number, rounds):
         assert found is None or np.array_equal(found["predictions"], big(step % 5)["predictions"])
 
 
+@pytest.mark.slow
 def test_threads_and_processes_share_a_folder(store):
     context = multiprocessing.get_context("spawn")
     processes = [context.Process(target=busy, args=(store.root, number, 60)) for number in range(2)]

@@ -20,6 +20,8 @@ PROJECT = Path(__file__).parent.parent.parent
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
 QUIET += ["--disable-background-networking", "--disable-component-update"]
+pytestmark = pytest.mark.slow
+
 PATIENCE = 60  # seconds; a busy machine may need many
 
 if CHROMIUM is None and not os.environ.get("CI"):

@@ -273,6 +273,7 @@ def test_a_killed_job_is_interrupted_and_the_next_begins(queue):
     wait_for(queue, b=DONE, a=DONE)
 
 
+@pytest.mark.slow
 def test_when_the_worker_is_killed_its_job_goes_on_and_no_second_runs_beside_it(queue):
     for name in "ab":
         queue.submit(name, ask(name))

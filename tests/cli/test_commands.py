@@ -211,6 +211,7 @@ def test_bar(monkeypatch, live):
 LINES = ("training 20 %", "training 30 %, 2:20 left", "training 40 %, 2:00 left")
 
 
+@pytest.mark.slow
 def test_as_a_module(tmp_path):
     """The real thing: exit codes, streams, and a start without a traceback."""
 

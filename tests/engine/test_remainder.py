@@ -68,6 +68,7 @@ def test_pairs_go_through_one_encoder(mode):
 TORCHVISION = ["mobilenet_v3_small", "densenet121", "googlenet", "shufflenet_v2_x0_5", "regnet_y_400mf"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TORCHVISION)
 def test_networks_of_torchvision(name):
     models = pytest.importorskip("torchvision.models")

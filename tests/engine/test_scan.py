@@ -206,6 +206,7 @@ def test_bad_requests_are_named(change, message):
 # Checkpoints on real data
 
 
+@pytest.mark.slow
 def test_real_cifar10_in_full(real_cifar10):
     checkpoint = checkpoints.load("simple-cnn_cifar10")
     *_, result = door.scan(checkpoint, mode="weights")

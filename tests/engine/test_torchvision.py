@@ -93,6 +93,7 @@ def modes(model: nn.Module, layer: str) -> list[str]:
     return [mode for mode, fit in fits.items() if fit]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "layer"), [(name, layer) for name, layers in LAYERS.items() for layer in layers])
 def test_every_mode_gives_the_logits_and_predictions_of_pruned_copies(name, layer):
     model, inputs = network(name), images(name, IMAGES)

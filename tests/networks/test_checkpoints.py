@@ -447,6 +447,7 @@ def test_shipped_checkpoints_are_as_good_as_asked(name, at_least):
     assert checkpoints.read_card(name, PROJECT / "checkpoints").accuracy["test"].accuracy >= at_least
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SHIPPED)
 def test_shipped_checkpoints_are_as_good_as_their_cards_say(name):
     root = PROJECT / "checkpoints"

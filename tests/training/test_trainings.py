@@ -128,6 +128,7 @@ time.sleep(600)
 """
 
 
+@pytest.mark.slow
 def test_killed_at_random_moments_it_ends_with_the_same_weights(out, whole):
     """First the job; then all that ran it, and who asked for it; then its worker alone, which it can do without."""
     command = [sys.executable, "-c", SERVER, str(out)]
@@ -165,6 +166,7 @@ def worker_of(log: Path) -> int:
     return int(re.findall(r"started by (\d+)", log.read_text())[-1])
 
 
+@pytest.mark.slow
 def test_a_diverging_training_fails_with_its_last_words_and_can_be_resumed_or_removed(out):
     submit(out, replace(RECIPE, optimizer="sgd", lr=100.0), name="wild")
     failed = wait_for(out, FAILED, "wild")
@@ -175,6 +177,7 @@ def test_a_diverging_training_fails_with_its_last_words_and_can_be_resumed_or_re
     assert [path.name for path in out.iterdir()] == ["trainings"], "its state and history are gone, too"
 
 
+@pytest.mark.slow
 def test_a_training_keeps_what_was_asked_and_ends_in_the_list_of_checkpoints(out):
     submit(out, replace(RECIPE, epochs=1, stored="float16"), description='for $5 -- "mine" ünd yours')
     asked = known(out)

@@ -1,0 +1,96 @@
+"""Images and networks of one's own: imported on the Model page, and then on every page."""
+
+import pytest
+from app_test import BUNDLED, import_form, metrics, needs_queue, percent, settle, visit
+
+from explorer.files.places import data_root
+from explorer.images import datasets
+from explorer.networks import checkpoints
+from explorer.own import images as own_images
+from explorer.own import networks as own_networks
+
+
+@pytest.mark.slow
+@needs_queue
+def test_images_and_a_network_of_ones_own_are_on_every_page(own_things):
+    at = import_form(visit("model"), "Import images", size=32, title="Our pets")
+    assert not at.error and datasets.dataset_info("pets").title == "Our pets"
+    assert any("**Our pets** (pets), 3 × 32 × 32" in text.value for text in at.markdown)
+    at = import_form(at, "Import network", arch="squeezenet1_1", mean="0.5", std="0.25, 0.25, 0.25")
+    assert not at.error and not at.warning
+    assert at.selectbox(key="checkpoint").value == "squeezenet1_1_pets"
+    card = checkpoints.read_card("squeezenet1_1_pets")
+    assert (card.mean, card.std) == ((0.5,), (0.25, 0.25, 0.25))
+    assert metrics(at) == {"Test accuracy": percent(card.accuracy["test"].accuracy)}
+    table = at.get("table")[0].value
+    assert "Imported" in str(table) and not any(row in str(table) for row in ("Trained on", "Recipe", "Seed"))
+    for page in ("prune", "activations", "sweep", "scan"):
+        at.switch_page(f"explorer/app/pages/{page}.py")
+        settle(at)
+        assert not [*at.error, *at.warning], [page, *(each.value for each in (*at.error, *at.warning))]
+        assert at.get("vega_lite_chart")
+        assert at.selectbox(key="checkpoint").value == "squeezenet1_1_pets"
+
+
+@needs_queue
+def test_images_are_deleted_once_nothing_needs_them(own_things):
+    own_images.import_images(own_things / "pets", "pets", 32)
+    own_networks.import_network("squeezenet1_1", own_things / "net.pth", "pets", "net")
+    at = visit("model")
+    assert at.button(key="delete data pets").disabled
+    assert any("Needed by net." in text.value for text in at.markdown)
+    checkpoints.delete("net")
+    settle(at)
+    at.button(key="delete data pets").click()
+    settle(at)
+    assert datasets.own_datasets() == [] and not at.error
+
+
+@needs_queue
+@pytest.mark.parametrize(
+    ("submit", "fields", "words"),
+    [
+        ("Import images", {"images_name": "cifar10"}, "'cifar10' is the name of a data set that comes with the app"),
+        ("Import images", {"images_name": "My pets"}, "data set name 'My pets' is not plain"),
+        ("Import images", {}, "there is a data set called 'pets' already"),
+        ("Import network", {"arch": "alexnet"}, "these weights are missing"),
+        ("Import network", {}, "choose the architecture first"),
+        ("Import network", {"arch": "alexnet", "mean": "grey"}, "'grey' is not a list of numbers"),
+    ],
+)
+def test_what_cannot_be_imported_is_one_sentence(own_things, submit, fields, words):
+    own_images.import_images(own_things / "pets", "pets", 32)
+    at = import_form(visit("model"), submit, **fields)
+    assert len(at.error) == 1 and words in at.error[0].value.replace("\\", "")
+    assert checkpoints.list_checkpoints() == ["mine", BUNDLED] and datasets.own_datasets() == ["pets"]
+
+
+@needs_queue
+def test_an_empty_folder_says_what_to_put_there(own_folder, monkeypatch, tmp_path):
+    monkeypatch.setenv("EXPLORER_OWN", str(tmp_path / "nowhere"))
+    at = visit("model")
+    assert not any("nowhere" in text.value for text in at.caption), "nobody looks into it while the expander is closed"
+    at.session_state["own"] = True
+    settle(at)
+    said = [text.value for text in at.caption if "nowhere" in text.value]
+    assert len(said) == 2 and "a folder of images for each class" in said[0] and ".safetensors, .pt, .pth" in said[1]
+
+
+@needs_queue
+def test_a_damaged_data_set_is_one_line_and_can_be_deleted(own_things):
+    own_images.import_images(own_things / "pets", "pets", 32)
+    (data_root() / "pets" / datasets.OWN_INFO).write_text("{")
+    for page in ("train", "model"):
+        at = visit(page)
+        assert not at.error
+    assert any("images.json is damaged" in text.value for text in at.markdown)
+    at.button(key="delete data pets").click()
+    settle(at)
+    assert datasets.own_datasets() == []
+
+
+@needs_queue
+def test_ones_own_images_can_be_trained_on(own_things):
+    own_images.import_images(own_things / "pets", "pets", 32)
+    at = visit("train", network="simple-cnn", data="pets")
+    assert at.selectbox(key="data").value == "pets" and not at.error or "a batch of" in at.error[0].value

@@ -1,0 +1,180 @@
+"""The Train page."""
+
+from dataclasses import replace
+
+import pytest
+from app_test import BUNDLED, badges, labels, look, metrics, needs_queue, percent, settle, stand_in, until, visit
+
+from explorer.images import registry
+from explorer.networks import checkpoints
+from explorer.networks.registry import MODELS
+from explorer.training import trainings
+from explorer.training.recipes import RECIPES, recipe_for
+
+
+@pytest.mark.slow
+@needs_queue
+def test_a_training_from_the_page_ends_in_every_picker(own_folder):
+    at = visit("train", train_epochs="1", train_validation="0.9", train_batch_size="256")
+    assert not at.error and not at.warning
+    assert "None yet" in at.caption[-1].value
+    at.text_input(key="train description").set_value("a quick one")
+    at.button[0].click()
+    look(at)
+    until(lambda: trainings.list_trainings()[0].state == "done")
+    look(at)
+    name = f"{BUNDLED}-2"
+    score = checkpoints.read_card(name).accuracy["test"]
+    said = f"Test accuracy **{percent(score.accuracy)}** ({score.correct:,} of 10,000 test images)"
+    assert said in [text.value for text in at.markdown]
+    assert at.get("vega_lite_chart") and "Done" in badges(at)[0]
+    assert at.text_input(key="train description").value == "", "the form is ready for the next"
+    at.switch_page("explorer/app/pages/model.py")
+    settle(at)
+    at.selectbox(key="checkpoint").select(name)
+    settle(at)
+    assert metrics(at)["Test accuracy"] == percent(score.accuracy)
+    assert any("a quick one" in text.value for text in at.markdown)
+
+
+@needs_queue
+def test_the_form_follows_the_network_and_its_own_recipe(own_folder):
+    at = visit("train")
+    for model in MODELS:
+        at.selectbox(key="network").select(model)
+        at.run()
+        assert not at.exception, at.exception[0].message
+        own = RECIPES[model]
+        assert at.number_input(key="train_epochs").value == own.epochs
+        assert at.number_input(key="train_lr").value == own.lr
+        assert at.selectbox(key="train_schedule").value == own.schedule
+        assert at.number_input(key="train_crop").value == own.crop
+        fits = {info.name for info in registry.DATASETS.values() if info.inputs == MODELS[model].inputs}
+        assert set(at.selectbox(key="data").options) == fits and at.selectbox(key="data").value in fits
+
+
+@needs_queue
+def test_what_the_form_says_is_what_is_asked(own_folder, monkeypatch):
+    asked = []
+    monkeypatch.setattr(trainings, "submit", lambda *request: asked.append(request))
+    at = visit(
+        "train", network="block-net", train_optimizer="sgd", train_clamp="0.5", train_flip="0.25", train_seed="7"
+    )
+    assert not at.error
+    at.number_input(key="train_lr").set_value(0.05)
+    at.text_input(key="train name").set_value("wide")
+    at.button[0].click()
+    look(at)
+    recipe = replace(recipe_for("block-net", "fashion-mnist"), optimizer="sgd", clamp=0.5, flip=0.25, seed=7, lr=0.05)
+    assert asked == [("block-net", "fashion-mnist", recipe, "wide", "")]
+
+
+@needs_queue
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("mine", "there is a network called 'mine' already; choose another name, or delete that one first."),
+        (BUNDLED, "is the name of a network that comes with the app and stays; choose another."),
+        ("My net", "checkpoint name 'My net' is not plain; use a-z, 0-9, dot, hyphen and underscore."),
+    ],
+)
+def test_a_name_that_cannot_be_had_is_refused_before_the_start(own_folder, name, words):
+    at = visit("train")
+    at.text_input(key="train name").set_value(name)
+    look(at)
+    assert len(at.error) == 1 and words in at.error[0].value.replace("\\", "")
+    assert at.button[0].disabled
+
+
+@needs_queue
+def test_missing_data_offers_the_download(own_folder, monkeypatch, tmp_path):
+    monkeypatch.setenv("EXPLORER_DATA", str(tmp_path / "nowhere"))
+    at = visit("train", data="mnist")
+    assert at.warning[0].value.startswith("This training needs MNIST, which is not on this machine: download it here")
+    assert at.button(key="download mnist").label == "Download MNIST (12 MB)"
+    assert next(button for button in at.button if button.label == "Start training").disabled
+
+
+@needs_queue
+@pytest.mark.parametrize(
+    ("link", "words"),
+    [
+        ({"network": "vgg"}, "“vgg” is no network: choose one of simple-cnn, "),
+        (
+            {"data": "mnist-pairs"},
+            "“mnist-pairs” is no data set that fits simple-cnn: choose one of cifar10, mnist, ",
+        ),
+        ({"train_epochs": "0"}, "epochs “0” does not fit: give a whole number from 1 to 1000; showing 10."),
+        (
+            {"train_lr": "fast"},
+            "learning rate “fast” does not fit: give a number from 1e-08 to 100; showing 0.001.",
+        ),
+        ({"train_lr": "inf"}, "learning rate “inf” does not fit"),
+        ({"train_epochs": "inf"}, "epochs “inf” does not fit"),
+        ({"train_crop": "99"}, "“99” does not fit: give a whole number from 0 to 16; showing 0."),
+        ({"train_schedule": "steps"}, "“steps” is no schedule: choose one of constant, cosine, late-cosine, one-cycle"),
+    ],
+)
+def test_nonsense_for_the_form_gets_one_sentence_and_the_usual_value(own_folder, link, words):
+    at = visit("train", **link)
+    assert len(at.warning) == 1 and words in at.warning[0].value
+    assert not at.error and not at.button[0].disabled
+
+
+@needs_queue
+def test_two_tabs_see_the_same_queue_and_either_may_cancel(own_folder):
+    for name in ("first", "second"):
+        stand_in(name, "import time; time.sleep(600)")
+    until(lambda: trainings.list_trainings()[0].job.state == "running")
+    one, other = look(), look()
+    for at in (one, other):
+        assert [bar.value for bar in at.get("progress")] or at.progress
+        assert [words.split(" ")[-1].rstrip("]") for words in badges(at)] == ["Running", "Queued"]
+        assert any(text.value == "Waits for 1 other training." for text in at.markdown)
+    other.button(key="cancel first").click()
+    look(other)
+    until(lambda: [each.state for each in trainings.list_trainings()] == ["running", "cancelled"])
+    look(one)
+    assert [words.split(" ")[-1].rstrip("]") for words in badges(one)] == ["Running", "Cancelled"]
+    assert "Resume" in labels(one)
+
+
+@needs_queue
+def test_what_stopped_says_why_and_can_be_resumed_or_removed(own_folder):
+    stand_in("lost")
+    stand_in("wild", code=2)
+    (own_folder / "trainings" / "wild" / "log.txt").write_text("epoch 1\nerror: the *loss* is no longer finite\n")
+    (own_folder / "trainings" / "strange").mkdir()
+    (own_folder / "lost.resume.pt").write_bytes(b"x" * 2_000_000)
+    at = look()
+    assert [error.value for error in at.error] == [
+        "The \\*loss\\* is no longer finite.",
+        "Its files are corrupt, or this app did not write them.",
+    ]
+    assert [warning.value for warning in at.warning] == ["Its process was killed, or the machine stopped."]
+    assert any("2 MB are free again" in text.value for text in at.markdown)
+    for name in ("lost", "wild", "strange"):
+        at.button(key=f"delete_forever {name}").click()
+        look(at)
+    assert trainings.list_trainings() == [] and not (own_folder / "lost.resume.pt").exists()
+    assert not at.error
+
+
+@needs_queue
+def test_a_button_that_comes_too_late_says_so(own_folder):
+    stand_in("gone", cancelled=True)
+    at = look()
+    trainings.remove("gone")
+    at.button(key="resume gone").click()
+    look(at)
+    assert at.error[0].value == "That did not work: there is no job 'gone' any more."
+    assert not look(at).error
+
+
+@needs_queue
+def test_a_folder_that_cannot_be_used_is_one_sentence(own_folder):
+    (own_folder / "trainings").mkdir()
+    (own_folder / "trainings" / "mutex").mkdir()
+    at = look()
+    (own_folder / "trainings" / "mutex").rmdir()
+    assert at.error[0].value.startswith("Nothing can be trained here: ")
