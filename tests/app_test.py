@@ -20,7 +20,7 @@ from explorer.files.places import checkpoints_root
 from explorer.training import trainings
 from explorer.training.recipes import RECIPES, Recipe
 
-ENTRY = str(Path(__file__).parent.parent.parent / "streamlit_app.py")
+ENTRY = str(Path(__file__).parent.parent / "streamlit_app.py")
 BUNDLED = "simple-cnn_fashion-mnist"
 PAGES = ["prune", "activations", "sweep", "scan", "model"]
 PATIENCE = 300  # seconds
