@@ -8,6 +8,7 @@ import streamlit as st
 
 from explorer.app import drawing, networks, waiting, work
 from explorer.background.jobs import DONE
+from explorer.files.names import LONGEST_DESCRIPTION, LONGEST_NAME
 from explorer.images import datasets
 from explorer.networks.registry import torchvision_networks
 from explorer.own import folder as own_folder
@@ -94,15 +95,13 @@ def network_form() -> None:
         )
         words = "Colour images on this machine, with the weights' classes in the weights' order."
         choose("Images", colour_sets(), "own data", words)
-        st.text_input(
-            "Name", key="own network name", max_chars=trainings.LONGEST_NAME, placeholder="ARCHITECTURE_IMAGES"
-        )
+        st.text_input("Name", key="own network name", max_chars=LONGEST_NAME, placeholder="ARCHITECTURE_IMAGES")
         usual = {"mean": own_networks.IMAGENET_MEAN, "std": own_networks.IMAGENET_STD}
         for key, values in usual.items():
             title = {"mean": "Mean", "std": "Standard deviation"}[key]
             words = "Of the normalisation, for values 0…1. Empty: as a card beside the weights says, else ImageNet's."
             st.text_input(title, key=f"own {key}", placeholder=", ".join(map(str, values)), help=words)
-        most = trainings.LONGEST_DESCRIPTION
+        most = LONGEST_DESCRIPTION
         st.text_input("Description", key="own description", max_chars=most, placeholder="For its card")
         busy = is_busy(work.NETWORK)
         st.form_submit_button("Import network", icon=":material/deployed_code:", on_click=ask_network, disabled=busy)

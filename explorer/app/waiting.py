@@ -8,6 +8,7 @@ import streamlit as st
 
 from explorer.app import drawing, work
 from explorer.background.jobs import CANCELLED, DONE, FAILED, QUEUED, Job
+from explorer.files.errors import sentence
 
 POLL = 0.3  # seconds between looks at a running job
 PATIENCE = 0.4  # seconds that quick work may take before a page talks about it
@@ -24,7 +25,7 @@ def attempt(action: Callable[..., Any], *arguments: Any) -> bool:
     try:
         action(*arguments)
     except (ValueError, OSError) as error:
-        st.session_state[TROUBLE] = f"That did not work: {error}."
+        st.session_state[TROUBLE] = f"That did not work: {sentence(error)}."
         return False
     return True
 

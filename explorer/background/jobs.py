@@ -9,6 +9,8 @@ from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from explorer.files.errors import as_os_error, sentence
+
 log = logging.getLogger(__name__)
 
 QUEUED, RUNNING, DONE, FAILED, CANCELLED = "queued", "running", "done", "failed", "cancelled"
@@ -133,8 +135,11 @@ class Job:
         except StopIteration:
             self._end(DONE)
         except (ValueError, OSError) as error:  # the core's own words, one clear sentence
-            self._fail(str(error) or type(error).__name__)
+            self._fail(sentence(error))
         except Exception as error:  # nothing above this thread could report it
+            if isinstance(as_os_error(error), OSError):
+                self._fail(sentence(error))
+                return
             log.exception("job %r failed", self.key)
             self._fail(f"{type(error).__name__}: {error}")
         finally:

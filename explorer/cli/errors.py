@@ -1,6 +1,5 @@
-"""What went wrong, in one sentence."""
+"""What the command line says where memory ran out."""
 
-import errno
 import re
 
 import torch
@@ -16,12 +15,3 @@ def out_of_memory(error: Exception) -> str:
     asked = re.search(r"[Tt]ried to allocate ([\d.]+ \w+)", str(error))
     need = f": {asked[1]} at once" if asked else ""
     return f"there is too little memory{need}; train with a smaller --batch-size, look at fewer images with --limit"
-
-
-def sentence(error: Exception) -> str:
-    """What went wrong, on one line."""
-    if isinstance(error, OSError) and error.strerror:
-        where = f": {error.filename}" if error.filename else ""
-        fix = "; free some space on the disk" if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
-        return f"{error.strerror}{where}{fix}"
-    return " ".join(str(error).split()) or type(error).__name__

@@ -8,8 +8,9 @@ import sys
 from collections.abc import Sequence
 
 from explorer.cli import bench, data, import_images, import_network, models, scan, stats, sweep, train
-from explorer.cli.errors import is_out_of_memory, out_of_memory, sentence
+from explorer.cli.errors import is_out_of_memory, out_of_memory
 from explorer.cli.options import Parser
+from explorer.files.errors import as_os_error, sentence
 
 COMMANDS = (models, data, import_images, import_network, train, stats, sweep, scan, bench)  # as `--help` lists them
 
@@ -22,7 +23,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (ValueError, OSError) as error:
         print(f"error: {sentence(error)}", file=sys.stderr)
         return 2
-    except (MemoryError, RuntimeError) as error:
+    except Exception as error:
+        if isinstance(as_os_error(error), OSError):
+            print(f"error: {sentence(error)}", file=sys.stderr)
+            return 2
         if not is_out_of_memory(error):
             raise
         print(f"error: {out_of_memory(error)}", file=sys.stderr)

@@ -27,6 +27,7 @@ def add_to(commands: Commands) -> None:
     command.add_argument("--name", metavar="NAME", help="of the checkpoint (default: MODEL_DATASET)")
     command.add_argument("--description", default="", metavar="TEXT", help="words of your own for its card")
     command.add_argument("--out", type=Path, metavar="DIR", help="where to save (default: the checkpoints folder)")
+    command.add_argument("--replace", action="store_true", help="train over a finished network of that name")
     command.add_argument("--resume", action="store_true", help="go on from the last finished epoch")
     command.add_argument("--progress", type=Path, metavar="FILE", help="keep a JSON file that says how far it is")
     add_device(command)
@@ -51,6 +52,7 @@ def run(args: argparse.Namespace) -> None:
         progress=_tell(bar, args.progress),
         name=name,
         description=args.description,
+        overwrite=args.replace,
     )
     try:
         with bar:

@@ -7,10 +7,10 @@ from typing import Any
 import pandas as pd
 
 from explorer.cli.bar import Bar
-from explorer.cli.errors import sentence
 from explorer.engine.curves import Agreement, Sweep
 from explorer.engine.scans import Scan
 from explorer.files import csv
+from explorer.files.errors import sentence
 from explorer.images import datasets
 from explorer.networks import checkpoints
 from explorer.networks.cards import Score

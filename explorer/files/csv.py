@@ -1,11 +1,10 @@
-"""Tables as CSV files, written whole or not at all."""
+"""Tables as CSV files."""
 
-import errno
-import os
-import sys
 from pathlib import Path
 
 import pandas as pd
+
+from explorer.files import whole
 
 
 def csv_bytes(table: pd.DataFrame) -> bytes:
@@ -15,16 +14,8 @@ def csv_bytes(table: pd.DataFrame) -> bytes:
 
 def check_writable(path: str | Path) -> None:
     """ValueError where `write_csv` could not write, to be found out before the work and not after it."""
-    if str(path) == "-":
-        return
-    target = Path(path).resolve()  # of a link, the file it points to
     try:
-        if target.is_dir():
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        if target.exists() and not target.is_file():
-            raise OSError(errno.EINVAL, "not an ordinary file")  # a device, say, which a rename would replace
-        _part(target).touch()
-        _part(target).unlink()
+        whole.check_writable(path)
     except OSError as error:
         named = path if str(path) else "''"
         raise ValueError(
@@ -34,18 +25,4 @@ def check_writable(path: str | Path) -> None:
 
 def write_csv(table: pd.DataFrame, path: str | Path) -> None:
     """Write the table whole or not at all; `-` is standard output. OSError where the place cannot be written."""
-    content = csv_bytes(table)
-    if str(path) == "-":
-        sys.stdout.write(content.decode())
-        return
-    target = Path(path).resolve()  # of a link, the file it points to
-    part = _part(target)
-    try:
-        part.write_bytes(content)
-        os.replace(part, target)
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def _part(target: Path) -> Path:
-    return target.with_name(f"{target.name}.{os.getpid()}.part")  # which is nobody else's
+    whole.write_whole(path, csv_bytes(table))

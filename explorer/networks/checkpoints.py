@@ -7,8 +7,8 @@ import contextlib
 import hashlib
 import json
 import os
-import threading
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,6 +17,8 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
+from explorer.files.locks import PATIENCE, held
+from explorer.files.names import check_plain
 from explorer.files.places import PLAIN_NAME, checkpoints_root
 from explorer.files.whole import part_of, write_part
 from explorer.images.datasets import dataset_info
@@ -101,10 +103,10 @@ def save(name: str, model: nn.Module, card: Card, root: Path | None = None, dtyp
     weights, an old card and the new card as NAME.json.part, which `load` then finds.
     """
     path = weights_path(name, root)
-    path.parent.mkdir(parents=True, exist_ok=True)
     weights = {key: rounded(value, dtype).contiguous().cpu() for key, value in model.state_dict().items()}
     content = safetensors.torch.save(weights)
     card_path = path.with_suffix(".json")
+    path.parent.mkdir(parents=True, exist_ok=True)
     write_part(path, content)
     write_part(card_path, card_text(replace(card, sha256=hashlib.sha256(content).hexdigest())).encode())
     os.replace(part_of(path), path)
@@ -118,11 +120,10 @@ def rename(name: str, new: str, root: Path | None = None) -> None:
     ValueError for one that comes with the app, an unknown one, or a new name that is not plain or is taken. The weights
     take their new place last, in one step: a kill before that leaves the checkpoint under its old name.
     """
-    with _CHANGING:
+    with writing(name, new, root=root):
         old, target = _own(name, root), weights_path(new, root)
         check_not_shipped(new)
-        if target.exists():
-            raise ValueError(f"there is a network called {new!r} already; choose another name")
+        check_free(new, root)
         _write_card(target, _card_of(old))
         if old.with_suffix(".csv").exists():
             write_part(target.with_suffix(".csv"), old.with_suffix(".csv").read_bytes())
@@ -134,7 +135,7 @@ def rename(name: str, new: str, root: Path | None = None) -> None:
 
 def describe(name: str, description: str, root: Path | None = None) -> None:
     """Put words of one's own on the card of one's own checkpoint; ValueError as for `rename`."""
-    with _CHANGING:
+    with writing(name, root=root):
         path = _own(name, root)
         _write_card(path, replace(_card_of(path), description=description))
 
@@ -144,14 +145,24 @@ def delete(name: str, root: Path | None = None) -> None:
 
     The weights go first: a kill after that leaves files that no list shows and the next of that name writes over.
     """
-    with _CHANGING:
+    with writing(name, root=root):
         path = _own(name, root)
         path.unlink()
         for suffix in BESIDES:
             path.with_suffix(suffix).unlink(missing_ok=True)
 
 
-_CHANGING = threading.Lock()  # one tab renames, describes or deletes at a time
+def writing(*names: str, root: Path | None = None, wait: float = PATIENCE) -> AbstractContextManager[None]:
+    """Nobody else writes, renames or deletes checkpoints of these names meanwhile; ValueError where somebody does."""
+    for name in names:
+        check_plain(name)
+    return held(root or checkpoints_root(), *names, wait=wait)
+
+
+def check_free(name: str, root: Path | None = None, fix: str = "delete that one first") -> None:
+    """ValueError where there is a network of that name."""
+    if weights_path(name, root).exists():
+        raise ValueError(f"there is a network called {name!r} already; choose another name, or {fix}")
 
 
 def check_not_shipped(name: str) -> None:
@@ -189,8 +200,7 @@ def find(name: str | Path, root: Path | None = None) -> Path:
 
 def weights_path(name: str, root: Path | None = None) -> Path:
     """Where the weights called `name` lie, whether or not they are there; ValueError unless the name is plain."""
-    if not PLAIN_NAME.fullmatch(name):
-        raise ValueError(f"checkpoint name {name!r} is not plain; use a-z, 0-9, dot, hyphen and underscore")
+    check_plain(name)
     return (root or checkpoints_root()) / f"{name}.safetensors"
 
 

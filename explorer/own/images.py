@@ -13,9 +13,11 @@ from typing import Any
 
 import safetensors.torch
 import torch
+from safetensors import SafetensorError
 from torch import Tensor
 
 from explorer.background.jobs import DONE
+from explorer.files.errors import as_os_error
 from explorer.files.places import PLAIN_NAME, data_root
 from explorer.images.datasets import OWN_INFO, dataset_info, own_datasets
 from explorer.images.lazy_torchvision import import_torchvision
@@ -203,7 +205,10 @@ def _check_depth(mode: str) -> None:
 
 def _write_split(path: Path, images: Tensor, labels: Tensor) -> dict[str, Any]:
     """Write a split; returns what the data set's description says of the file."""
-    safetensors.torch.save_file({"images": images, "labels": labels}, path)
+    try:
+        safetensors.torch.save_file({"images": images, "labels": labels}, path)
+    except SafetensorError as error:  # a full disk, which it does not tell as one
+        raise as_os_error(error, path) from error
     path.chmod(0o644)  # safetensors keeps it from other users, who may share the folder
     with open(path, "rb+") as file:
         os.fsync(file.fileno())

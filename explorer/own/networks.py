@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from explorer.files.names import check_description
 from explorer.images.batches import Batches, batch_size_for, check_normalisation
 from explorer.images.datasets import dataset_info
 from explorer.images.reading import load_split
@@ -57,7 +58,7 @@ def import_network(
     check_within([weights], within)
     name = name or trainings.first_free(f"{arch}_{dataset}", out)
     trainings.check_name(name, out)
-    trainings.check_description(description)
+    check_description(description)
     tensors = read_weights(weights)
     model = build(model_name, info.shape, len(info.classes)).eval()
     beside = _card_beside(weights)
@@ -72,7 +73,9 @@ def import_network(
     _check_takes(model, arch, info.shape)
     batches = Batches(load_split(dataset, "test"), mean, std, batch_size_for(info.shape))
     score = _score(model, batches, device, progress or no_progress)
-    checkpoints.save(name, model, _card(model_name, info, mean, std, score, description), out)
+    with checkpoints.writing(name, root=out):
+        checkpoints.check_free(name, out)
+        checkpoints.save(name, model, _card(model_name, info, mean, std, score, description), out)
     return name
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from explorer.files.names import check_description
 from explorer.images.augmentation import augment
 from explorer.images.batches import Batches, check_normalisation, normalise
 from explorer.images.datasets import dataset_info
@@ -55,22 +56,47 @@ def train(
     progress: Progress | None = None,
     name: str | None = None,
     description: str = "",
+    overwrite: bool = False,
 ) -> Iterator[Epoch]:
     """Train, yielding a record after each epoch, and at the end write the checkpoint into `out`.
 
     The checkpoint is called `name`, or else "MODEL_DATASET". The weights kept are those of the epoch that did best on
     images held out of the training split. Before each record is yielded, two files lie in `out`: NAME.csv has a row for
     every epoch so far, and NAME.resume.pt the state, from which a training with `resume` goes on; where there is none
-    it starts afresh. `progress(images done, images in all)` is called after every batch.
+    it starts afresh. `progress(images done, images in all)` is called after every batch. Nobody else can write a
+    checkpoint of that name meanwhile.
 
-    Raises ValueError for a network, data set, recipe or state that does not fit, and where the loss is no longer finite
-    (the state of the last good epoch stays), or where `out` cannot be written.
+    Raises ValueError for a network, data set, recipe, name, description or state that does not fit, for a name that a
+    network has already unless it is to be overwritten, where somebody else trains one of that name, where the loss is
+    no longer finite (the state of the last good epoch stays), or where `out` cannot be written.
     """
     check(model_name, dataset_name, recipe)
+    check_description(description)
     name = name or checkpoint_name(model_name, dataset_name)
     path = state_path(name, out)
     _check_writable(path.parent)
-    chosen = resolve_device(device)
+    with checkpoints.writing(name, root=out, wait=0):
+        if not (overwrite or (resume and path.exists())):
+            checkpoints.check_free(name, out, "train over it with --replace")
+        yield from _train(
+            model_name, dataset_name, recipe, out, resume, resolve_device(device), root, progress, name, description
+        )
+
+
+def _train(
+    model_name: str,
+    dataset_name: str,
+    recipe: Recipe,
+    out: Path | None,
+    resume: bool,
+    chosen: torch.device,
+    root: Path | None,
+    progress: Progress | None,
+    name: str,
+    description: str,
+) -> Iterator[Epoch]:
+    """The training itself, once nothing stands against it."""
+    path = state_path(name, out)
     fit, held_out = hold_out(load_split(dataset_name, "train", root), recipe)
     model = _new_model(model_name, dataset_name, recipe).to(chosen)
     identity = identity_of(model_name, fit, recipe)

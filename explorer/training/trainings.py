@@ -16,6 +16,7 @@ import torch
 from explorer.background.jobs import DONE, QUEUED, RUNNING
 from explorer.background.processes import Queue
 from explorer.background.records import BROKEN, Job, Request
+from explorer.files.names import LONGEST_NAME, check_description, check_plain
 from explorer.files.places import checkpoints_root, data_root
 from explorer.files.whole import part_of
 from explorer.images import datasets
@@ -25,7 +26,6 @@ from explorer.training import loop, recipes
 from explorer.training.recipes import Recipe
 from explorer.training.state import Epoch, history_path, state_path
 
-LONGEST_NAME, LONGEST_DESCRIPTION = 64, 500
 NO_WORK = ("epochs", "lr", "momentum", "weight_decay", "schedule", "label_smoothing", "seed", "stored")
 COLUMNS = tuple(Epoch.__dataclass_fields__)
 
@@ -126,12 +126,9 @@ def leftovers(name: str, out: Path | None = None) -> list[Path]:
 
 def check_name(name: str, out: Path | None = None) -> None:
     """ValueError unless a new checkpoint can have the name: plain, and neither a network nor a training has it."""
-    path = checkpoints.weights_path(name, out)
-    if len(name) > LONGEST_NAME:
-        raise ValueError(f"checkpoint name {name!r} is longer than {LONGEST_NAME} characters; choose a shorter one")
+    check_plain(name)
     checkpoints.check_not_shipped(name)
-    if path.exists():
-        raise ValueError(f"there is a network called {name!r} already; choose another name, or delete that one first")
+    checkpoints.check_free(name, out)
     for each in list_trainings(out):
         if each.name == name and each.state != DONE:
             raise ValueError(f"a training called {name!r} is {each.state}; choose another name, or remove it first")
@@ -141,12 +138,6 @@ def check_name(name: str, out: Path | None = None) -> None:
             f"an unfinished training called {name!r} was started outside this page; choose another name, "
             f"or delete {state.name} in the folder of the checkpoints"
         )
-
-
-def check_description(text: str) -> None:
-    """ValueError unless the text fits on a card: one line of printable characters."""
-    if len(text) > LONGEST_DESCRIPTION or not text.isprintable():
-        raise ValueError(f"a description is one line of at most {LONGEST_DESCRIPTION} characters; shorten it")
 
 
 def rename(name: str, new: str, out: Path | None = None) -> None:
@@ -181,8 +172,8 @@ def free_name(model_name: str, dataset_name: str, out: Path | None = None) -> st
 
 def first_free(base: str, out: Path | None = None) -> str:
     """The plain name `base`, cut to what fits, or with the first number from 2 that makes it a name nobody has."""
-    checkpoints.weights_path(base, out)
     base, number = base[: LONGEST_NAME - 4], 1
+    check_plain(base)
     while True:
         name = base if number == 1 else f"{base}-{number}"
         try:

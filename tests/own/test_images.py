@@ -1,14 +1,17 @@
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors import SafetensorError
 from torchvision import transforms
 from torchvision.datasets import ImageFolder
 from user_files import SIDE, keep, network, paint, write_png
 
+from explorer.files.errors import sentence
 from explorer.images import datasets, downloads, reading
 from explorer.networks import checkpoints
 from explorer.own import images as own_images
@@ -231,3 +234,16 @@ def test_a_network_here_can_be_trained_on_them(pets):
     trainings.check("resnet18", "pets", recipes.recipe_for("resnet18", "pets"), "mine", "")
     with pytest.raises(ValueError, match="torchvision/resnet18 has no recipe here"):
         recipes.recipe_for("torchvision/resnet18", "pets")
+
+
+def test_a_full_disk_is_one_sentence_and_leaves_nothing(places, monkeypatch):
+    def full(tensors, path):
+        Path(path).write_bytes(b"half")
+        raise SafetensorError("I/O error: No space left on device (os error 28)")
+
+    paint(places / "own" / "pets")
+    monkeypatch.setattr("safetensors.torch.save_file", full)
+    with pytest.raises(OSError) as raised:
+        own_images.import_images(places / "own" / "pets", "pets", SIDE)
+    assert sentence(raised.value).endswith("test.safetensors; free some space on the disk")
+    assert not list((places / "data").iterdir())

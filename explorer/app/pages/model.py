@@ -6,6 +6,7 @@ import streamlit as st
 
 from explorer.app import cache, downloads, drawing, links, networks, own, waiting, work
 from explorer.engine import tables
+from explorer.files.names import LONGEST_DESCRIPTION, LONGEST_NAME
 from explorer.images import datasets, registry
 from explorer.networks.cards import Card
 from explorer.networks.checkpoints import SHIPPED, Checkpoint, list_checkpoints
@@ -83,8 +84,8 @@ def change(point: Checkpoint) -> None:
             return
         with st.expander("Rename, describe or delete", icon=":material/edit:"):
             with st.form(f"change {point.name}", border=False):
-                st.text_input("Name", point.name, trainings.LONGEST_NAME, f"name of {point.name}")
-                longest, key = trainings.LONGEST_DESCRIPTION, f"description of {point.name}"
+                st.text_input("Name", point.name, LONGEST_NAME, f"name of {point.name}")
+                longest, key = LONGEST_DESCRIPTION, f"description of {point.name}"
                 st.text_input("Description", point.card.description, longest, key)
                 st.form_submit_button("Save", icon=":material/save:", on_click=save, args=(point,))
             with st.popover("Delete", icon=":material/delete:"):

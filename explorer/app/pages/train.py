@@ -9,6 +9,7 @@ import streamlit as st
 from explorer.app import downloads, drawing, links, pickers, waiting
 from explorer.background.jobs import CANCELLED, DONE, FAILED, QUEUED, RUNNING
 from explorer.background.records import BROKEN, INTERRUPTED
+from explorer.files.names import LONGEST_DESCRIPTION, LONGEST_NAME
 from explorer.images import datasets
 from explorer.images.augmentation import AUGMENTATIONS
 from explorer.networks.registry import MODELS, model_info
@@ -62,8 +63,8 @@ def new_training(found: list[Training]) -> None:
         there = downloads.has_data(dataset, why="This training needs")
     free = trainings.free_name(model, dataset)
     with fields():
-        name = st.text_input("Name", key="train name", placeholder=free, max_chars=trainings.LONGEST_NAME) or free
-        most = trainings.LONGEST_DESCRIPTION
+        name = st.text_input("Name", key="train name", placeholder=free, max_chars=LONGEST_NAME) or free
+        most = LONGEST_DESCRIPTION
         words = st.text_input("Description", key="train description", placeholder="For its card", max_chars=most)
     try:
         recipe = pick_recipe(model, dataset)

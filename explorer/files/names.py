@@ -1,0 +1,19 @@
+"""Names and words that users give: what may become a file name, and what fits on a card."""
+
+from explorer.files.places import PLAIN_NAME
+
+LONGEST_NAME, LONGEST_DESCRIPTION = 64, 500
+
+
+def check_plain(name: str, of: str = "checkpoint name") -> None:
+    """ValueError unless the name is a file name on any system: a-z, 0-9, dot, hyphen and underscore, not too long."""
+    if not PLAIN_NAME.fullmatch(name):
+        raise ValueError(f"{of} {name[:80]!r} is not plain; use a-z, 0-9, dot, hyphen and underscore")
+    if len(name) > LONGEST_NAME:
+        raise ValueError(f"{of} {name!r} is longer than {LONGEST_NAME} characters; choose a shorter one")
+
+
+def check_description(text: str) -> None:
+    """ValueError unless the text fits on a card: one line of printable characters."""
+    if len(text) > LONGEST_DESCRIPTION or not text.isprintable():
+        raise ValueError(f"a description is one line of at most {LONGEST_DESCRIPTION} characters; shorten it")
