@@ -2,18 +2,15 @@
 
 import json
 import shutil
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import pytest
 from streamlit.testing.v1 import AppTest
 
 from explorer.app import work
-from explorer.background import locks
 from explorer.background.processes import Queue
 from explorer.background.records import Request
 from explorer.files.places import checkpoints_root
@@ -89,9 +86,6 @@ def without_data(monkeypatch, tmp_path) -> None:
     monkeypatch.setenv("EXPLORER_DATA", str(tmp_path / "data"))
 
 
-needs_queue = pytest.mark.skipif(locks.fcntl is None, reason="the queue needs the locks of Linux or macOS")
-
-
 def until(done: Callable[[], object]) -> None:
     end = time.monotonic() + PATIENCE
     while not done():
@@ -115,7 +109,7 @@ def stand_in(name: str, program: str = "", recipe: Recipe | None = None, **run) 
     about["recipe"] = asdict(recipe or RECIPES["simple-cnn"])
     queue = trainings.queue()
     if program:
-        Queue(queue.folder, (sys.executable, "-c")).submit(name, Request([program], about, "x"))
+        Queue(queue.folder, ("-c",)).submit(name, Request([program], about, "x"))
         return
     (queue.folder / name).mkdir(parents=True)
     request = {"arguments": [], "about": about, "result": "x"}

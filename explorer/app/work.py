@@ -184,7 +184,7 @@ def last_import(kind: str) -> Import | None:
 def start_import(kind: str, name: str, work: Callable[[downloads.Progress], Any]) -> Import:
     """Import in the background what `work(progress)` does; a network, which is tested, waits for sweeps."""
     key = ("import", kind, name, time.monotonic_ns())  # each is new: what was imported may have been deleted since
-    job = jobs().submit(key, lambda: reports(work), heavy=kind == NETWORK)
+    job = jobs().submit(key, lambda: reports(work), heavy=kind == NETWORK, unattended=True)
     _last_imports()[kind] = Import(kind, name, work, job)
     return _last_imports()[kind]
 

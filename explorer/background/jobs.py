@@ -17,6 +17,7 @@ QUEUED, RUNNING, DONE, FAILED, CANCELLED = "queued", "running", "done", "failed"
 FINISHED = frozenset({DONE, FAILED, CANCELLED})
 
 WATCHED = 5.0  # seconds for which a look at a job counts; pages look several times a second
+ABANDONED = 30.0  # seconds without a look after which a heavy job pauses, until somebody looks again
 
 Start = Callable[[], Iterable[Any]]
 
@@ -28,8 +29,9 @@ class Job:
     comes up among them is no result, but a note for the user: `notes` has them all.
     """
 
-    def __init__(self, key: Hashable, start: Start = tuple) -> None:
+    def __init__(self, key: Hashable, start: Start = tuple, unattended: bool = False) -> None:
         self.key = key
+        self.unattended = unattended  # whether it goes on though nobody looks
         self.status = QUEUED
         self.latest: Any = None
         self.error: str | None = None
@@ -43,6 +45,7 @@ class Job:
         self._before = 0.0  # the progress one step ago
         self._watched = time.monotonic()
         self._finished = threading.Event()
+        self._wake: Callable[[], None] = lambda: None  # lets a paused job go on
 
     def __repr__(self) -> str:
         return f"Job({self.key!r}, {self.status}, {self.done}/{self.total})"
@@ -101,19 +104,26 @@ class Job:
         self.cancelling = True
         if self.status == QUEUED:
             self._end(CANCELLED)
+        self._wake()
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until the job has finished, at most `timeout` seconds; whether it has."""
         return self._finished.wait(timeout)
 
     def watch(self) -> None:
-        """Say that somebody is looking at the job: heavy jobs that nobody looks at make way for it."""
+        """Say that somebody is looking at the job: heavy jobs that nobody looks at make way for it, and then pause."""
         self._watched = time.monotonic()
+        self._wake()
 
     @property
     def is_watched(self) -> bool:
         """Whether somebody has looked at the job within the last seconds."""
         return time.monotonic() - self._watched < WATCHED
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether the job should go on: somebody has looked at it not long ago, or it goes on without."""
+        return self.unattended or self.cancelling or time.monotonic() - self._watched < ABANDONED
 
     def _run(self) -> None:
         """All steps of the work, on this thread."""
@@ -173,7 +183,8 @@ class Jobs:
     """The jobs of this process by key: the same work is done once, however many ask for it.
 
     Heavy jobs run one at a time in the order they came, but those that nobody looks at any more (a page that was left)
-    make way, between two steps, for those that somebody does. Light ones (a download) start at once. Finished jobs are
+    make way, between two steps, for those that somebody does, and pause after a while. Light ones (a download) start at
+    once. Finished jobs are
     kept for whoever asks again, the least recently used dropped first once there are more than `capacity`, or once
     those that nobody looks at make the results (their `nbytes`) more than `most_bytes`; queued and running ones are
     never dropped.
@@ -183,7 +194,7 @@ class Jobs:
         if capacity < 1:
             raise ValueError(f"a job board must keep at least 1 job, not {capacity}")
         self.capacity, self.most_bytes = capacity, most_bytes
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._jobs: OrderedDict[Hashable, Job] = OrderedDict()
         self._heavy: list[Job] = []  # unfinished, in the order they came
         self._busy = False
@@ -199,10 +210,11 @@ class Jobs:
                 self._jobs[key].watch()
             return self._jobs.get(key)
 
-    def submit(self, key: Hashable, start: Start, heavy: bool = True) -> Job:
+    def submit(self, key: Hashable, start: Start, heavy: bool = True, unattended: bool = False) -> Job:
         """The job of `key`, started now unless it is known already and neither failed nor cancelled.
 
-        `start()` is called on the job's own thread and gives an iterator of partial results.
+        `start()` is called on the job's own thread and gives an iterator of partial results. One that is `unattended`
+        goes on though nobody looks at it.
         """
         with self._lock:
             known = self._jobs.get(key)
@@ -210,17 +222,23 @@ class Jobs:
                 self._jobs.move_to_end(key)
                 known.watch()
                 return known
-            job = self._jobs[key] = Job(key, start)
+            job = self._jobs[key] = Job(key, start, unattended)
             self._jobs.move_to_end(key)
             self._evict()
             if heavy:
+                job._wake = self._resume
                 self._heavy.append(job)
-                if self._busy:
-                    return job
-                self._busy = True
-            work = self._drain if heavy else job._run
-            threading.Thread(target=work, name=f"job {key}", daemon=True).start()
+                self._resume()
+            else:
+                threading.Thread(target=job._run, name=f"job {key}", daemon=True).start()
             return job
+
+    def _resume(self) -> None:
+        """Start the thread of the heavy jobs, where there is none and one of them is wanted."""
+        with self._lock:
+            if not self._busy and any(job.is_wanted for job in self._heavy if not job.finished):
+                self._busy = True
+                threading.Thread(target=self._drain, name="heavy jobs", daemon=True).start()
 
     def keep(self, key: Hashable, result: Any) -> None:
         """Take in a result that came up on the way to another one, as a job that is done."""
@@ -241,17 +259,18 @@ class Jobs:
             return sum(each.is_watched for each in before)
 
     def _drain(self) -> None:
-        """Take steps of the heavy jobs until all have finished, then let the thread end."""
+        """Take steps of the heavy jobs until all have finished or pause, then let the thread end."""
         while job := self._next():
             job.advance()
 
     def _next(self) -> Job | None:
-        """Whose turn it is: first comes one to cancel, then the oldest that is watched, then the oldest."""
+        """Whose turn it is: first comes one to cancel, then the oldest that is watched, then the oldest wanted."""
         with self._lock:
             self._heavy = [job for job in self._heavy if not job.finished]
-            urgent = [job for job in self._heavy if job.cancelling] or [job for job in self._heavy if job.is_watched]
-            self._busy = bool(self._heavy)
-            return next(iter(urgent or self._heavy), None)
+            wanted = [job for job in self._heavy if job.is_wanted]
+            urgent = [job for job in wanted if job.cancelling] or [job for job in wanted if job.is_watched]
+            self._busy = bool(wanted)
+            return next(iter(urgent or wanted), None)
 
     def _evict(self) -> None:
         finished = [key for key, job in self._jobs.items() if job.finished]

@@ -1,12 +1,13 @@
 """Long work in processes of its own: a queue on disk that outlives closed tabs, the server, and kill -9.
 
 A job is a folder: `request.json` says what was asked, `run.json` how its latest run went, `log.txt` what it printed,
-`progress.json` how far it is, and `lock` is locked by its process for as long as that lives. The kernel takes a lock
-away with the last process that holds it, however that ended, so no process id is trusted that may be a stranger's now.
+`progress.json` how far it is. `lock` is locked by its process for as long as that lives, `watched` by the worker that
+sees it through. A lock goes with the process that holds it, however that ends, so no process id is trusted that may
+be a stranger's now.
 
 One detached worker (`python -m explorer.background.processes FOLDER PROGRAM…`) runs the queued jobs one after another,
-at low priority, and ends with the last. It hands each job its lock: where the worker alone is killed, the job goes on,
-and the next worker waits for it. Whoever reads or changes the queue holds `mutex` meanwhile, for milliseconds.
+at low priority, and ends with the last. Each job takes its own lock (`held`): where the worker alone is killed, the job
+goes on, and the next worker waits for it. Whoever reads or changes the queue holds `mutex` meanwhile, for milliseconds.
 """
 
 import contextlib
@@ -21,25 +22,35 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import BinaryIO
+
+from filelock import BaseFileLock
 
 from explorer.background.jobs import DONE, QUEUED, RUNNING
-from explorer.background.locks import is_locked, lock_file, unlock_file
-from explorer.background.records import BROKEN, STOPPED, Job, Request, Run, read_job, run_in, write_json
+from explorer.background.records import BROKEN, STOPPED, Job, Request, Run, is_running, read_job, run_in, write_json
+from explorer.files.locks import is_locked, take
 from explorer.files.places import PROJECT
 
 NICE = 5  # of 19: how far jobs stand back behind everything else
 ORPHAN_POLL = 1.0  # seconds between looks at a job whose worker was killed
 
+WINDOWS = 0  # flags there, where `start_new_session` says nothing
+if sys.platform == "win32":
+    WINDOWS = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW | subprocess.BELOW_NORMAL_PRIORITY_CLASS
+
 ROOM = 1_000_000  # bytes that must be free on the disk for a job to start
+
+PYTHON = (sys.executable, "-P", "-m")  # -P: of the folder that it runs in, no file is taken for a module
 
 
 @dataclass(frozen=True)
 class Queue:
-    """The jobs in a folder. Use it from any thread of any process; `program` runs with each job's arguments."""
+    """The jobs in a folder. Use it from any thread of any process.
+
+    `program` is what `python` runs with each job's arguments: `-m` and a module, `-c`, or a file.
+    """
 
     folder: Path
-    program: tuple[str, ...] = (sys.executable, "-m", "explorer")
+    program: tuple[str, ...] = ("-m", "explorer")
 
     def jobs(self) -> list[Job]:
         """All jobs, in the order in which they were queued; those that are broken come first."""
@@ -79,7 +90,7 @@ class Queue:
                 return
             write_json(job.folder / "run.json", asdict(replace(job.run, cancelled=True)))
             if job.state == RUNNING and job.run.pid is not None:
-                with contextlib.suppress(ProcessLookupError):  # its lock is held, so the id is its own
+                with contextlib.suppress(OSError):  # its lock is held, so the id is its own; it may just have ended
                     os.kill(job.run.pid, signal.SIGTERM)
 
     def resume(self, name: str) -> None:
@@ -96,7 +107,7 @@ class Queue:
         """Delete the job's folder, and before it its `leftovers`; ValueError while it runs."""
         with self._alone():
             job = self._known(name)
-            if is_locked(job.folder / "lock"):
+            if is_running(job.folder):
                 raise ValueError(f"{name} is running; cancel it first")
             for path in leftovers:
                 path.unlink(missing_ok=True)
@@ -120,28 +131,30 @@ class Queue:
         paths = [str(PROJECT), *filter(None, [os.environ.get("PYTHONPATH")])]
         with open(self.folder / "worker.log", "wb") as log:
             worker = subprocess.Popen(
-                [sys.executable, "-m", "explorer.background.processes", str(self.folder.absolute()), *self.program],
+                [*PYTHON, "explorer.background.processes", str(self.folder.absolute()), *self.program],
                 env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,  # Ctrl+C and a closed terminal stop the server, not this
+                creationflags=WINDOWS,
             )
         threading.Thread(target=worker.wait, daemon=True).start()  # so that none is left as a zombie
 
     def work(self) -> None:
         """Be the worker: run the queued jobs until there are none, unless there is a worker already."""
         with self._alone():
-            worker = lock_file(self.folder / "worker", wait=False)
+            worker = take(self.folder / "worker", wait=0)
         if worker is None:
             return
-        with worker:
+        with contextlib.ExitStack() as held:
+            held.callback(worker.release)
             while True:
                 with self._alone():
                     jobs = self._jobs()
                     waiting = [job for job in jobs if job.state == QUEUED]
                     if not waiting:
-                        worker.close()  # before the mutex: who submits from now on finds no worker, and wakes one
+                        held.close()  # before the mutex: who submits from now on finds no worker, and wakes one
                         return
                     orphan = any(job.state == RUNNING for job in jobs)
                     started = None if orphan else self._start(waiting[0])
@@ -150,54 +163,54 @@ class Queue:
                 elif orphan:
                     time.sleep(ORPHAN_POLL)
 
-    def _start(self, job: Job) -> "tuple[subprocess.Popen[bytes], BinaryIO] | None":
-        """The job's process and lock; None where it cannot be started, which is then in its log."""
+    def _start(self, job: Job) -> "tuple[subprocess.Popen[bytes], BaseFileLock] | None":
+        """The job's process, and the lock of who watches it; None where it cannot be started: why, says its log."""
         assert job.request and job.run
-        lock = lock_file(job.folder / "lock")
-        assert lock is not None
+        watched = take(job.folder / "watched", wait=0)
+        assert watched is not None
         (job.folder / "progress.json").unlink(missing_ok=True)
         run = replace(job.run, started=time.time())
         write_json(job.folder / "run.json", asdict(run))
         with open(job.folder / "log.txt", "ab") as log:
             try:
                 process = subprocess.Popen(
-                    [*self.program, *job.request.arguments],
+                    [*PYTHON, "explorer.background.held", "lock", *self.program, *job.request.arguments],
                     cwd=job.folder,
                     env=os.environ | dict(job.request.environment),
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
-                    pass_fds=[lock.fileno()],
                 )
             except (OSError, ValueError) as error:
                 log.write(f"error: it could not be started ({error})\n".encode(errors="replace"))
                 write_json(job.folder / "run.json", asdict(replace(run, ended=time.time(), code=2)))
-                lock.close()
+                watched.release()
                 return None
         try:
             write_json(job.folder / "run.json", asdict(replace(run, pid=process.pid)))
         except OSError:  # what could not be cancelled must not run
             process.kill()
             raise
-        return process, lock
+        return process, watched
 
-    def _see_through(self, job: Job, process: "subprocess.Popen[bytes]", lock: BinaryIO) -> None:
+    def _see_through(self, job: Job, process: "subprocess.Popen[bytes]", watched: BaseFileLock) -> None:
         """Wait for the job's end and write it down."""
         code = process.wait()
-        with self._alone(), lock, contextlib.suppress(OSError, ValueError, TypeError):  # its folder may be gone
-            run = run_in(job.folder)
-            write_json(job.folder / "run.json", asdict(replace(run, ended=time.time(), code=code)))
+        with self._alone():
+            with contextlib.suppress(OSError, ValueError):  # its files may have been edited, or be gone
+                run = run_in(job.folder)
+                write_json(job.folder / "run.json", asdict(replace(run, ended=time.time(), code=code)))
+            watched.release()
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
         """Nobody else reads or changes the queue meanwhile."""
-        mutex = lock_file(self.folder / "mutex")
+        mutex = take(self.folder / "mutex")
         assert mutex is not None
-        with mutex:
-            try:
-                yield
-            finally:
-                unlock_file(mutex)  # at once, even where a process that is just being started still has the file open
+        try:
+            yield
+        finally:
+            mutex.release()
 
     def _jobs(self) -> list[Job]:
         folders = (path for path in self.folder.iterdir() if path.is_dir() and not path.name.startswith("."))
@@ -214,8 +227,12 @@ class Queue:
 
 
 def _stand_back() -> None:
-    """Lower this process's priority and, by inheritance, that of its jobs, so that pages stay quick on few cores."""
-    os.setpriority(os.PRIO_PROCESS, 0, max(NICE, os.getpriority(os.PRIO_PROCESS, 0)))
+    """Lower this process's priority and, by inheritance, that of its jobs, so that pages stay quick on few cores.
+
+    On Windows it was started with a low one.
+    """
+    if sys.platform != "win32":
+        os.setpriority(os.PRIO_PROCESS, 0, max(NICE, os.getpriority(os.PRIO_PROCESS, 0)))
     with contextlib.suppress(OSError):  # where Linux shares the cores between sessions first, lower this session's part
         Path("/proc/self/autogroup").write_text(str(NICE))
 

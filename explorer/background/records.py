@@ -8,10 +8,12 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypeVar
+
+from pydantic import ConfigDict, Field, FiniteFloat, PositiveInt, TypeAdapter
 
 from explorer.background.jobs import CANCELLED, DONE, FAILED, QUEUED, RUNNING
-from explorer.background.locks import is_locked
+from explorer.files.locks import is_locked
 
 INTERRUPTED = "interrupted"  # its process was killed, or the machine stopped
 BROKEN = "broken"  # its files are corrupt, or none of ours
@@ -20,38 +22,52 @@ STOPPED = frozenset({FAILED, CANCELLED, INTERRUPTED})  # what can be resumed
 REPORT_PAUSE = 0.5  # seconds between two reports of progress
 
 TAIL = 4096  # bytes of a log that its last words are looked for in
+MOST_BYTES = 1_000_000  # of a file that a queue reads
+STRICT = ConfigDict(strict=True, extra="forbid")  # numbers are numbers and texts are texts, whoever edited the files
+
+Text = Annotated[str, Field(max_length=4000)]
+Name = Annotated[str, Field(max_length=200)]
+Count = Annotated[int, Field(ge=0)]
+Seconds = Annotated[FiniteFloat, Field(ge=0)]
+Record = TypeVar("Record")
 
 
 @dataclass(frozen=True)
 class Request:
     """What was asked; it never changes."""
 
-    arguments: Sequence[str]  # of the queue's program
+    arguments: Sequence[Text]  # of the queue's program
     about: Mapping[str, Any]  # for whoever shows the job
-    result: str  # the file, seen from the job's folder, that is there once the work is done
-    environment: Mapping[str, str] = field(default_factory=dict)
+    result: Name  # the file, seen from the job's folder, that is there once the work is done
+    environment: Mapping[Name, Text] = field(default_factory=dict)
+
+    __pydantic_config__ = STRICT
 
 
 @dataclass(frozen=True)
 class Run:
     """How the latest run of a job went; times are those of time.time()."""
 
-    queued: float
-    started: float | None = None
-    ended: float | None = None
-    pid: int | None = None
+    queued: FiniteFloat
+    started: FiniteFloat | None = None
+    ended: FiniteFloat | None = None
+    pid: PositiveInt | None = None
     code: int | None = None  # the exit code, or minus the signal that killed it
     cancelled: bool = False
+
+    __pydantic_config__ = STRICT
 
 
 @dataclass(frozen=True)
 class Progress:
     """How far a run is: `done` of `total`, of which `before` was done when, `seconds` ago, it first said so."""
 
-    done: int
-    total: int
-    before: int
-    seconds: float
+    done: Count
+    total: Count
+    before: Count
+    seconds: Seconds
+
+    __pydantic_config__ = STRICT
 
     @property
     def fraction(self) -> float:
@@ -80,9 +96,8 @@ class Job:
     def progress(self) -> Progress | None:
         """How far it is; None before its run has said so."""
         try:
-            known = Progress(**_load(self.folder / "progress.json"))
-            return known if all(map(_is_number, asdict(known).values())) else None
-        except (OSError, ValueError, TypeError):
+            return _record(Progress, self.folder / "progress.json")
+        except (OSError, ValueError):
             return None
 
     def last_words(self) -> str:
@@ -119,11 +134,17 @@ class Reporter:
 def read_job(folder: Path) -> Job:
     """The job in a folder, whatever state its files are in."""
     try:
-        alive = is_locked(folder / "lock")
-        request, run = _request_in(folder), run_in(folder)
-    except (OSError, ValueError, TypeError):
+        alive = is_running(folder)
+        request, run = _record(Request, folder / "request.json"), run_in(folder)
+        state = _state(run, alive, (folder / request.result).is_file())
+    except (OSError, ValueError):
         return Job(folder.name, folder, BROKEN)
-    return Job(folder.name, folder, _state(run, alive, (folder / request.result).is_file()), request, run)
+    return Job(folder.name, folder, state, request, run)
+
+
+def is_running(folder: Path) -> bool:
+    """Whether the job's process lives, or the worker has yet to write down how it ended; ask under the mutex only."""
+    return is_locked(folder / "lock") or is_locked(folder / "watched")
 
 
 def _state(run: Run, alive: bool, result: bool) -> str:
@@ -140,35 +161,18 @@ def _state(run: Run, alive: bool, result: bool) -> str:
     return FAILED if run.code is not None and run.code > 0 else INTERRUPTED
 
 
-def _request_in(folder: Path) -> Request:
-    request = Request(**_load(folder / "request.json"))
-    texts = [*request.arguments, request.result, *request.environment, *request.environment.values()]
-    if not isinstance(request.about, dict) or not all(isinstance(text, str) for text in texts):
-        raise ValueError("not a request")
-    return request
-
-
 def run_in(folder: Path) -> Run:
     """How the latest run of the job in a folder went; ValueError where its file does not say."""
-    run = Run(**_load(folder / "run.json"))
-    times, whole = (run.queued, run.started, run.ended), (run.pid, run.code)
-    known = all(time is None or _is_number(time) for time in times) and run.queued is not None
-    known = known and all(number is None or type(number) is int for number in whole)
-    if not known or (run.pid is not None and run.pid < 1):
-        raise ValueError("not a run")
-    return run
+    return _record(Run, folder / "run.json")
 
 
-def _is_number(value: Any) -> bool:
-    return type(value) in (int, float)
-
-
-def _load(path: Path) -> dict[str, Any]:
-    """A JSON object; ValueError where it is something else."""
-    fields = json.loads(path.read_text(encoding="utf-8"))
-    if not isinstance(fields, dict):
-        raise ValueError(f"{path.name} is not a JSON object")
-    return fields
+def _record(kind: type[Record], path: Path) -> Record:
+    """What a JSON file holds; ValueError where that is something else."""
+    with open(path, "rb") as file:
+        content = file.read(MOST_BYTES + 1)
+    if len(content) > MOST_BYTES:
+        raise ValueError(f"{path.name} is too large")
+    return TypeAdapter(kind).validate_json(content)
 
 
 def write_json(path: Path, fields: Mapping[str, Any], lasting: bool = True) -> None:

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 
@@ -187,7 +188,10 @@ def history(name: str, out: Path | None = None) -> pd.DataFrame:
     """The finished epochs of a training, a row each with the fields of Epoch; none where there is nothing to read."""
     try:
         table = pd.read_csv(history_path(name, out))
-        return table[list(COLUMNS)].astype(float).astype({"epoch": int, "epochs": int})
+        numbers = table[list(COLUMNS)].astype(float)
+        if not np.isfinite(numbers.to_numpy()).all():
+            raise ValueError("holds what is no number")
+        return numbers.astype({"epoch": int, "epochs": int})
     except (OSError, ValueError, KeyError):
         return pd.DataFrame(columns=list(COLUMNS), dtype=float)
 
@@ -224,7 +228,7 @@ def _training(job: Job) -> Training:
         model, dataset, description = (str(about[key]) for key in ("model", "dataset", "description"))
         loop.check_fit(model, dataset)
         return Training(job, model, dataset, _recipe(about["recipe"]), description)
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, AttributeError):
         return Training(job)
 
 

@@ -1,7 +1,7 @@
 """The Model page: the card, and networks of one's own renamed, described and deleted."""
 
 import pytest
-from app_test import BUNDLED, change, labels, metrics, needs_queue, percent, settle, visit
+from app_test import BUNDLED, change, labels, metrics, percent, settle, visit
 
 from explorer.networks import checkpoints
 
@@ -15,7 +15,6 @@ def test_the_model_page_tells_what_the_card_says():
     assert layers["parameters"].sum() == 409_034
 
 
-@needs_queue
 def test_a_network_of_ones_own_is_renamed_described_and_deleted(own_folder):
     at = change(visit("model", checkpoint="mine"), "mine", name="yours", description="the best")
     assert not at.error and not at.warning
@@ -29,7 +28,6 @@ def test_a_network_of_ones_own_is_renamed_described_and_deleted(own_folder):
     assert "Save" not in labels(at), "what comes with the app stays as it is"
 
 
-@needs_queue
 def test_a_name_that_is_taken_is_refused_in_one_sentence(own_folder):
     at = change(visit("model", checkpoint="mine"), "mine", name=BUNDLED)
     assert "is the name of a network that comes with the app" in at.error[0].value
@@ -37,7 +35,6 @@ def test_a_name_that_is_taken_is_refused_in_one_sentence(own_folder):
 
 
 @pytest.mark.slow
-@needs_queue
 def test_a_tab_on_a_network_that_another_tab_deletes_turns_to_one_that_is_there(own_folder):
     at = visit("prune", checkpoint="mine", k="3")
     checkpoints.delete("mine")

@@ -1,7 +1,7 @@
 """Images and networks of one's own: imported on the Model page, and then on every page."""
 
 import pytest
-from app_test import BUNDLED, import_form, metrics, needs_queue, percent, settle, visit
+from app_test import BUNDLED, import_form, metrics, percent, settle, visit
 
 from explorer.files.places import data_root
 from explorer.images import datasets
@@ -11,7 +11,6 @@ from explorer.own import networks as own_networks
 
 
 @pytest.mark.slow
-@needs_queue
 def test_images_and_a_network_of_ones_own_are_on_every_page(own_things):
     at = import_form(visit("model"), "Import images", size=32, title="Our pets")
     assert not at.error and datasets.dataset_info("pets").title == "Our pets"
@@ -32,7 +31,6 @@ def test_images_and_a_network_of_ones_own_are_on_every_page(own_things):
         assert at.selectbox(key="checkpoint").value == "squeezenet1_1_pets"
 
 
-@needs_queue
 def test_images_are_deleted_once_nothing_needs_them(own_things):
     own_images.import_images(own_things / "pets", "pets", 32)
     own_networks.import_network("squeezenet1_1", own_things / "net.pth", "pets", "net")
@@ -46,7 +44,6 @@ def test_images_are_deleted_once_nothing_needs_them(own_things):
     assert datasets.own_datasets() == [] and not at.error
 
 
-@needs_queue
 @pytest.mark.parametrize(
     ("submit", "fields", "words"),
     [
@@ -65,7 +62,6 @@ def test_what_cannot_be_imported_is_one_sentence(own_things, submit, fields, wor
     assert checkpoints.list_checkpoints() == ["mine", BUNDLED] and datasets.own_datasets() == ["pets"]
 
 
-@needs_queue
 def test_an_empty_folder_says_what_to_put_there(own_folder, monkeypatch, tmp_path):
     monkeypatch.setenv("EXPLORER_OWN", str(tmp_path / "nowhere"))
     at = visit("model")
@@ -76,7 +72,6 @@ def test_an_empty_folder_says_what_to_put_there(own_folder, monkeypatch, tmp_pat
     assert len(said) == 2 and "a folder of images for each class" in said[0] and ".safetensors, .pt, .pth" in said[1]
 
 
-@needs_queue
 def test_a_damaged_data_set_is_one_line_and_can_be_deleted(own_things):
     own_images.import_images(own_things / "pets", "pets", 32)
     (data_root() / "pets" / datasets.OWN_INFO).write_text("{")
@@ -89,7 +84,6 @@ def test_a_damaged_data_set_is_one_line_and_can_be_deleted(own_things):
     assert datasets.own_datasets() == []
 
 
-@needs_queue
 def test_ones_own_images_can_be_trained_on(own_things):
     own_images.import_images(own_things / "pets", "pets", 32)
     at = visit("train", network="simple-cnn", data="pets")

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from app_test import BUNDLED, badges, labels, look, metrics, needs_queue, percent, settle, stand_in, until, visit
+from app_test import BUNDLED, badges, labels, look, metrics, percent, settle, stand_in, until, visit
 
 from explorer.images import registry
 from explorer.networks import checkpoints
@@ -13,7 +13,6 @@ from explorer.training.recipes import RECIPES, recipe_for
 
 
 @pytest.mark.slow
-@needs_queue
 def test_a_training_from_the_page_ends_in_every_picker(own_folder):
     at = visit("train", train_epochs="1", train_validation="0.9", train_batch_size="256")
     assert not at.error and not at.warning
@@ -37,7 +36,6 @@ def test_a_training_from_the_page_ends_in_every_picker(own_folder):
     assert any("a quick one" in text.value for text in at.markdown)
 
 
-@needs_queue
 def test_the_form_follows_the_network_and_its_own_recipe(own_folder):
     at = visit("train")
     for model in MODELS:
@@ -53,7 +51,6 @@ def test_the_form_follows_the_network_and_its_own_recipe(own_folder):
         assert set(at.selectbox(key="data").options) == fits and at.selectbox(key="data").value in fits
 
 
-@needs_queue
 def test_what_the_form_says_is_what_is_asked(own_folder, monkeypatch):
     asked = []
     monkeypatch.setattr(trainings, "submit", lambda *request: asked.append(request))
@@ -69,7 +66,6 @@ def test_what_the_form_says_is_what_is_asked(own_folder, monkeypatch):
     assert asked == [("block-net", "fashion-mnist", recipe, "wide", "")]
 
 
-@needs_queue
 @pytest.mark.parametrize(
     ("name", "words"),
     [
@@ -86,7 +82,6 @@ def test_a_name_that_cannot_be_had_is_refused_before_the_start(own_folder, name,
     assert at.button[0].disabled
 
 
-@needs_queue
 def test_missing_data_offers_the_download(own_folder, monkeypatch, tmp_path):
     monkeypatch.setenv("EXPLORER_DATA", str(tmp_path / "nowhere"))
     at = visit("train", data="mnist")
@@ -95,7 +90,6 @@ def test_missing_data_offers_the_download(own_folder, monkeypatch, tmp_path):
     assert next(button for button in at.button if button.label == "Start training").disabled
 
 
-@needs_queue
 @pytest.mark.parametrize(
     ("link", "words"),
     [
@@ -121,7 +115,6 @@ def test_nonsense_for_the_form_gets_one_sentence_and_the_usual_value(own_folder,
     assert not at.error and not at.button[0].disabled
 
 
-@needs_queue
 def test_two_tabs_see_the_same_queue_and_either_may_cancel(own_folder):
     for name in ("first", "second"):
         stand_in(name, "import time; time.sleep(600)")
@@ -139,7 +132,6 @@ def test_two_tabs_see_the_same_queue_and_either_may_cancel(own_folder):
     assert "Resume" in labels(one)
 
 
-@needs_queue
 def test_what_stopped_says_why_and_can_be_resumed_or_removed(own_folder):
     stand_in("lost")
     stand_in("wild", code=2)
@@ -160,7 +152,6 @@ def test_what_stopped_says_why_and_can_be_resumed_or_removed(own_folder):
     assert not at.error
 
 
-@needs_queue
 def test_a_button_that_comes_too_late_says_so(own_folder):
     stand_in("gone", cancelled=True)
     at = look()
@@ -171,7 +162,6 @@ def test_a_button_that_comes_too_late_says_so(own_folder):
     assert not look(at).error
 
 
-@needs_queue
 def test_a_folder_that_cannot_be_used_is_one_sentence(own_folder):
     (own_folder / "trainings").mkdir()
     (own_folder / "trainings" / "mutex").mkdir()

@@ -334,3 +334,33 @@ def test_a_job_that_makes_way_is_cancelled_at_once(monkeypatch):
     short.open()
     assert abandoned.wait(PATIENCE) and abandoned.status == "cancelled" and left.closed.is_set()
     assert wanted.wait(PATIENCE) and wanted.status == "done"
+
+
+def test_a_job_that_nobody_looks_at_for_long_pauses_until_somebody_does(monkeypatch):
+    monkeypatch.setattr("explorer.background.jobs.ABANDONED", 0.3)
+    board, gate = Jobs(), Gate(total=3)
+    job = board.submit("left", gate)
+    gate.at_step()
+    time.sleep(0.4)
+    gate.open()
+    assert not job.wait(0.5) and job.done == 2 and not board._busy, "the step under way ends, and no other begins"
+    assert board.get("left") is job and job.wait(PATIENCE) and job.status == "done" and job.done == 3
+
+
+def test_a_paused_job_goes_on_where_a_page_only_polls_it_and_ends_where_it_is_cancelled(monkeypatch):
+    monkeypatch.setattr("explorer.background.jobs.ABANDONED", 0.1)
+    for act, status in ((lambda job: job.watch(), "done"), (lambda job: job.cancel(), "cancelled")):
+        gate = Gate(total=2)
+        job = Jobs().submit("left", gate)
+        gate.at_step()
+        time.sleep(0.2)
+        gate.open()
+        assert not job.wait(0.3)
+        act(job)
+        assert job.wait(PATIENCE) and job.status == status
+
+
+def test_a_job_that_goes_on_unattended_does_not_pause(monkeypatch):
+    monkeypatch.setattr("explorer.background.jobs.ABANDONED", 0.0)
+    job = Jobs().submit("import", lambda: counting(3), unattended=True)
+    assert job.wait(PATIENCE) and job.status == "done" and job.done == 3

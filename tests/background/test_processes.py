@@ -9,16 +9,16 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
-from explorer.background import locks, processes
+from explorer.background import processes
 from explorer.background.jobs import CANCELLED, DONE, FAILED, QUEUED, RUNNING
 from explorer.background.processes import Queue
 from explorer.background.records import BROKEN, INTERRUPTED, REPORT_PAUSE, Job, Progress, Reporter, Request
-
-pytestmark = pytest.mark.skipif(locks.fcntl is None, reason="the queue needs the locks of Linux or macOS")
+from explorer.files import locks
 
 PATIENCE = 60  # seconds, for a busy machine
 
@@ -44,10 +44,16 @@ SCRIPT = textwrap.dedent(
 )
 
 
+@pytest.fixture(autouse=True, params=["native", pytest.param("soft", marks=pytest.mark.slow)])
+def kind(request, monkeypatch):
+    """The operating system's locks, and those of files that name their owner."""
+    monkeypatch.setenv("EXPLORER_LOCKS", request.param)
+
+
 @pytest.fixture
 def queue(tmp_path) -> Iterator[Queue]:
     """A queue of its own; whatever still runs or waits in it is stopped."""
-    made = Queue(tmp_path / "jobs", (sys.executable, "-c", SCRIPT))
+    made = Queue(tmp_path / "jobs", ("-c", SCRIPT))
     yield made
     if made.folder.is_dir():
         for job in made.jobs():
@@ -120,6 +126,7 @@ def test_a_job_runs_and_leaves_its_words_and_its_end(queue):
     assert states(queue) == {"one": RUNNING}
     let(queue, "go")
     wait_for(queue, one=DONE)
+    until(lambda: job(queue, "one").run.ended)
     ended = job(queue, "one")
     assert ended.last_words() == "last words of one" and (ended.folder / "log.txt").read_text().startswith(
         "one of me started by"
@@ -175,11 +182,24 @@ def test_failures_are_told_by_their_code_and_do_not_hold_up_the_next(queue):
     assert job(queue, "bad").run.code == 2 and job(queue, "bad").last_words() == "last words of bad"
 
 
-def test_what_cannot_be_started_fails_with_the_reason(tmp_path):
-    queue = Queue(tmp_path / "jobs", ("no-such-program",))
+@pytest.mark.parametrize(
+    ("program", "reason"),
+    [(("-m", "no_such_module"), "No module named no_such_module"), (("no-such-file",), "No such file or directory")],
+)
+def test_what_cannot_be_started_fails_with_the_reason(tmp_path, program, reason):
+    queue = Queue(tmp_path / "jobs", program)
     queue.submit("one", ask("one"))
     wait_for(queue, one=FAILED)
-    assert "it could not be started ([Errno 2] No such file or directory" in job(queue, "one").last_words()
+    assert reason in job(queue, "one").last_words()
+
+
+def test_no_file_in_a_jobs_folder_is_taken_for_a_module(queue):
+    folder = write(queue, "one", {"queued": 1.0}, asdict(ask("one")))
+    let(queue, "go")
+    (folder / "runpy.py").write_text("raise SystemExit('taken')")
+    (folder / "filelock.py").write_text("raise SystemExit('taken')")
+    queue.wake()
+    wait_for(queue, one=DONE)
 
 
 def test_jobs_have_a_low_priority(queue):

@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 import torch
 
-from explorer.background import locks, processes
+from explorer.background import processes
 from explorer.background.jobs import CANCELLED, DONE, FAILED, QUEUED, RUNNING
 from explorer.background.processes import Queue
 from explorer.background.records import BROKEN, INTERRUPTED, Request
@@ -27,10 +27,8 @@ from explorer.training.recipes import RECIPES, Recipe
 from explorer.training.state import Epoch, history_path, state_path
 from explorer.training.trainings import Training
 
-pytestmark = pytest.mark.skipif(locks.fcntl is None, reason="the queue needs the locks of Linux or macOS")
-
 TESTS = Path(__file__).parent.parent
-TINY = (sys.executable, str(TESTS / "tiny.py"))
+TINY = (str(TESTS / "tiny.py"),)
 PATIENCE = 300  # seconds, for a busy machine
 RECIPE = Recipe(epochs=30, batch_size=8, lr=1e-5, seed=3, validation=0.4, flip=0.5, noise=0.3)  # learns slowly
 NAME = "simple-cnn_tiny"
@@ -266,7 +264,7 @@ def test_as_many_threads_and_the_same_data_whoever_resumes(out, monkeypatch):
 def test_the_list_has_the_running_one_first_then_the_queue_then_the_latest(out):
     for name, run in (("old", {"code": 0}), ("new", {"code": 2}), ("gone", {"cancelled": True})):
         pretend(out, name, **run)
-    waiting = Queue(trainings.queue(out).folder, (sys.executable, "-c"))
+    waiting = Queue(trainings.queue(out).folder, ("-c",))
     for name in ("first", "second"):
         waiting.submit(name, Request(["import time; time.sleep(600)"], ABOUT, "x"))
     wait_for(out, RUNNING, "first")
