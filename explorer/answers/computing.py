@@ -1,6 +1,6 @@
 """Answers computed from images, and kept nowhere: rankings, curves and bands."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from explorer.answers.choices import check, criterion_named
@@ -133,10 +133,16 @@ def band_of(
     coarse_first: bool = False,
 ) -> Iterator[Band]:
     """Sweep along so many random orders, of the seeds from the experiment's on, with one look at each batch."""
-    seeds = seeds_of(experiment, checkpoint, orders)
-    courses = [_course(each, checkpoint, steps_of(each, checkpoint)) for each in seeds]
-    for sweeps in _sweeps(experiment, checkpoint, courses, device, coarse_first):
+    for sweeps in along_seeds(seeds_of(experiment, checkpoint, orders), checkpoint, device, coarse_first):
         yield Band(sweeps)
+
+
+def along_seeds(
+    seeds: Sequence[Experiment], checkpoint: Checkpoint, device: Device = None, coarse_first: bool = False
+) -> Iterator[tuple[Sweep, ...]]:
+    """Sweep experiments that differ in their seeds alone, with one look at each batch: a sweep for each."""
+    courses = [_course(each, checkpoint, steps_of(each, checkpoint)) for each in seeds]
+    yield from _sweeps(seeds[0], checkpoint, courses, device, coarse_first)
 
 
 def seeds_of(experiment: Experiment, checkpoint: Checkpoint, orders: int) -> list[Experiment]:

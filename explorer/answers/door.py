@@ -12,7 +12,8 @@ from functools import partial
 from explorer.answers.choices import check, criterion_named
 from explorer.answers.computing import (
     Measured,
-    band_of,
+    along_seeds,
+    oracle_cost,
     preview_of,
     seeds_of,
     steps_of,
@@ -142,25 +143,36 @@ def band(
     store: Store | None = None,
     coarse_first: bool = False,
 ) -> Iterator[Note | Band]:
-    """Prune along so many random orders, of the seeds from the experiment's on: each is kept as a curve of its own."""
+    """Prune along so many random orders, of the seeds from the experiment's on.
+
+    Each order is kept as a curve of its own as soon as it is whole, and found again by itself: what is missing of a
+    band that was cut off, or damaged, is all that is computed.
+    """
     store = store or Store()
     seeds = seeds_of(experiment, checkpoint, orders)
-    entries = [sweep_entry(each, checkpoint, steps_of(each, checkpoint), device) for each in seeds]
-    kept: list[Sweep] = []
-    for entry in entries:
+    entries = {each: sweep_entry(each, checkpoint, steps_of(each, checkpoint), device) for each in seeds}
+    whole: dict[Experiment, Sweep] = {}
+    for each, entry in entries.items():
         one = yield from entry.find(store)
-        if one is None:
-            break
-        kept.append(one)
-    if len(kept) == orders:
-        yield Band(tuple(kept))
-        return
-    result = None
-    for result in band_of(experiment, checkpoint, orders, device, coarse_first):
-        yield result
-    assert result is not None
-    for entry, one in zip(entries, result.sweeps, strict=True):
-        yield from entry.save(store, one)
+        if one is not None:
+            whole[each] = one
+    for some in _at_once([each for each in seeds if each not in whole], checkpoint):
+        latest: tuple[Sweep, ...] = ()
+        for latest in along_seeds(some, checkpoint, device, coarse_first):
+            done = len(whole) + len(some) * latest[0].share
+            yield Band(tuple(whole.values()) or latest, progress=done / orders)
+        for each, one in zip(some, latest, strict=True):
+            yield from entries[each].save(store, one)
+            whole[each] = one
+    yield Band(tuple(whole[each] for each in seeds))
+
+
+def _at_once(seeds: list[Experiment], checkpoint: Checkpoint) -> list[list[Experiment]]:
+    """The seeds in groups: all together where every K comes out of one pass, else one after the other."""
+    if not seeds:
+        return []
+    asked = replace(seeds[0], ranked_on=seeds[0].split)
+    return [seeds] if oracle_cost(asked, checkpoint).linear else [[each] for each in seeds]
 
 
 def scan(

@@ -81,6 +81,11 @@ class Sweep(Predictions, Shown):
         return k if self.gone is None else self.gone[at]
 
     @property
+    def share(self) -> float:
+        """How much of the work is done, 0…1."""
+        return self.done / self.total if self.progress is None else self.progress
+
+    @property
     def nbytes(self) -> int:
         """Memory that it takes: a prediction, and whether it is right, for each image at each K."""
         return self.predictions.nbytes + self.predictions.size
@@ -214,6 +219,7 @@ class Band(Shown):
     """
 
     sweeps: tuple[Sweep, ...]
+    progress: float | None = None  # share of the work that is done, 0…1, while there are orders still to come
 
     @property
     def done(self) -> int:

@@ -11,7 +11,7 @@ from explorer.answers import computing, door, images, keeping
 from explorer.answers.experiment import Experiment
 from explorer.answers.images import statistics_of
 from explorer.answers.store import Store
-from explorer.engine.curves import Sweep
+from explorer.engine.curves import Band, Sweep
 from explorer.engine.oracle import Search
 from explorer.networks import checkpoints
 from explorer.pruning.statistics import ChannelStatistics
@@ -34,7 +34,7 @@ def refuse(*args, **options):
 
 
 def without_computing(monkeypatch):
-    for name in ("sweep_of", "band_of", "greedy_stream"):
+    for name in ("sweep_of", "along_seeds", "greedy_stream"):
         monkeypatch.setattr(door, name, refuse)
     monkeypatch.setattr(door, "collect_stream", refuse)
 
@@ -292,3 +292,33 @@ def test_a_sweep_that_is_cancelled_is_not_kept(point, results):
     next(stream)
     stream.close()
     assert not list(results.iterdir())
+
+
+def test_of_a_band_only_what_is_missing_is_computed(point, results, monkeypatch):
+    asked = replace(EXPERIMENT, criterion="random", limit=50)
+    computed = last(door.band(asked, point, 20))
+    damaged, gone = sorted(results.iterdir())[:2]
+    damaged.write_bytes(b"damaged")
+    gone.unlink()
+    groups = []
+
+    def along_seeds(seeds, *args, really=door.along_seeds):
+        groups.append(len(seeds))
+        return really(seeds, *args)
+
+    monkeypatch.setattr(door, "along_seeds", along_seeds)
+    steps = list(door.band(asked, point, 20))
+    assert groups == [2] and [step for step in steps if isinstance(step, str)], "with a note on the damaged one"
+    for one, other in zip(steps[-1].sweeps, computed.sweeps, strict=True):
+        assert_same(one, other)
+
+
+def test_the_orders_of_a_dear_band_are_kept_one_by_one(fickle, results):
+    point = checkpoints.load(fickle)
+    asked = Experiment(fickle, "conv", criterion="random", limit=20)
+    for step in door.band(asked, point, 20):
+        if isinstance(step, Band) and step.progress and step.progress > 0.3:
+            break  # and is cut off
+    kept = len(list(results.iterdir()))
+    assert 5 <= kept < 20 and len(step.sweeps) == kept
+    assert len(last(door.band(asked, point, 20)).sweeps) == 20
