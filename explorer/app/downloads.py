@@ -4,7 +4,7 @@ from functools import partial
 
 import streamlit as st
 
-from explorer.app import cache, waiting, work
+from explorer.app import cache, drawing, waiting, work
 from explorer.background.jobs import DONE
 from explorer.images import datasets, reading
 
@@ -30,7 +30,7 @@ def has_data(dataset: str, offer: bool = True, why: str = "This network was trai
     try:
         reading.load_split(dataset, cache.TEST)
     except (ValueError, OSError) as error:
-        st.error(f"{title} cannot be read: {error}.", icon=":material/database_off:")
+        st.error(f"{drawing.plain(title)} cannot be read: {drawing.plain(error)}.", icon=":material/database_off:")
         return False
     return True
 

@@ -66,9 +66,15 @@ def sentence(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def plain(text: str) -> str:
-    """Text as it is, where Markdown would read signs into it."""
-    return re.sub(r"([\\`*_\[\]$<>~#|]|:(?=\w))", r"\\\1", text)
+def plain(text: object, longest: int = 400) -> str:
+    """Text that comes from a file or a link, as it is: no Markdown is read into it, no link made of it.
+
+    What cannot be printed, such as half a character, becomes �; a text longer than a page takes is cut, and says so.
+    """
+    whole = "".join(sign if sign.isprintable() else "�" for sign in str(text))
+    shown = whole if len(whole) <= longest else f"{whole[:longest]}… ({len(whole):,} characters in all)"
+    shown = re.sub(r"([\\`*\[\]$<>~#|@]|:(?=[\w/])|\b_|_\b)", r"\\\1", shown)
+    return re.sub(r"(?i)\b(www)\.", r"\1\\.", shown)
 
 
 def draw(chart: charts.Chart, **options: Any) -> Any:

@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from explorer.app import work
+from explorer.app import drawing, work
 
 NOTES = "notes on the link"
 NOTE_DROPPED = "a note was dropped"
@@ -26,8 +26,8 @@ def page() -> Iterator[None]:
     try:
         yield
     finally:
-        for note in st.session_state.get(NOTES, {}).values():
-            top.warning(note.replace("$", "\\$"), icon=":material/link_off:")
+        for text in st.session_state.get(NOTES, {}).values():
+            top.warning(drawing.plain(text), icon=":material/link_off:")
 
 
 def linked(key: str) -> dict[str, Any]:
@@ -47,8 +47,12 @@ def note_link(key: str, valid: Callable[[list[str]], bool], fix: str, name: str 
     if not valid(raw):
         shown = ", ".join(raw)
         shown = shown if len(shown) <= 40 else f"{shown[:40]}…"
-        note = f"The link's {name or key.replace('_', ' ')} “{shown}” {fix}."
-        st.session_state.setdefault(NOTES, {})[key] = note
+        note(key, f"The link's {name or key.replace('_', ' ')} “{shown}” {fix}.")
+
+
+def note(key: str, text: str) -> None:
+    """Say something of the value of `key`, until the user chooses another."""
+    st.session_state.setdefault(NOTES, {})[key] = text
 
 
 def note_whole(key: str, low: int, high: int, default: int, wrong: str, name: str | None = None) -> None:

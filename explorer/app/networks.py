@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from explorer.app import cache, links, pickers
+from explorer.app import cache, drawing, links, pickers
 from explorer.images import datasets
 from explorer.networks.checkpoints import Checkpoint, list_checkpoints
 
@@ -28,7 +28,7 @@ def pick_checkpoint() -> Checkpoint:
     try:
         return cache.checkpoint(name)
     except (ValueError, OSError) as error:
-        st.error(f"{name} cannot be opened: {error}.", icon=":material/broken_image:")
+        st.error(f"{drawing.plain(name)} cannot be opened: {drawing.plain(error)}.", icon=":material/broken_image:")
         st.stop()
 
 

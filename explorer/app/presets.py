@@ -4,6 +4,7 @@ from collections.abc import Collection
 
 import streamlit as st
 
+from explorer.answers.choices import criterion_named
 from explorer.answers.labs import LABS, Lab, Variant
 from explorer.app import links, pickers
 from explorer.networks.checkpoints import list_checkpoints
@@ -51,7 +52,9 @@ def _open_chosen_lab() -> None:
 def open_lab(lab: Lab, keep: Collection[str] = ()) -> None:
     """Set the pickers as the lab was assigned, and those of the maps to its layout; see `open_variant`."""
     open_variant(lab, lab.variants[0], keep)
-    values = {"dtype": "float32", **PLAIN, **lab.maps}
+    first, last, step = lab.ks
+    middle = first + (last - first) // step // 2 * step
+    values = {"dtype": "float32", "k": middle, **PLAIN, **lab.maps}
     if lab.checkpoint in list_checkpoints():
         st.session_state.update({key: value for key, value in values.items() if key not in {*RANKING, *keep}})
 
@@ -101,6 +104,9 @@ def lab_box(lab: Lab | None, current: Variant | None, ways: bool = True, maps: b
 def _open_maps(lab: Lab) -> None:
     """Set the pickers of the maps as the lab had them, with nothing pruned yet."""
     st.session_state.update({"k": 0, **PLAIN, **lab.maps})
+    ranked = criterion_named(st.session_state["criterion"]).title.lower()
+    words = f"The maps of lab {lab.name}: {st.session_state['layer']}, ranked by {ranked}, nothing pruned (K = 0)."
+    st.toast(words, icon=":material/grid_on:")
 
 
 def _open_chosen_variant(lab: Lab) -> None:

@@ -19,6 +19,8 @@ from explorer.pruning.modes import MODES
 
 IN_DTYPE = "float32 is exact. bfloat16 is faster, and how far it agrees is measured and said."
 
+SNAPPED = "K is being moved to a step"
+
 
 @dataclass(frozen=True)
 class View:
@@ -115,29 +117,40 @@ def pick_seed() -> int:
 
 
 def pick_k(ks: Sequence[int], cliff: int | None = None) -> int:
-    """One of evenly spaced K by slider, −1, +1 and, where it is known, "To the cliff"; half of them to begin with."""
+    """One of evenly spaced K by slider, −1, +1 and, where it is known, to the cliff; half of them to begin with."""
     low, high, step = ks[0], ks[-1], (ks[1] - ks[0] if len(ks) > 1 else 1)
     half = ks[len(ks) // 2]
     links.note_whole("k", low, high, half, "no number of channels to prune", "K")
-    asked = st.session_state.get("k")
-    if asked is not None and asked not in ks:
-        st.session_state["k"] = max((k for k in ks if k <= asked), default=low)
+    _keep_to(ks, step)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        st.button(f"−{step}", key="fewer", help=f"Prune {step} less", on_click=_move, args=(-step, low, high), width=64)
+        st.button(f"−{step}", key="fewer", help=f"Prune {step} less", on_click=_move, args=(-1, ks), width=64)
         k = st.slider("Channels pruned (K)", low, high, half, step, **links.linked("k"))
-        st.button(f"+{step}", key="more", help=f"Prune {step} more", on_click=_move, args=(step, low, high), width=64)
+        st.button(f"+{step}", key="more", help=f"Prune {step} more", on_click=_move, args=(1, ks), width=64)
         if cliff is not None:
             st.button(
-                "To the cliff",
+                "Last K within 1 point",
                 key="cliff",
                 icon=":material/landslide:",
                 help=f"K = {cliff}: the last before accuracy falls more than a point below the unpruned network's.",
                 on_click=set_k,
                 args=(cliff,),
             )
-    if st.session_state.pop(links.NOTE_DROPPED, False):
+    again = k not in ks and not st.session_state.get(SNAPPED)  # a slider whose step is new takes the link's K
+    st.session_state[SNAPPED] = again
+    if st.session_state.pop(links.NOTE_DROPPED, False) or again:
         st.rerun()
-    return k
+    return ks[_nearest(k, ks)]
+
+
+def _keep_to(ks: Sequence[int], step: int) -> None:
+    """Take the nearest K to one that lies between the steps, a link's or that of another ranking, and say so."""
+    linked = st.query_params.get("k", "")
+    asked = st.session_state.get("k", int(linked) if links.is_whole(linked, ks[0], ks[-1]) else None)
+    if asked is None or asked in ks:
+        return
+    nearest = st.session_state["k"] = ks[_nearest(asked, ks)]
+    if ks[0] < asked < ks[-1]:
+        links.note("k", f"There is no K = {asked} here, as K goes in steps of {step}; showing K = {nearest}.")
 
 
 def set_k(k: int) -> None:
@@ -146,8 +159,14 @@ def set_k(k: int) -> None:
     links.drop_note("k")
 
 
-def _move(by: int, low: int, high: int) -> None:
-    set_k(min(max(st.session_state["k"] + by, low), high))
+def _move(steps: int, ks: Sequence[int]) -> None:
+    at = _nearest(st.session_state["k"], ks) + steps
+    set_k(ks[min(max(at, 0), len(ks) - 1)])
+
+
+def _nearest(k: int, ks: Sequence[int]) -> int:
+    """The place of the nearest K."""
+    return min(range(len(ks)), key=lambda place: abs(ks[place] - k))
 
 
 def pick_ks(view: View) -> tuple[int, ...]:
@@ -220,3 +239,11 @@ def link_to(asked: Experiment, k: int) -> dict[str, str]:
 def file_name(view: View, *more: str) -> str:
     """A file name that says what is in it."""
     return drawing.plain_name(view.checkpoint.name, view.layer, *more)
+
+
+def way_of(asked: Experiment) -> list[str]:
+    """What tells an experiment's files apart: how channels are ranked, and on what, what pruning zeroes, and when."""
+    more = [f"seed-{asked.seed}"] if asked.criterion == "random" else []
+    more += [] if asked.schedule == "once" else [asked.schedule]
+    more += [] if asked.dtype == "float32" else [asked.dtype]
+    return [asked.criterion, asked.ranked_on, asked.mode, *more]

@@ -83,7 +83,7 @@ def require_part(job: Job, what: str, ask: Callable[..., Job], ready: Callable[[
 def notes(job: Job) -> None:
     """What came up on the way to a job's result, such as a saved one that could not be trusted."""
     for note in job.notes:
-        st.warning(note.replace("$", "\\$"), icon=":material/inventory_2:")
+        st.warning(drawing.plain(note), icon=":material/inventory_2:")
 
 
 def show_end(job: Job, what: str, ask: Callable[..., Any]) -> None:
@@ -91,7 +91,7 @@ def show_end(job: Job, what: str, ask: Callable[..., Any]) -> None:
     failed = job.status == FAILED
     with st.container(horizontal=True, vertical_alignment="center"):
         if failed:
-            st.error(str(job.error), title=f"{what} failed", icon=":material/error:")
+            st.error(drawing.plain(job.error), title=f"{what} failed", icon=":material/error:")
         else:
             st.warning(f"{what} was cancelled at {job.fraction:.0%}.", icon=":material/cancel:")
         label = "Try again" if failed else "Start again"

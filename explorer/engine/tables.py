@@ -1,6 +1,6 @@
 """Tables of results: what the pages show, and what every CSV holds."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -20,23 +20,38 @@ def curve_table(curves: Mapping[str, Sweep | Band]) -> pd.DataFrame:
     return pd.concat([_named(name, curve.points()) for name, curve in curves.items()], ignore_index=True)
 
 
+def rows_of(curves: Iterable[Sweep | Band]) -> pd.DataFrame:
+    """The rows of several curves, each of which says how it was made: one row a K, and of a band one a K and seed.
+
+    Where one of them was ranked again after each step, or computed in another type than float32, the columns that tell
+    of it are filled for all.
+    """
+    rows = pd.concat([curve.frame() for curve in curves], ignore_index=True)
+    if "schedule" in rows:
+        rows["schedule"] = rows["schedule"].fillna("once")
+        rows["gone"] = rows["gone"].fillna(rows["k"]).astype(int)
+    if "dtype" in rows:
+        rows["dtype"] = rows["dtype"].fillna("float32")
+    return rows
+
+
 def _named(name: str, points: pd.DataFrame) -> pd.DataFrame:
     points.insert(0, "criterion", name)
     return points
 
 
 def summary_table(curves: Mapping[str, Sweep | Band], ks: Sequence[int]) -> pd.DataFrame:
-    """One row a curve: criterion (its name), accuracy at each of the `ks` ("K = 8", …), area and within (see Sweep).
+    """One row a curve: criterion (its name), accuracy at each of the `ks` ("K = 8", …), area and cliff (see Sweep).
 
-    Of a band these are means over its orders, and for `within` the median. What a curve does not have is NaN.
+    Of a band these are means over its orders, and for `cliff` the median. What a curve does not have is NaN.
     """
     rows = []
     for name, curve in curves.items():
         sweeps = curve.sweeps if isinstance(curve, Band) else (curve,)
         at = {f"K = {k}": np.mean([_accuracy_at(each, k) for each in sweeps]) for k in ks}
-        within = np.array([each.within() for each in sweeps], dtype=float)  # None becomes NaN
+        cliffs = [each.cliff() if each.ks[0] == 0 else float("nan") for each in sweeps]
         rows.append(
-            {"criterion": name, **at, "area": np.mean([each.area for each in sweeps]), "within": np.median(within)}
+            {"criterion": name, **at, "area": np.mean([each.area for each in sweeps]), "cliff": np.median(cliffs)}
         )
     return pd.DataFrame(rows)
 

@@ -17,7 +17,7 @@ from explorer.training.loss import loss_of
 
 POINTS: dict[str, str] = {
     "raw": "raw output of the convolution",
-    "activation": "after batch norm and activation",
+    "activation": "output after batch norm and activation",
     "block": "output of the residual block",
 }
 

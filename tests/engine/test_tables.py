@@ -135,12 +135,12 @@ def test_curves_and_bands_become_points_and_rows():
 def test_summary_by_hand():
     curves = {"one": of_counts([900, 898, 100]), "band": Band((of_counts([900, 898, 896]), of_counts([900, 100, 100])))}
     table = tables.summary_table({**curves, "part": of_counts([900, 898, 100]).at([0, 1])}, [1, 2])
-    assert list(table.columns) == ["criterion", "K = 1", "K = 2", "area", "within"]
+    assert list(table.columns) == ["criterion", "K = 1", "K = 2", "area", "cliff"]
     assert table["K = 1"].tolist() == pytest.approx([0.898, 0.499, 0.898])
     assert table["K = 2"].tolist()[:2] == pytest.approx([0.1, 0.498]) and np.isnan(table["K = 2"][2])
     assert table["area"].tolist()[:2] == pytest.approx([0.699, (0.898 + 0.3) / 2]) and np.isnan(table["area"][2])
-    assert table["within"].tolist() == [1, 1, 1]  # of the band the median of 2 and 0
-    assert np.isnan(tables.summary_table({"late": of_counts([900, 898, 100]).at([1, 2])}, [])["within"][0])
+    assert table["cliff"].tolist() == [1, 1, 1]  # of the band the median of 2 and 0
+    assert np.isnan(tables.summary_table({"late": of_counts([900, 898, 100]).at([1, 2])}, [])["cliff"][0])
 
 
 def test_csv_is_written_whole_or_not_at_all(tmp_path, capsys):

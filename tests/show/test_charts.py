@@ -28,7 +28,7 @@ def layers(chart: charts.Chart) -> list[dict]:
 def test_the_accuracy_curve_marks_k_and_says_so():
     chart = charts.accuracy_curve(curve(), 2)
     assert chart.data["here"][["k", "accuracy"]].values.tolist() == [[2, 0.7]]
-    assert chart.data["curve"].columns.tolist() == ["k", "accuracy", "low", "high"]
+    assert chart.data["curve"].columns.tolist() == ["k", "accuracy", "low", "high", "name"]
     assert chart.words == "Accuracy against channels pruned: 90.00 % at K = 0, 70.00 % at K = 2, 10.00 % at K = 4"
     assert {layer["mark"]["type"] for layer in layers(chart)} >= {"area", "line", "rule", "point"}
     assert [parameter["name"] for parameter in chart.spec["params"]] == ["pick"]

@@ -9,7 +9,9 @@ import streamlit as st
 from explorer.answers.choices import criterion_named
 from explorer.app import cache, drawing, links, pickers, prepared, presets, sweeps, views
 from explorer.app.views import View
+from explorer.engine.oracle import Oracle
 from explorer.pruning.activations import POINTS
+from explorer.pruning.criteria import Criterion
 from explorer.pruning.ranking import Ranking
 from explorer.show import charts, figures
 from explorer.show.pictures import thumbnails
@@ -18,7 +20,8 @@ EXAMPLES = 8  # of as many classes as there are
 SCREEN_DPI = 120
 FEWEST_COLUMNS, MOST_COLUMNS = 4, 64
 NUMBERS = {"from 0": 0, "from 1": 1}
-LABELS = {"raw": "Mean raw output", "activation": "Mean activation", "block": "Mean output of the block"}
+LABELS = {"raw": "Mean raw output", "activation": "Mean after activation", "block": "Mean output of the block"}
+TENSORS = {"raw": "raw output", "activation": "after activation", "block": "output of the block"}
 
 
 def explore(view: View, ranking: Ranking, gone: dict[int, int]) -> None:
@@ -26,19 +29,31 @@ def explore(view: View, ranking: Ranking, gone: dict[int, int]) -> None:
     k = views.pick_k(view.ks)
     pruned = gone[k]
     criterion = criterion_named(view.experiment.criterion)
-    table = prepared.channel_table(ranking, pruned)
+    table, title = prepared.channel_table(ranking, pruned), measured(criterion)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.subheader(
-            f"{criterion.title} of each channel",
+            f"{title}, channel by channel",
             help="Solid bars are kept at this K; hollow ones with a cross are pruned. Click a bar to see its channel.",
         )
-        draw = partial(figures.channel_figure, table, criterion.title)
+        draw = partial(figures.channel_figure, table, title)
         name = views.file_name(view, view.experiment.criterion, f"k{k}", "bars")
         drawing.figure_button(partial(prepared.figure_file, draw), name, "bars")
-    bars = charts.channel_bars(table, criterion.title, height=300)
+    bars = charts.channel_bars(table, title, height=300)
     drawing.draw(bars, key="bars", on_select=show_clicked, selection_mode="pick")
     maps(view, ranking, pruned)
     examples(view, ranking, pruned)
+
+
+def measured(criterion: Criterion | Oracle) -> str:
+    """What a criterion scores channels by, with the tensor that it looks at: "Mean activation (raw output)"."""
+    tensor = TENSORS.get(getattr(criterion, "point", "")) if criterion.needs_data else None
+    return f"{criterion.title} ({tensor})" if tensor else criterion.title
+
+
+def output_of(view: View, where: str) -> str:
+    """The output that statistics are of, in words; a batch norm is spoken of where there is one."""
+    has_norm = "bn-scale" in cache.fitting_criteria(view.checkpoint, view.layer)
+    return POINTS[where] if has_norm or where != "activation" else "output after the activation"
 
 
 def show_clicked() -> None:
@@ -79,13 +94,17 @@ def maps(view: View, ranking: Ranking, pruned: int) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         on, crosses = view.experiment.ranked_on, "pruned channels have a cross" if pruned else "nothing is pruned"
         alone = "" if len(points) > 1 else " This network cannot be traced, so there is no other output to look at."
-        words = f"{which.capitalize()} over {averages.done:,} {on} {view.examples}: {POINTS[where]}; {crosses}."
+        words = (
+            f"{which.capitalize()} over {averages.done:,} {on} {view.examples}: {output_of(view, where)}; {crosses}."
+        )
         counted = " The maps' numbers begin at 1; everywhere else they begin at 0."
         st.caption(f"{words}{counted if numbers == 'from 1' else ''}{alone}")
         drawing.figure_button(
-            partial(prepared.grid_file, averages, look, LABELS[where]), views.file_name(view, where, "maps"), "maps"
+            partial(prepared.grid_file, averages, look, LABELS[where]),
+            views.file_name(view, where, f"k{pruned}", "maps"),
+            "maps",
         )
-    numbers_of(view, prepared.statistics_table(averages, ranking, pruned), where)
+    numbers_of(view, prepared.statistics_table(averages, ranking, pruned), where, pruned)
 
 
 def layout(view: View) -> tuple[int | None, int | None, str]:
@@ -109,16 +128,17 @@ def layout(view: View) -> tuple[int | None, int | None, str]:
     return columns, most, numbers
 
 
-def numbers_of(view: View, table: pd.DataFrame, where: str) -> None:
+def numbers_of(view: View, table: pd.DataFrame, where: str, pruned: int) -> None:
     """The channels' means and other statistics, in pruning order."""
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.subheader("Every channel", width="content")
-        drawing.csv_button(table, views.file_name(view, where, "channels"))
+        name = views.file_name(view, *views.way_of(view.experiment), where, f"k{pruned}", "channels")
+        drawing.csv_button(table, name, key="channels")
     columns: dict[str, Any] = {
         "channel": "Channel",
-        "importance": criterion_named(view.experiment.criterion).title,
+        "importance": measured(criterion_named(view.experiment.criterion)),
         "state": "State",
-        "mean": "Mean",
+        "mean": LABELS[where],
         "std": "Standard deviation",
         "minimum": "Lowest",
         "maximum": "Highest",
@@ -133,7 +153,7 @@ def numbers_of(view: View, table: pd.DataFrame, where: str) -> None:
         height=320,
         alt=f"Statistics of the {len(table)} channels, first pruned first",
     )
-    st.caption(f"First pruned first; the statistics are of the {POINTS[where]}.")
+    st.caption(f"First pruned first; the statistics are of the {output_of(view, where)}.")
 
 
 def examples(view: View, ranking: Ranking, pruned: int) -> None:

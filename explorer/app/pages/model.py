@@ -26,10 +26,10 @@ PARTS = {"validation": "held-out"}  # as the other pages say
 def card_of(point: Checkpoint) -> None:
     """The card, in words and numbers."""
     card, info = point.card, model_info(point.card.model)
-    st.subheader(f"{info.title} on {datasets.dataset_info(card.dataset).title}")
+    st.subheader(drawing.plain(f"{info.title} on {datasets.dataset_info(card.dataset).title}"))
     if card.imported:
         st.badge("Imported", icon=":material/upload_file:", color="blue")
-    st.markdown(f"**{drawing.plain(point.name)}**: {card.description or info.description}")
+    st.markdown(f"**{drawing.plain(point.name)}**: {drawing.plain(card.description or info.description, 600)}")
     with st.grid(3, min_column_width=220, gap="small"):
         for part, score in card.accuracy.items():
             st.metric(
@@ -41,7 +41,8 @@ def card_of(point: Checkpoint) -> None:
                 border=True,
             )
     with st.expander("The whole card", icon=":material/article:"):
-        st.table(facts(card, point.sha256), border="horizontal", alt="What the card says about the network")
+        said = {drawing.plain(name): drawing.plain(fact, 2000) for name, fact in facts(card, point.sha256).items()}
+        st.table(said, border="horizontal", alt="What the card says about the network")
 
 
 def facts(card: Card, sha256: str) -> dict[str, str]:

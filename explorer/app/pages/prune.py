@@ -48,8 +48,9 @@ def explore(view: View, job: Job, others: dict[str, Job], live: bool) -> None:
     left, right = st.columns([3, 2], gap="large")
     with left:
         st.subheader("Accuracy at every K")
-        (name, table), *rest = tables_of(view, sweep, others).items()
-        chart = charts.accuracy_curve(table, k, 400, name, dict(rest))
+        curves, name = tables_of(view, sweep, others), name_of(view)
+        rest = {title: table for title, table in curves.items() if title != name}
+        chart = charts.accuracy_curve(curves[name], k, 400, name, rest, list(curves))
         drawing.draw(chart, key="curve", on_select=jump_to_click, selection_mode="pick")
     with right:
         st.subheader("Accuracy per class", help="The bar is the pruned network, the tick the unpruned one.")
@@ -64,10 +65,16 @@ def explore(view: View, job: Job, others: dict[str, Job], live: bool) -> None:
 
 
 def tables_of(view: View, sweep: Sweep, others: dict[str, Job]) -> dict[str, pd.DataFrame]:
-    """The curves there are, by name: this one, then those of the lab's `others`."""
-    name = view.variant.title if view.variant else "As chosen"
-    curves = {name: sweep, **{title: work.curve(each) for title, each in others.items()}}
-    return {title: prepared.accuracy_table(curve) for title, curve in curves.items() if curve is not None}
+    """The curves there are, by name: a lab's ways in its order whichever is chosen, so that each keeps its look."""
+    curves = {name_of(view): sweep, **{title: work.curve(each) for title, each in others.items()}}
+    ways = [way.title for way in view.lab.variants] if view.lab and others else []
+    found = {title: curves[title] for title in [*ways, name_of(view)] if curves.get(title) is not None}
+    return {title: prepared.accuracy_table(curve) for title, curve in found.items() if curve is not None}
+
+
+def name_of(view: View) -> str:
+    """What the curve of the view is called beside those of its lab."""
+    return view.variant.title if view.variant else "As chosen"
 
 
 def jump_to_click() -> None:
@@ -116,7 +123,8 @@ def flips(view: View, sweep: Sweep, k: int) -> None:
     images = side_by_side([part.numpy() for part in chosen.inputs])
     with st.grid(SHOWN, min_column_width=80, gap="small"):
         for picture, row in zip(thumbnails(images), shown.itertuples(), strict=True):
-            words = f"true {row.label}  \n{row.before} → **{row.after}**"
+            label, before, after = (drawing.plain(name, 40) for name in (row.label, row.before, row.after))
+            words = f"true {label}  \n{before} → **{after}**"
             st.image(
                 picture,
                 caption=words,
@@ -172,7 +180,7 @@ def provenance(view: View, sweep: Sweep, others: dict[str, Job]) -> None:
             f"Channels of {run.layer} ranked by {criterion.title.lower()}{on}. {SCHEDULES[run.schedule]} "
             f"{MODES[run.mode].sentence} Accuracy over {sweep.done:,} test {view.examples}.{sweeps.remarks(sweep)}"
         )
-        name = views.file_name(view, run.criterion, run.ranked_on, run.mode)
+        name = views.file_name(view, *views.way_of(run))
         draw = partial(figures.accuracy_figure, tables_of(view, sweep, others))
         drawing.figure_button(partial(prepared.figure_file, draw), name, "curve", "Curve as figure")
         drawing.csv_button(prepared.accuracy_table(sweep), name)

@@ -119,7 +119,7 @@ def numbers(scan: Scan, examples: str) -> None:
     if scan.left_out:
         with st.expander(f"Layers left out: {len(scan.left_out)}", icon=":material/do_not_disturb_on:"):
             for layer, why in scan.left_out.items():
-                st.caption(f"{layer} is left out: {why}.")
+                st.caption(drawing.plain(f"{layer} is left out: {why}."))
 
 
 with links.page():

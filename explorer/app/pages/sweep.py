@@ -16,7 +16,7 @@ from explorer.background.jobs import Job
 from explorer.engine import tables
 from explorer.engine.curves import Band, Sweep, difference
 from explorer.show import charts, figures
-from explorer.show.words import points
+from explorer.show.words import percent, points
 
 MOST = 12  # curves
 SHOWN = 3  # progress bars
@@ -109,7 +109,8 @@ def zoomed(view: View, table: pd.DataFrame, named: dict[str, str], axis: str, sh
 def file_name(view: View, names: Sequence[str], *more: str) -> str:
     """A file name that says which curves are in it, as long as they are few."""
     few = names if len(names) <= NAMED else [f"{len(names)}-curves"]
-    return views.file_name(view, "-".join(few), view.experiment.mode, *more)
+    lab = [f"lab-{view.lab.name}"] if view.lab else []
+    return views.file_name(view, *lab, "-".join(few), *([] if lab else [view.experiment.mode]), *more)
 
 
 def choose_clicked() -> None:
@@ -146,17 +147,17 @@ def summary(view: View, lines: list[Line], found: dict[str, Sweep | Band], ks: t
         table.insert(2, "images", [found[name].done for name in table["criterion"]])
     at = [f"K = {k}" for k in chosen]
     st.dataframe(
-        drawing.in_words(table, [*at, "area"]),
+        drawing.in_words(table.assign(area=table["area"].map(percent)), at),
         column_config={
             "criterion": st.column_config.TextColumn("Ranked by", pinned=True),
             "title": st.column_config.TextColumn("In words"),
             "images": st.column_config.NumberColumn(view.examples.capitalize()),
-            "area": st.column_config.NumberColumn("Area", help=AREA),
-            "within": st.column_config.NumberColumn("Surely within 1 point up to K", format="%g", help=WITHIN),
+            "area": st.column_config.TextColumn("Area", help=AREA),
+            "cliff": st.column_config.NumberColumn("Last K within 1 point", format="%g", help=CLIFF),
         },
         hide_index=True,
         height="content",
-        alt="Accuracy at a few K, area under the curve and the largest K that surely costs at most a point",
+        alt="Accuracy at a few K, area under the curve and the last K within a point",
     )
     said = flattery(view, lines, found) + [
         looked_at(view, line) for line in lines if line.name in found and is_oracle(line)
@@ -168,19 +169,20 @@ AREA = (
     "The area under accuracy against the share of channels pruned, 0 to 1, by trapezoids: the mean accuracy over all "
     "K. Only for curves from K = 0 to all channels."
 )
-WITHIN = (
-    "The largest K whose accuracy is surely at most one point below that of K = 0: the 95 % interval of the change, "
-    "paired image by image (McNemar's counts; Agresti and Min 2005), lies above −1 point. Of random orders the median."
+CLIFF = (
+    "The last K before accuracy is ever more than one point below that of the unpruned network, as on Prune. Of random "
+    "orders the median."
 )
 
 
 def flattery(view: View, lines: list[Line], found: dict[str, Sweep | Band]) -> list[str]:
     """What choosing on the test images flatters: a sentence for each criterion that was ranked on others, too."""
     there = [line for line in lines if isinstance(found.get(line.name), Sweep)]
-    on_test = {line.experiment.criterion: line for line in there if line.experiment.ranked_on == cache.TEST}
-    pairs = [(on_test.get(line.experiment.criterion, line), line) for line in there]
-    alike = [pair for pair in pairs if len({found[line.name].done for line in pair}) == 1]
-    return [compared(view, first, other, found) for first, other in alike if first is not other]
+    on_test = {line.experiment: line for line in there if line.experiment.ranked_on == cache.TEST}
+    others = {line.experiment: line for line in there if line.experiment.ranked_on != cache.TEST}.values()
+    pairs = [(on_test.get(replace(line.experiment, ranked_on=cache.TEST)), line) for line in others]
+    alike = [(one, line) for one, line in pairs if one and found[one.name].done == found[line.name].done]
+    return [compared(view, one, line, found) for one, line in alike]
 
 
 def compared(view: View, first: Line, other: Line, found: dict[str, Sweep | Band]) -> str:
@@ -212,7 +214,7 @@ def table_of(view: View, lines: list[Line], jobs: dict[str, Job], ks: tuple[int,
     found = drawn(jobs, ks)
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.subheader("Every number", width="content")
-        rows = pd.concat([curve.frame() for curve in found.values()], ignore_index=True)
+        rows = tables.rows_of(found.values())
         drawing.csv_button(rows, file_name(view, list(found)))
     table = tables.curve_table(found)
     wide = table.pivot(index="k", columns="criterion", values="accuracy")[list(found)]

@@ -49,7 +49,7 @@ LOOKS: dict[str, dict[str, Any]] = {
 
 def new_training(found: list[Training]) -> None:
     """The form: what to train, on what, and how."""
-    if st.session_state.pop(STARTED, False):
+    if started := st.session_state.pop(STARTED, ""):
         st.session_state.update({"train name": "", "train description": ""})
     with fields():
         model = pickers.pick_named("Network", "network", list(MODELS), "simple-cnn", "no network")
@@ -75,8 +75,12 @@ def new_training(found: list[Training]) -> None:
     else:
         estimate(model, dataset, recipe, found)
     if st.button("Start training", type="primary", icon=":material/play_arrow:", disabled=not there, width="stretch"):
-        st.session_state[STARTED] = waiting.attempt(trainings.submit, model, dataset, recipe, name, words)
+        if waiting.attempt(trainings.submit, model, dataset, recipe, name, words):
+            st.session_state[STARTED] = name
         st.rerun()
+    with st.container():
+        if started:
+            st.success(f"{started} is queued: how it goes stands below.", icon=":material/check_circle:")
 
 
 def fields() -> Any:

@@ -56,7 +56,7 @@ def _comparison_spec(
     points: bool,
     height: int,
 ) -> dict[str, Any]:
-    axis = whole_numbers(int(high - low)) if x == "k" else alt.Axis(format=".0%", grid=False)
+    axis = whole_numbers(int(high - low)) if x == "k" else alt.Axis(format=".0%", tickMinStep=0.01, grid=False)
     at = alt.X(f"{x}:Q", title=AXES[x], axis=axis, scale=extent(low, high))
     scale = alt.Scale(domain=span, nice=False)
     percents = PERCENT if span == (0, 1) else alt.Axis(format=".1%", tickCount=6)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -34,14 +34,16 @@ def accuracy_curve(
     height: int = 340,
     name: str = "",
     others: Mapping[str, pd.DataFrame] | None = None,
+    order: Sequence[str] = (),
 ) -> Chart:
     """Accuracy against K with its 95 % band, and a rule and a point at `k`; a click picks a K (selection `pick`).
 
     `table` has the columns k, accuracy, low and high (0…1), one row a K. A `k` that is not (yet) among them gets
-    the rule alone. `others` are tables of curves drawn beside it, by name, with a legend that calls this one `name`.
+    the rule alone. `others` are tables of curves drawn beside it, by name, with a legend that calls this one `name`;
+    whichever of them is which, a name has its look by its place in `order`.
     """
-    curve = table[["k", "accuracy", "low", "high"]]
-    here = pd.DataFrame({"k": [k]}).merge(curve, how="left").assign(tone=1)
+    curve = table[["k", "accuracy", "low", "high"]].assign(name=name)
+    here = pd.DataFrame({"k": [k]}).merge(curve.drop(columns="name"), how="left").assign(tone=1, name=name)
     first, last = curve.iloc[0], curve.iloc[-1]
     at = f", {percent(here['accuracy'][0])} at K = {k}" if here["accuracy"].notna()[0] else ""
     words = (
@@ -52,13 +54,13 @@ def accuracy_curve(
     if not others:
         return Chart(_curve_spec(*ends, points, height), {"curve": curve, "here": here}, words)
     named = pd.concat(rows[["k", "accuracy"]].assign(name=title) for title, rows in {name: curve, **others}.items())
-    spec = _curve_spec(*ends, points, height, (name, *others))
+    spec = _curve_spec(*ends, points, height, tuple(dict.fromkeys([*order, name, *others])))
     return Chart(spec, {"curve": curve, "here": here, "named": named}, f"{words}; beside it {', '.join(others)}")
 
 
 def empty_curve(channels: int, height: int = 340) -> Chart:
     """The axes of `accuracy_curve` for a layer of so many channels, before there is anything to draw."""
-    nothing = pd.DataFrame({"k": [], "accuracy": [], "low": [], "high": [], "tone": []})
+    nothing = pd.DataFrame({"k": [], "accuracy": [], "low": [], "high": [], "tone": [], "name": []})
     spec = _curve_spec(0, channels, channels <= MANY, height)
     return Chart(spec, {"curve": nothing, "here": nothing}, "Accuracy against channels pruned: not known yet")
 
@@ -74,13 +76,16 @@ def _curve_spec(low: int, high: int, points: bool, height: int, names: tuple[str
         *INTERVAL_TIPS,
     ]
     curve, here = alt.Chart(alt.NamedData("curve")), alt.Chart(alt.NamedData("here"))
+    own = {"color": alt.Color("name:N", scale=alt.Scale(domain=list(names)), legend=None)} if names else {}
+    line = curve.mark_line(strokeWidth=3).encode(x=x, y=y)
+    marks = curve.mark_point(filled=True, size=45 if points else 0).encode(x=x, y=y)
+    rule = here.mark_rule(strokeWidth=2, strokeDash=[6, 4])
     return layered(
         *_named_curves(x, y, names, points),
-        curve.mark_area(opacity=0.25).encode(x=x, y=alt.Y("low:Q", title="Accuracy", scale=UNIT), y2="high:Q"),
-        curve.mark_line(strokeWidth=3).encode(x=x, y=y),
-        curve.mark_point(filled=True, size=45 if points else 0).encode(x=x, y=y),
-        here.mark_rule(strokeWidth=2, strokeDash=[6, 4]).encode(x=x, color=TONE),
-        here.mark_point(filled=True, size=260, opacity=1).encode(x=x, y=y, color=TONE),
+        curve.mark_area(opacity=0.25).encode(x=x, y=alt.Y("low:Q", title="Accuracy", scale=UNIT), y2="high:Q", **own),
+        *([] if names else [line, marks]),
+        rule.encode(x=x) if names else rule.encode(x=x, color=TONE),
+        here.mark_point(filled=True, size=260, opacity=1).encode(x=x, y=y, **(own or {"color": TONE})),
         curve.mark_point(size=600, opacity=0, cursor="pointer").encode(x=x, y=y, tooltip=tips).add_params(pick),
         height=height,
     )
@@ -90,7 +95,7 @@ def _named_curves(x: alt.X, y: alt.Y, names: tuple[str, ...], points: bool) -> l
     """Lines told apart by colour, dash and shape, with a legend: what stands beside the one curve."""
     if not names:
         return []
-    domain = [names[0], "", *names[1:]]  # the second colour is the rule's
+    domain = list(names)
     legend = alt.Legend(
         title=None, orient="top", values=list(names), symbolSize=200, symbolStrokeWidth=0, labelLimit=400
     )
