@@ -17,6 +17,7 @@ QUEUED, RUNNING, DONE, FAILED, CANCELLED = "queued", "running", "done", "failed"
 FINISHED = frozenset({DONE, FAILED, CANCELLED})
 
 WATCHED = 5.0  # seconds for which a look at a job counts; pages look several times a second
+FIRST = 10.0  # seconds that each job gets before any goes on: all that is on a screen soon has something to show
 ABANDONED = 30.0  # seconds without a look after which a heavy job pauses, until somebody looks again
 
 Start = Callable[[], Iterable[Any]]
@@ -182,12 +183,11 @@ class Job:
 class Jobs:
     """The jobs of this process by key: the same work is done once, however many ask for it.
 
-    Heavy jobs run one at a time in the order they came, but those that nobody looks at any more (a page that was left)
-    make way, between two steps, for those that somebody does, and pause after a while. Light ones (a download) start at
-    once. Finished jobs are
-    kept for whoever asks again, the least recently used dropped first once there are more than `capacity`, or once
-    those that nobody looks at make the results (their `nbytes`) more than `most_bytes`; queued and running ones are
-    never dropped.
+    Heavy jobs run one at a time in the order they came, once each has had its first seconds. Those that nobody looks at
+    any more (a page that was left) make way, between two steps, for those that somebody does, and pause after a while.
+    Light ones (a download) start at once. Finished jobs are kept for whoever asks again, the least recently used
+    dropped first once there are more than `capacity`, or once those that nobody looks at make the results (their
+    `nbytes`) more than `most_bytes`; queued and running ones are never dropped.
     """
 
     def __init__(self, capacity: int = 16, most_bytes: int = 2**30) -> None:
@@ -264,13 +264,14 @@ class Jobs:
             job.advance()
 
     def _next(self) -> Job | None:
-        """Whose turn it is: first comes one to cancel, then the oldest that is watched, then the oldest wanted."""
+        """Whose turn it is: one to cancel, else of those that are watched, else of those wanted: see `FIRST`."""
         with self._lock:
             self._heavy = [job for job in self._heavy if not job.finished]
             wanted = [job for job in self._heavy if job.is_wanted]
             urgent = [job for job in wanted if job.cancelling] or [job for job in wanted if job.is_watched]
             self._busy = bool(wanted)
-            return next(iter(urgent or wanted), None)
+            turns = urgent or wanted
+            return next((job for job in turns if job.elapsed < FIRST), turns[0] if turns else None)
 
     def _evict(self) -> None:
         finished = [key for key, job in self._jobs.items() if job.finished]

@@ -126,7 +126,7 @@ def maps_figure(
     count, height, width = maps.shape
     if titles is not None and len(titles) != count:
         raise ValueError(f"{count} maps need as many titles, not {len(titles)}")
-    space = max(1, round(0.1 * height)) if titles is None else max(2, round(0.3 * height))
+    space = max(1, round(0.1 * height)) if titles is None else max(3, round(0.35 * height))
     grid = _Grid(count, height, width, min(count, columns or grid_columns(count)), space)
     tall, wide = (grid.inch * pixels for pixels in grid.size)  # inches
     page = (wide + 1.3, tall + 0.1)
@@ -185,7 +185,7 @@ def _name(axes: Axes, grid: _Grid, titles: Sequence[str], pruned: Collection[int
 
 def _title_size(grid: _Grid, letters: int) -> float:
     """Points of a title of so many letters that fits above a map."""
-    return min(15.0, 72 * grid.inch * min(0.75 * grid.head, (grid.width + grid.gap) / (0.65 * letters)))
+    return min(15.0, 72 * grid.inch * min(0.6 * grid.head, (grid.width + grid.gap) / (0.65 * letters)))
 
 
 def _each_to_unit(maps: np.ndarray) -> np.ndarray:

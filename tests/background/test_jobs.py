@@ -336,6 +336,21 @@ def test_a_job_that_makes_way_is_cancelled_at_once(monkeypatch):
     assert wanted.wait(PATIENCE) and wanted.status == "done"
 
 
+def test_each_job_gets_its_first_seconds_before_any_goes_on(monkeypatch):
+    monkeypatch.setattr("explorer.background.jobs.FIRST", 0.1)
+    board, order = Jobs(), []
+
+    def slow(name: str) -> Iterator[Step]:
+        for step in counting(4):
+            time.sleep(0.15)
+            order.append(name)
+            yield step
+
+    submitted = [board.submit(name, lambda name=name: slow(name)) for name in "abc"]
+    assert all(job.wait(PATIENCE) for job in submitted)
+    assert "".join(order) == "abc" + "aaa" + "bbb" + "ccc"
+
+
 def test_a_job_that_nobody_looks_at_for_long_pauses_until_somebody_does(monkeypatch):
     monkeypatch.setattr("explorer.background.jobs.ABANDONED", 0.3)
     board, gate = Jobs(), Gate(total=3)

@@ -123,7 +123,7 @@ def test_pruned_channels_are_hollow_and_crossed_not_just_coloured():
     chart = charts.channel_bars(table, "Mean activation")
     bars, crosses = layers(chart)
     assert {"fillOpacity", "strokeDash", "color"} <= set(bars["encoding"])
-    assert crosses["mark"]["text"] == "×"
+    assert crosses["encoding"]["text"]["condition"]["value"] == "×" and crosses["encoding"]["text"]["value"] == ""
     assert chart.words == "3 channels in pruning order, values from -0.100 to 0.300, of which 2 are pruned: 3, 1"
     assert chart.data["channels"]["place"].tolist() == [1, 2, 3]
     assert bars["encoding"]["x"]["sort"] is None, "the bars must keep the pruning order"

@@ -84,7 +84,7 @@ def test_maps_without_titles_stand_closer():
 def test_every_map_is_framed():
     frames, crosses = figures.maps_figure(MAPS, TITLES, columns=2).axes[0].collections
     assert len(frames.get_segments()) == 5 and not crosses.get_segments()
-    assert frames.get_segments()[0].max(0).tolist() == [4, 5] and frames.get_segments()[0].min(0).tolist() == [0, 2]
+    assert frames.get_segments()[0].max(0).tolist() == [4, 6] and frames.get_segments()[0].min(0).tolist() == [0, 3]
 
 
 def test_a_grid_of_one_column_stays_on_a_page():

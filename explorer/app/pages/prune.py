@@ -45,14 +45,14 @@ def explore(view: View, job: Job, others: dict[str, Job], live: bool) -> None:
     if not job.finished:
         top.caption(sweeps.so_far([sweep], view.ks, view.examples, [job]))
     headline(sweep, k)
-    left, right = st.columns([3, 2], gap="large")
-    with left:
+    grid = st.grid(2, min_column_width=340, gap="medium")  # one below the other where the page is narrow
+    with grid.cell():
         st.subheader("Accuracy at every K")
         curves, name = tables_of(view, sweep, others), name_of(view)
         rest = {title: table for title, table in curves.items() if title != name}
         chart = charts.accuracy_curve(curves[name], k, 400, name, rest, list(curves))
         drawing.draw(chart, key="curve", on_select=jump_to_click, selection_mode="pick")
-    with right:
+    with grid.cell():
         st.subheader("Accuracy per class", help="The bar is the pruned network, the tick the unpruned one.")
         drawing.draw(charts.class_bars(tables.class_table(sweep, k), k, height=400), key="classes")
     detail = pickers.pick_option("Look closer at", "details", list(DETAILS))

@@ -45,13 +45,16 @@ def _bars_spec(title: str, count: int, height: int) -> dict[str, Any]:
         alt.Tooltip("state:N", title="State at this K"),
     ]
     bars = alt.Chart(alt.NamedData("channels"))
-    crosses = bars.transform_filter(gone).transform_calculate(top="max(datum.value, 0)")
+    crosses = bars.transform_calculate(top="max(datum.value, 0)")  # of all: where none is pruned, it needs an extent
     return layered(
         bars.mark_bar(strokeWidth=1.5 if few else 0.5, cursor="pointer")
         .encode(x=x, y=y, color=colour, stroke=colour, fillOpacity=hollow, strokeDash=dash, tooltip=tips)
         .add_params(pick),
-        crosses.mark_text(text="×", fontSize=20 if few else 9, fontWeight="bold", dy=-9).encode(
-            x=x, y=alt.Y("top:Q", title=title), color=colour
+        crosses.mark_text(fontSize=20 if few else 9, fontWeight="bold", dy=-9).encode(
+            x=x,
+            y=alt.Y("top:Q", title=title),
+            color=colour,
+            text=alt.condition(gone, alt.value("×"), alt.value("")),
         ),
         height=height,
     )

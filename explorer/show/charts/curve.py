@@ -96,11 +96,9 @@ def _named_curves(x: alt.X, y: alt.Y, names: tuple[str, ...], points: bool) -> l
     if not names:
         return []
     domain = list(names)
-    legend = alt.Legend(
-        title=None, orient="top", values=list(names), symbolSize=200, symbolStrokeWidth=0, labelLimit=400
-    )
+    legend = alt.Legend(title=None, orient="top", values=domain, symbolSize=200, symbolStrokeWidth=0, labelLimit=400)
     colour = alt.Color("name:N", scale=alt.Scale(domain=domain), legend=legend)
-    dash = alt.StrokeDash("name:N", scale=alt.Scale(domain=domain, range=in_turn(DASHES, domain)), legend=None)
+    dash = alt.StrokeDash("name:N", scale=alt.Scale(domain=domain, range=in_turn(DASHES, domain)), legend=legend)
     shape = alt.Shape("name:N", scale=alt.Scale(domain=domain, range=in_turn(SHAPES, domain)), legend=legend)
     rows = alt.Chart(alt.NamedData("named"))
     lines = rows.mark_line(strokeWidth=3).encode(x=x, y=y, color=colour, strokeDash=dash)
