@@ -4,7 +4,7 @@ from functools import partial
 
 import streamlit as st
 
-from explorer.app import cache, drawing, waiting, work
+from explorer.app import cache, drawing, guard, waiting, work
 from explorer.background.jobs import DONE
 from explorer.images import datasets, reading
 
@@ -24,7 +24,7 @@ def has_data(dataset: str, offer: bool = True, why: str = "This network was trai
             f"or with `python -m explorer data {dataset}`.",
             icon=":material/database_off:",
         )
-        if offer:
+        if offer and not guard.ask_password(f"Downloading {title}", dataset):
             download_button(dataset)
         return False
     try:
@@ -58,4 +58,4 @@ def download_button(dataset: str) -> None:
 
 def start_download(dataset: str, restart: bool = True) -> None:
     """Fetch a data set in the background; for callbacks."""
-    work.download(dataset, restart)
+    waiting.attempt(work.download, dataset, restart)

@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from explorer.app import drawing, networks, waiting, work
+from explorer.app import drawing, guard, networks, waiting, work
 from explorer.background.jobs import DONE
 from explorer.files.names import LONGEST_DESCRIPTION, LONGEST_NAME
 from explorer.images import datasets
@@ -39,7 +39,7 @@ def forms() -> None:
     """The expander with both forms, which looks into the folder only while it is open; below, imports under way."""
     box = st.expander("Your own network and images", icon=":material/upload_file:", key="own", on_change="rerun")
     with box:
-        if box.open:
+        if box.open and not guard.ask_password("Importing", "import"):
             left, right = st.columns(2, gap="large")
             with left:
                 images_form()
@@ -159,7 +159,7 @@ def start_network(root: Any) -> None:
 
 def start(kind: str, name: str, do: Callable[[Progress], Any], restart: bool = True) -> None:
     """Import in the background; for callbacks."""
-    mine()[kind] = work.start_import(kind, name, do)
+    waiting.attempt(lambda: mine().update({kind: work.start_import(kind, name, do)}))
 
 
 def data_sets() -> None:
@@ -167,6 +167,8 @@ def data_sets() -> None:
     for name in datasets.own_datasets():
         with st.container(horizontal=True, vertical_alignment="center", border=True):
             st.markdown(about(name))
+            if guard.is_locked():
+                continue
             with st.popover("Delete", icon=":material/delete:", key=f"delete images {name}"):
                 users = own_images.users_of(name)
                 needed = drawing.plain(f"Needed by {', '.join(users)}.")

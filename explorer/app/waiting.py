@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from explorer.app import drawing, work
+from explorer.app import drawing, guard, work
 from explorer.background.jobs import CANCELLED, DONE, FAILED, QUEUED, Job
 from explorer.files.errors import sentence
 
@@ -21,8 +21,9 @@ TROUBLE = "what a button could not do"
 # Each of these writes into one container, whether there is anything to say or not: what comes after it keeps its place
 # on the page from run to run. Containers that move are built anew in the browser, and their widgets drop from the URL.
 def attempt(action: Callable[..., Any], *arguments: Any) -> bool:
-    """Do it, or leave a note, for `show_trouble`, why it could not be done; whether it was done. For callbacks."""
+    """Change the server, or leave a note, for `show_trouble`, why that could not be; whether it was. For callbacks."""
     try:
+        guard.check()
         action(*arguments)
     except (ValueError, OSError) as error:
         st.session_state[TROUBLE] = f"That did not work: {sentence(error)}."

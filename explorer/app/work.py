@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -184,11 +185,16 @@ def last_import(kind: str) -> Import | None:
 def start_import(kind: str, name: str, work: Callable[[downloads.Progress], Any]) -> Import:
     """Import in the background what `work(progress)` does; a network, which is tested, waits for sweeps."""
     key = ("import", kind, name, time.monotonic_ns())  # each is new: what was imported may have been deleted since
-    job = jobs().submit(key, lambda: reports(work), heavy=kind == NETWORK, unattended=True)
+    job = jobs().submit(key, lambda: reports(work), heavy=kind == NETWORK, unattended=True, owner=session())
     _last_imports()[kind] = Import(kind, name, work, job)
     return _last_imports()[kind]
 
 
+def session() -> str:
+    """A name for this tab, which its work goes by."""
+    return st.session_state.setdefault("session", uuid.uuid4().hex)
+
+
 def _job(key: tuple[Any, ...], start: Callable[[], Iterator[Any]], restart: bool, heavy: bool = True) -> Job:
     known = jobs().get(key)
-    return known if known is not None and not restart else jobs().submit(key, start, heavy)
+    return known if known is not None and not restart else jobs().submit(key, start, heavy, owner=session())

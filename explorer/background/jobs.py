@@ -18,6 +18,7 @@ FINISHED = frozenset({DONE, FAILED, CANCELLED})
 
 WATCHED = 5.0  # seconds for which a look at a job counts; pages look several times a second
 FIRST = 10.0  # seconds that each job gets before any goes on: all that is on a screen soon has something to show
+MOST_OF_ONE = 24  # unfinished heavy jobs of one owner
 ABANDONED = 30.0  # seconds without a look after which a heavy job pauses, until somebody looks again
 
 Start = Callable[[], Iterable[Any]]
@@ -30,8 +31,9 @@ class Job:
     comes up among them is no result, but a note for the user: `notes` has them all.
     """
 
-    def __init__(self, key: Hashable, start: Start = tuple, unattended: bool = False) -> None:
+    def __init__(self, key: Hashable, start: Start = tuple, unattended: bool = False, owner: Hashable = None) -> None:
         self.key = key
+        self.owner = owner  # who asked for it first
         self.unattended = unattended  # whether it goes on though nobody looks
         self.status = QUEUED
         self.latest: Any = None
@@ -185,9 +187,10 @@ class Jobs:
 
     Heavy jobs run one at a time in the order they came, once each has had its first seconds. Those that nobody looks at
     any more (a page that was left) make way, between two steps, for those that somebody does, and pause after a while.
-    Light ones (a download) start at once. Finished jobs are kept for whoever asks again, the least recently used
-    dropped first once there are more than `capacity`, or once those that nobody looks at make the results (their
-    `nbytes`) more than `most_bytes`; queued and running ones are never dropped.
+    Owners take turns, so that one who asks for much does not hold up the rest; who has `MOST_OF_ONE` unfinished jobs
+    gets no further one. Light ones (a download) start at once. Finished jobs are kept for whoever asks again, the least
+    recently used dropped first once there are more than `capacity`, or once those that nobody looks at make the results
+    (their `nbytes`) more than `most_bytes`; queued and running ones are never dropped.
     """
 
     def __init__(self, capacity: int = 16, most_bytes: int = 2**30) -> None:
@@ -197,6 +200,7 @@ class Jobs:
         self._lock = threading.RLock()
         self._jobs: OrderedDict[Hashable, Job] = OrderedDict()
         self._heavy: list[Job] = []  # unfinished, in the order they came
+        self._served: dict[Hashable, float] = {}  # when an owner's job last had a step, of those with jobs
         self._busy = False
 
     def __len__(self) -> int:
@@ -210,11 +214,13 @@ class Jobs:
                 self._jobs[key].watch()
             return self._jobs.get(key)
 
-    def submit(self, key: Hashable, start: Start, heavy: bool = True, unattended: bool = False) -> Job:
+    def submit(
+        self, key: Hashable, start: Start, heavy: bool = True, unattended: bool = False, owner: Hashable = None
+    ) -> Job:
         """The job of `key`, started now unless it is known already and neither failed nor cancelled.
 
         `start()` is called on the job's own thread and gives an iterator of partial results. One that is `unattended`
-        goes on though nobody looks at it.
+        goes on though nobody looks at it. A heavy one beyond its `owner`'s share fails, saying so.
         """
         with self._lock:
             known = self._jobs.get(key)
@@ -222,16 +228,22 @@ class Jobs:
                 self._jobs.move_to_end(key)
                 known.watch()
                 return known
-            job = self._jobs[key] = Job(key, start, unattended)
+            job = self._jobs[key] = Job(key, start, unattended, owner)
             self._jobs.move_to_end(key)
             self._evict()
-            if heavy:
+            if heavy and self._is_over_share(owner):
+                job._fail(f"{MOST_OF_ONE} pieces of work that you asked for are not finished yet; wait, or cancel some")
+            elif heavy:
                 job._wake = self._resume
                 self._heavy.append(job)
                 self._resume()
             else:
                 threading.Thread(target=job._run, name=f"job {key}", daemon=True).start()
             return job
+
+    def _is_over_share(self, owner: Hashable) -> bool:
+        unfinished = [job for job in self._heavy if job.owner == owner and not job.finished]
+        return owner is not None and len(unfinished) >= MOST_OF_ONE
 
     def _resume(self) -> None:
         """Start the thread of the heavy jobs, where there is none and one of them is wanted."""
@@ -270,8 +282,14 @@ class Jobs:
             wanted = [job for job in self._heavy if job.is_wanted]
             urgent = [job for job in wanted if job.cancelling] or [job for job in wanted if job.is_watched]
             self._busy = bool(wanted)
-            turns = urgent or wanted
-            return next((job for job in turns if job.elapsed < FIRST), turns[0] if turns else None)
+            turns = [job for job in urgent or wanted if job.elapsed < FIRST] or urgent or wanted
+            if not turns:
+                return None
+            owners = {job.owner for job in self._heavy}
+            self._served = {owner: at for owner, at in self._served.items() if owner in owners}
+            job = min(turns, key=lambda job: self._served.get(job.owner, 0.0))  # of the same owner the oldest
+            self._served[job.owner] = time.monotonic()
+            return job
 
     def _evict(self) -> None:
         finished = [key for key, job in self._jobs.items() if job.finished]

@@ -27,6 +27,7 @@ STRICT = ConfigDict(strict=True, extra="forbid")  # numbers are numbers and text
 
 Text = Annotated[str, Field(max_length=4000)]
 Name = Annotated[str, Field(max_length=200)]
+Variable = Annotated[str, Field(pattern=r"^(EXPLORER_[A-Z]+|OMP_NUM_THREADS)$")]  # none that runs something else
 Count = Annotated[int, Field(ge=0)]
 Seconds = Annotated[FiniteFloat, Field(ge=0)]
 Record = TypeVar("Record")
@@ -39,7 +40,7 @@ class Request:
     arguments: Sequence[Text]  # of the queue's program
     about: Mapping[str, Any]  # for whoever shows the job
     result: Name  # the file, seen from the job's folder, that is there once the work is done
-    environment: Mapping[Name, Text] = field(default_factory=dict)
+    environment: Mapping[Variable, Text] = field(default_factory=dict)
 
     __pydantic_config__ = STRICT
 
@@ -95,13 +96,17 @@ class Job:
 
     def progress(self) -> Progress | None:
         """How far it is; None before its run has said so."""
+        if self.state == BROKEN:
+            return None
         try:
             return _record(Progress, self.folder / "progress.json")
         except (OSError, ValueError):
             return None
 
     def last_words(self) -> str:
-        """The last line that it printed; empty where there is none."""
+        """The last line that it printed; empty where there is none, and of what is broken."""
+        if self.state == BROKEN:
+            return ""
         try:
             with open(self.folder / "log.txt", "rb") as log:
                 log.seek(max(0, log.seek(0, os.SEEK_END) - TAIL))
@@ -132,19 +137,31 @@ class Reporter:
 
 
 def read_job(folder: Path) -> Job:
-    """The job in a folder, whatever state its files are in."""
+    """The job in a folder, whatever state its files are in. What leads out of the queue's own folders is broken."""
     try:
+        check_ours(folder)
         alive = is_running(folder)
         request, run = _record(Request, folder / "request.json"), run_in(folder)
-        state = _state(run, alive, (folder / request.result).is_file())
+        result = folder / request.result
+        if not result.resolve().is_relative_to(folder.resolve().parent.parent):
+            raise ValueError(f"{request.result} lies elsewhere")
+        state = _state(run, alive, result.is_file())
     except (OSError, ValueError):
         return Job(folder.name, folder, BROKEN)
     return Job(folder.name, folder, state, request, run)
 
 
+def check_ours(folder: Path) -> None:
+    """ValueError where the folder, or something in it, is a symbolic link: what we write is none."""
+    linked = [path.name for path in (folder, *folder.iterdir()) if path.is_symlink()]
+    if linked:
+        raise ValueError(f"{linked[0]} is a symbolic link")
+
+
 def is_running(folder: Path) -> bool:
     """Whether the job's process lives, or the worker has yet to write down how it ended; ask under the mutex only."""
-    return is_locked(folder / "lock") or is_locked(folder / "watched")
+    locks = [path for path in (folder / "lock", folder / "watched") if not (folder.is_symlink() or path.is_symlink())]
+    return any(map(is_locked, locks))
 
 
 def _state(run: Run, alive: bool, result: bool) -> str:

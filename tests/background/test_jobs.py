@@ -379,3 +379,34 @@ def test_a_job_that_goes_on_unattended_does_not_pause(monkeypatch):
     monkeypatch.setattr("explorer.background.jobs.ABANDONED", 0.0)
     job = Jobs().submit("import", lambda: counting(3), unattended=True)
     assert job.wait(PATIENCE) and job.status == "done" and job.done == 3
+
+
+def test_owners_take_turns_so_that_many_jobs_of_one_do_not_hold_up_another():
+    board, order, gate = Jobs(), [], Gate(total=1)
+
+    def noting(name: str) -> Iterator[Step]:
+        for step in counting(3):
+            order.append(name)
+            yield step
+
+    first = board.submit("gate", gate)
+    gate.at_step()
+    names = ["a1", "a2", "b1"]
+    submitted = [board.submit(name, lambda name=name: noting(name), owner=name[0]) for name in names]
+    gate.open()
+    assert all(job.wait(PATIENCE) for job in [first, *submitted])
+    assert order.index("b1") < 2 and order[:5].count("b1") >= 2, "its turn comes every other step"
+    assert [name for name in order if name != "b1"] == ["a1"] * 3 + ["a2"] * 3
+
+
+def test_who_asks_for_too_much_is_told_so_and_others_are_not(monkeypatch):
+    monkeypatch.setattr("explorer.background.jobs.MOST_OF_ONE", 2)
+    board, gate = Jobs(), Gate(total=1)
+    jobs = [board.submit(name, gate, owner="greedy") for name in "ab"]
+    refused = board.submit("c", lambda: counting(1), owner="greedy")
+    assert refused.status == "failed" and "2 pieces of work that you asked for are not finished yet" in refused.error
+    other = board.submit("d", lambda: counting(1), owner="modest")
+    gate.go.release(2)
+    assert all(job.wait(PATIENCE) for job in [*jobs, other]) and other.status == "done"
+    again = board.submit("c", lambda: counting(1), owner="greedy")
+    assert again.wait(PATIENCE) and again.status == "done"

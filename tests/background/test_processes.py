@@ -29,7 +29,7 @@ SCRIPT = textwrap.dedent(
     from pathlib import Path
     name, code = sys.argv[1], int(sys.argv[2])
     with open("../times", "a") as times:
-        print(name, "of", os.environ.get("OWNER", "nobody"), "started by", os.getppid(), flush=True)
+        print(name, "of", os.environ.get("EXPLORER_OWNER", "nobody"), "started by", os.getppid(), flush=True)
         print(name, "begins", file=times, flush=True)
         while not (Path("../go").exists() or Path("../go " + name).exists()):
             time.sleep(0.02)
@@ -120,7 +120,7 @@ def kill(pid: int) -> None:
 
 
 def test_a_job_runs_and_leaves_its_words_and_its_end(queue):
-    queue.submit("one", ask("one", OWNER="me"))
+    queue.submit("one", ask("one", EXPLORER_OWNER="me"))
     assert job(queue, "one").request.about == {"what": "one"}
     begun(queue, "one")
     assert states(queue) == {"one": RUNNING}
@@ -416,6 +416,9 @@ STRANGE_RUNS = [
     {"queued": 1.0, "pid": 2.5},
     {"queued": 1.0, "code": "0"},
     {"queued": 1.0, "colour": "red"},
+    '{"queued": NaN}',
+    '{"queued": Infinity}',
+    "[" * 100_000,
 ]
 STRANGE_REQUESTS = [
     "nothing",
@@ -424,6 +427,12 @@ STRANGE_REQUESTS = [
     {"arguments": [], "about": 5, "result": "x"},
     {"arguments": [], "about": {}, "result": "x", "environment": {"A": 1}},
     {"arguments": []},
+    {"arguments": [], "about": {}, "result": "x", "environment": {"PYTHONPATH": "/tmp"}},
+    {"arguments": [], "about": {}, "result": "/etc/passwd"},
+    {"arguments": [], "about": {}, "result": "../../../../../../etc/passwd"},
+    {"arguments": [], "about": {}, "result": "x" * 5000},
+    {"arguments": [], "about": {}, "result": "x", "environment": []},
+    '{"arguments": [], "about": {}, "result": "\\ud800"}',
 ]
 
 
@@ -456,11 +465,28 @@ def test_folders_and_files_of_strangers(queue, tmp_path):
     (tmp_path / "elsewhere" / "precious").touch()
     (queue.folder / "link").symlink_to(tmp_path / "elsewhere")
     assert states(queue) == {"empty": BROKEN, "link": BROKEN}
+    assert [path.name for path in (tmp_path / "elsewhere").iterdir()] == ["precious"], "nothing is written there"
     queue.remove("empty")
     queue.remove("link")
     assert states(queue) == {} and (tmp_path / "elsewhere" / "precious").exists()
     with pytest.raises(ValueError, match="there is no job '../elsewhere' any more"):
         queue.remove("../elsewhere")
+
+
+@pytest.mark.parametrize("file", ["request.json", "run.json", "log.txt", "progress.json", "lock"])
+def test_a_file_that_leads_elsewhere_is_neither_read_nor_written(queue, tmp_path, file):
+    folder = write(queue, "one", {"queued": 1.0}, asdict(ask("one")))
+    secret = tmp_path / "secret"
+    secret.write_text((folder / file).read_text() if (folder / file).exists() else "secret")
+    before = secret.read_bytes()
+    (folder / file).unlink(missing_ok=True)
+    (folder / file).symlink_to(secret)
+    let(queue, "go")
+    queue.wake()
+    until(lambda: not has_worker(queue))
+    assert states(queue) == {"one": BROKEN} and job(queue, "one").last_words() == "" and secret.read_bytes() == before
+    queue.remove("one")
+    assert secret.exists() and not folder.exists()
 
 
 # Progress

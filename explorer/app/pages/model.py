@@ -4,7 +4,7 @@ from typing import Any
 
 import streamlit as st
 
-from explorer.app import cache, downloads, drawing, links, networks, own, waiting, work
+from explorer.app import cache, downloads, drawing, guard, links, networks, own, waiting, work
 from explorer.engine import tables
 from explorer.files.names import LONGEST_DESCRIPTION, LONGEST_NAME
 from explorer.images import datasets, registry
@@ -84,6 +84,8 @@ def change(point: Checkpoint) -> None:
         if point.name in SHIPPED:
             return
         with st.expander("Rename, describe or delete", icon=":material/edit:"):
+            if guard.ask_password("Changing this network", point.name):
+                return
             with st.form(f"change {point.name}", border=False):
                 st.text_input("Name", point.name, LONGEST_NAME, f"name of {point.name}")
                 longest, key = LONGEST_DESCRIPTION, f"description of {point.name}"
@@ -136,12 +138,13 @@ def classes_of(point: Checkpoint) -> None:
 def data_sets() -> None:
     """Which data sets are on this machine, and how to get the others."""
     st.subheader("Data sets on this machine")
+    locked = guard.ask_password("Downloading or deleting images", "data")
     for name, info in registry.DATASETS.items():
         there = datasets.availability(name)
         with st.container(horizontal=True, vertical_alignment="center", border=True):
             channels, height, width = info.shape
             st.markdown(f"**{info.title}**, {channels} × {height} × {width}: {HERE[there]}")
-            if there != "full":
+            if there != "full" and not locked:
                 downloads.download_button(name)
     own.data_sets()
 

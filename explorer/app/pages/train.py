@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from explorer.app import downloads, drawing, links, pickers, waiting
+from explorer.app import downloads, drawing, guard, links, pickers, waiting
 from explorer.background.jobs import CANCELLED, DONE, FAILED, QUEUED, RUNNING
 from explorer.background.records import BROKEN, INTERRUPTED
 from explorer.files.names import LONGEST_DESCRIPTION, LONGEST_NAME
@@ -32,7 +32,8 @@ STRENGTHS = {  # of the augmentations, as more fields of a recipe
 }
 USUAL_DATA = "fashion-mnist"  # comes with the app
 LIVE, IDLE = 1.0, 4.0  # seconds between looks while something trains or waits, and otherwise
-STARTED = "a training has started"
+STARTED, MINE = "a training has started", "trainings that this tab started"
+MOST = 3  # of them at a time, so that others have their turn
 LOOKS: dict[str, dict[str, Any]] = {
     RUNNING: {"icon": ":material/model_training:", "color": "blue"},
     QUEUED: {"icon": ":material/hourglass_empty:", "color": "grey"},
@@ -75,12 +76,21 @@ def new_training(found: list[Training]) -> None:
     else:
         estimate(model, dataset, recipe, found)
     if st.button("Start training", type="primary", icon=":material/play_arrow:", disabled=not there, width="stretch"):
-        if waiting.attempt(trainings.submit, model, dataset, recipe, name, words):
+        if waiting.attempt(submit, found, model, dataset, recipe, name, words):
             st.session_state[STARTED] = name
         st.rerun()
     with st.container():
         if started:
             st.success(f"{started} is queued: how it goes stands below.", icon=":material/check_circle:")
+
+
+def submit(found: list[Training], model: str, dataset: str, recipe: Recipe, name: str, words: str) -> None:
+    """Queue a training; ValueError where this tab has `MOST` that are not over."""
+    mine = st.session_state.setdefault(MINE, set())
+    if sum(each.name in mine and each.state in (RUNNING, QUEUED) for each in found) >= MOST:
+        raise ValueError(f"{MOST} trainings that you started are not over yet; wait for one, or cancel it")
+    trainings.submit(model, dataset, recipe, name, words)
+    mine.add(name)
 
 
 def fields() -> Any:
@@ -260,6 +270,7 @@ BODIES: dict[str, Callable[[Training], None]] = {
 def button(each: Training, label: str, icon: str, action: Callable[[str], None], **look: Any) -> None:
     """A button that does something to a training."""
     key, icon = f"{icon} {each.name}", f":material/{icon}:"
+    look["disabled"] = guard.is_locked() or look.get("disabled", False)
     st.button(label, key=key, icon=icon, on_click=act, args=(action, each.name), **look)
 
 
@@ -277,7 +288,8 @@ with links.page():
     form, list_of_trainings = st.columns([2, 3], gap="large")
     with form:
         st.subheader("New training")
-        new_training(found)
+        if not guard.ask_password("Training", "training"):
+            new_training(found)
     with list_of_trainings:
         st.subheader("Trainings")
         lively = is_lively(found)
