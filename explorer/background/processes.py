@@ -234,7 +234,7 @@ def _stand_back() -> None:
     if sys.platform != "win32":
         os.setpriority(os.PRIO_PROCESS, 0, max(NICE, os.getpriority(os.PRIO_PROCESS, 0)))
     with contextlib.suppress(OSError):  # where Linux shares the cores between sessions first, lower this session's part
-        Path("/proc/self/autogroup").write_text(str(NICE))
+        Path("/proc/self/autogroup").write_text(str(NICE), encoding="ascii")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ Results go to standard output, progress and complaints to standard error. The ex
 bad input, or 130 when interrupted.
 """
 
+import io
 import sys
 from collections.abc import Sequence
 
@@ -17,6 +18,9 @@ COMMANDS = (models, data, import_images, import_network, train, stats, sweep, sc
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a console that lacks a sign shows a question mark, and no traceback
     try:
         args = _parser().parse_args(argv)
         args.run(args)

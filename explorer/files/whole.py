@@ -85,8 +85,9 @@ def descriptor_of(path: str | Path) -> int | None:
 def _write_to(descriptor: int, content: bytes) -> None:
     stream = {1: sys.stdout, 2: sys.stderr}.get(descriptor)
     if stream is not None:
-        stream.write(content.decode())
         stream.flush()
+        stream.buffer.write(content)  # as it is, whatever the console's own encoding
+        stream.buffer.flush()
         return
     with open(os.dup(descriptor), "wb") as file:
         file.write(content)

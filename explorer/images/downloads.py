@@ -2,12 +2,12 @@
 
 import http.client
 import os
-import tempfile
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from explorer.files.places import data_root
+from explorer.files.staging import staging
 from explorer.images.datasets import dataset_info
 from explorer.images.integrity import is_whole
 from explorer.images.lazy_torchvision import torchvision_class
@@ -30,19 +30,17 @@ def download(name: str, root: Path | None = None, progress: Progress | None = No
     target, files_folder = root / info.folder, (root / info.files["test"][0].path).parent
     if is_whole(info, root):
         return target
-    root.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=root, prefix=f"{name}-", suffix=".part") as folder:
-        staging = Path(folder)
+    with staging(root, name) as place:
         try:
-            _fetch_archives(info, staging, progress or _no_progress)
-            _extract(info, staging)
+            _fetch_archives(info, place, progress or _no_progress)
+            _extract(info, place)
         except _DownloadError as error:
             raise ValueError(
                 f"the download of {info.title} failed ({error}); try again, or put the official files in {files_folder}"
             ) from error
         if target.exists():
-            os.replace(target, staging / "replaced")
-        os.replace(staging / info.folder, target)
+            os.replace(target, place / "replaced")
+        os.replace(place / info.folder, target)
     return target
 
 

@@ -4,7 +4,6 @@ import json
 import math
 import os
 import struct
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import file_digest
@@ -19,6 +18,7 @@ from torch import Tensor
 from explorer.background.jobs import DONE
 from explorer.files.errors import as_os_error
 from explorer.files.places import PLAIN_NAME, data_root
+from explorer.files.staging import staging
 from explorer.images.datasets import OWN_INFO, dataset_info, own_datasets
 from explorer.images.lazy_torchvision import import_torchvision
 from explorer.images.registry import DATASETS, DatasetInfo
@@ -72,10 +72,9 @@ def import_images(
     _check_fits(total, size)
     check_within((Path(path) for found in splits.values() for path, _ in found.samples), within)
     tell, done = progress or no_progress, 0
-    root.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=root, prefix=f"{name}-", suffix=".part") as place:
-        staging = Path(place) / name
-        staging.mkdir()
+    with staging(root, name) as place:
+        made = place / name
+        made.mkdir()
         files = {}
         for split, found in splits.items():
             order = torch.randperm(len(found.samples), generator=torch.Generator().manual_seed(ORDER_SEED))
@@ -86,11 +85,11 @@ def import_images(
                 done += 1
                 tell(done, total)
             labels = torch.tensor([label for _, label in samples])
-            files[split] = _write_split(staging / f"{split}.safetensors", images, labels)
+            files[split] = _write_split(made / f"{split}.safetensors", images, labels)
         about = {"title": title or name, "classes": splits["test"].classes, "shape": (3, size, size), "files": files}
-        (staging / OWN_INFO).write_text(json.dumps(about, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        (made / OWN_INFO).write_text(json.dumps(about, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         _check_images_name(name, root)  # somebody else may have been faster
-        os.replace(staging, root / name)
+        os.replace(made, root / name)
     return dataset_info(name, root)
 
 
@@ -101,8 +100,8 @@ def delete_images(name: str, root: Path | None = None, out: Path | None = None) 
         raise ValueError(f"{name!r} is no data set of your own; there are: {', '.join(own_datasets(root)) or 'none'}")
     if users := users_of(name, out):
         raise ValueError(f"{name!r} is needed by {', '.join(users)}; delete what needs it first")
-    with tempfile.TemporaryDirectory(dir=root, prefix=f"{name}-", suffix=".part") as place:
-        os.replace(root / name, Path(place) / name)
+    with staging(root, name) as place:
+        os.replace(root / name, place / name)
 
 
 def users_of(dataset: str, out: Path | None = None) -> list[str]:
