@@ -1,8 +1,11 @@
 """Names and words that users give: what may become a file name, and what fits on a card."""
 
+import re
+
 from explorer.files.places import PLAIN_NAME
 
 LONGEST_NAME, LONGEST_DESCRIPTION = 64, 500
+RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?|.*\.")  # no file can be called so on Windows
 
 
 def check_plain(name: str, of: str = "checkpoint name") -> None:
@@ -11,6 +14,8 @@ def check_plain(name: str, of: str = "checkpoint name") -> None:
         raise ValueError(f"{of} {name[:80]!r} is not plain; use a-z, 0-9, dot, hyphen and underscore")
     if len(name) > LONGEST_NAME:
         raise ValueError(f"{of} {name!r} is longer than {LONGEST_NAME} characters; choose a shorter one")
+    if RESERVED.fullmatch(name):
+        raise ValueError(f"{of} {name!r} cannot be a file name on Windows; choose another")
 
 
 def check_description(text: str) -> None:

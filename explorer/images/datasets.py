@@ -5,9 +5,9 @@ says what it is, and each split is a safetensors file.
 """
 
 import contextlib
-import json
 from pathlib import Path
 
+from explorer.files.json import read_json
 from explorer.files.places import PLAIN_NAME, data_root
 from explorer.images.integrity import remedy
 from explorer.images.registry import BUNDLED_FILES, DATASETS, SPLITS, DataFile, DatasetInfo
@@ -72,7 +72,7 @@ def require_split(name: str, split: str, root: Path | None = None) -> None:
 def _own_info(name: str, root: Path) -> DatasetInfo:
     path = root / name / OWN_INFO
     try:
-        fields = json.loads(path.read_text(encoding="utf-8"))
+        fields = read_json(path)
         files: dict[str, tuple[DataFile, ...]] = {
             split: (DataFile(f"{name}/{split}.safetensors", int(file["size"]), sha256=str(file["sha256"])),)
             for split, file in fields["files"].items()
@@ -81,7 +81,7 @@ def _own_info(name: str, root: Path) -> DatasetInfo:
         channels, height, width = map(int, fields["shape"])
         classes = tuple(map(str, fields["classes"]))
         title = str(fields["title"])
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"{path} is damaged, so the data set cannot be read; {remedy(name)}") from error
     if "test" not in files or min(channels, height, width) < 1 or len(classes) < 2:
         raise ValueError(f"{path} describes no data set: test images, their shape and their classes; {remedy(name)}")

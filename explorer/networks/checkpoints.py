@@ -5,7 +5,6 @@ The root is the environment variable `EXPLORER_CHECKPOINTS`, else `checkpoints/`
 
 import contextlib
 import hashlib
-import json
 import os
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
@@ -17,6 +16,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
+from explorer.files.json import read_json
 from explorer.files.locks import PATIENCE, held
 from explorer.files.names import check_plain
 from explorer.files.places import PLAIN_NAME, checkpoints_root
@@ -266,9 +266,9 @@ def _read_card(path: Path) -> Card:
     if not path.is_file():
         raise ValueError(f"the card {path.name} is missing; restore it beside the weights, or train the network again")
     try:
-        fields = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"the card {path.name} is not valid JSON ({error}); restore it") from error
+        fields = read_json(path)
+    except ValueError as error:
+        raise ValueError(f"the card {path.name} {error}; restore it") from error
     try:
         card = card_from_json(fields)
     except ValueError as error:

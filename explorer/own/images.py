@@ -17,6 +17,7 @@ from torch import Tensor
 
 from explorer.background.jobs import DONE
 from explorer.files.errors import as_os_error
+from explorer.files.json import printable
 from explorer.files.places import PLAIN_NAME, data_root
 from explorer.files.staging import staging
 from explorer.images.datasets import OWN_INFO, dataset_info, own_datasets
@@ -86,7 +87,8 @@ def import_images(
                 tell(done, total)
             labels = torch.tensor([label for _, label in samples])
             files[split] = _write_split(made / f"{split}.safetensors", images, labels)
-        about = {"title": title or name, "classes": splits["test"].classes, "shape": (3, size, size), "files": files}
+        classes = printable(list(splits["test"].classes))  # the folders' names, which may hold anything
+        about = {"title": title or name, "classes": classes, "shape": (3, size, size), "files": files}
         (made / OWN_INFO).write_text(json.dumps(about, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         _check_images_name(name, root)  # somebody else may have been faster
         os.replace(made, root / name)

@@ -1,6 +1,5 @@
 """Networks of one's own: torchvision's, with weights from a file, become checkpoints like any other."""
 
-import json
 import pickle
 import re
 from collections.abc import Mapping, Sequence
@@ -10,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from explorer.files.json import read_json
 from explorer.files.names import check_description
 from explorer.images.batches import Batches, batch_size_for, check_normalisation
 from explorer.images.datasets import dataset_info
@@ -201,8 +201,8 @@ def numbers(text: str) -> tuple[float, ...]:
 def _card_beside(weights: Path) -> Mapping[str, Any]:
     """The card, NAME.json, that lies beside weights of this app; empty where there is none, or something else."""
     try:
-        card = json.loads(weights.with_suffix(".json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        card = read_json(weights.with_suffix(".json"))
+    except (OSError, ValueError):
         return {}
     return card if isinstance(card, dict) else {}
 
