@@ -110,3 +110,21 @@ def identity(point: Checkpoint) -> Hashable:
     """What decides a network's numbers, whatever its name: its weights, how it reads which images, and who they are."""
     card = point.card
     return (point.sha256, card.model, card.mean, card.std, card.dataset, datasets.version_of(card.dataset))
+
+
+def forget() -> None:
+    """Let go of all networks and of what was found out of them."""
+    _checkpoint.clear()
+    for each in (
+        layer_table,
+        fitting_modes,
+        scanned_layers,
+        scan_modes,
+        fitting_criteria,
+        criteria_for,
+        _splits_to_rank_on,
+        oracle_cost,
+        fitting_schedules,
+        fitting_points,
+    ):
+        each.cache_clear()

@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from explorer.app import drawing, work
+from explorer.app import drawing, idle, work
 
 NOTES = "notes on the link"
 NOTE_DROPPED = "a note was dropped"
@@ -22,6 +22,7 @@ def page() -> Iterator[None]:
     for key in st.session_state.setdefault(CHOSEN, set()) & set(st.session_state):
         st.session_state[key] = st.session_state[key]
     work.jobs()  # whose making also keeps what is loaded by now out of every later garbage collection
+    idle.note_tab()
     top = st.container()
     try:
         yield

@@ -109,3 +109,10 @@ def examples(point: Checkpoint, layer: str, where: str, count: int) -> Examples:
 def _examples(_point: Checkpoint, identity: Hashable, layer: str, where: str, count: int) -> Examples:
     found = examples_of(_point, layer, where, count, TEST)
     return side_by_side(found.images), found.labels, side_by_side(found.outputs)
+
+
+def forget() -> None:
+    """Let go of all tables, files and pictures."""
+    _examples.clear()
+    for each in (_accuracy_table, _scan_table, grid_file):
+        each.cache_clear()

@@ -9,6 +9,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from explorer.background.memory import give_back
 from explorer.files.errors import as_os_error, sentence
 
 log = logging.getLogger(__name__)
@@ -19,6 +20,7 @@ FINISHED = frozenset({DONE, FAILED, CANCELLED})
 WATCHED = 5.0  # seconds for which a look at a job counts; pages look several times a second
 FIRST = 10.0  # seconds that each job gets before any goes on: all that is on a screen soon has something to show
 MOST_OF_ONE = 24  # unfinished heavy jobs of one owner
+MOST_PAUSED = 2  # pausing jobs, whose unfinished work takes memory; more than that end, the longest unseen first
 ABANDONED = 30.0  # seconds without a look after which a heavy job pauses, until somebody looks again
 
 Start = Callable[[], Iterable[Any]]
@@ -177,6 +179,7 @@ class Job:
             getattr(self._steps, "close", lambda: None)()
         except Exception:  # the jobs behind it must go on
             log.exception("job %r could not be closed", self.key)
+        self._steps, self._start = None, tuple  # with all that they hold on to
         if not self.finished:
             self.status = status
         self._finished.set()
@@ -263,6 +266,14 @@ class Jobs:
                 self._jobs.move_to_end(key)
                 self._evict()
 
+    def let_go(self) -> None:
+        """Drop the jobs that have finished, and end those that nobody waits for."""
+        with self._lock:
+            for job in list(self._jobs.values()):
+                if job.finished or not (job.unattended or job.is_watched):
+                    self._drop(job)
+            self._resume()  # for those that are to end
+
     def ahead(self, job: Job) -> int:
         """How many heavy jobs go before this one."""
         with self._lock:
@@ -274,11 +285,13 @@ class Jobs:
         """Take steps of the heavy jobs until all have finished or pause, then let the thread end."""
         while job := self._next():
             job.advance()
+        give_back()
 
     def _next(self) -> Job | None:
         """Whose turn it is: one to cancel, else of those that are watched, else of those wanted: see `FIRST`."""
         with self._lock:
             self._heavy = [job for job in self._heavy if not job.finished]
+            self._end_paused()
             wanted = [job for job in self._heavy if job.is_wanted]
             urgent = [job for job in wanted if job.cancelling] or [job for job in wanted if job.is_watched]
             self._busy = bool(wanted)
@@ -290,6 +303,17 @@ class Jobs:
             job = min(turns, key=lambda job: self._served.get(job.owner, 0.0))  # of the same owner the oldest
             self._served[job.owner] = time.monotonic()
             return job
+
+    def _end_paused(self) -> None:
+        paused = [job for job in self._heavy if not job.is_wanted and job._steps is not None]
+        for job in sorted(paused, key=lambda job: job._watched)[: max(0, len(paused) - MOST_PAUSED)]:
+            self._drop(job)
+
+    def _drop(self, job: Job) -> None:
+        """End a job, and forget it: who asks again gets a new one."""
+        job.cancelling = True
+        if self._jobs.get(job.key) is job:
+            del self._jobs[job.key]
 
     def _evict(self) -> None:
         finished = [key for key, job in self._jobs.items() if job.finished]

@@ -42,6 +42,12 @@ def load_split(name: str, split: str, root: Path | None = None) -> Split:
         return _read(name, split, root if origin == "full" else BUNDLED, origin)
 
 
+def forget() -> None:
+    """Let go of all splits; the next who asks reads them anew."""
+    _read.cache_clear()
+    _read_own.cache_clear()
+
+
 _READING = threading.Lock()  # two tabs that ask for the same split read it once
 
 

@@ -1,5 +1,7 @@
 """The Model page: the card, and networks of one's own renamed, described and deleted."""
 
+import json
+
 import pytest
 from app_test import BUNDLED, change, labels, metrics, percent, settle, visit
 
@@ -40,3 +42,31 @@ def test_a_tab_on_a_network_that_another_tab_deletes_turns_to_one_that_is_there(
     checkpoints.delete("mine")
     settle(at)
     assert at.selectbox(key="checkpoint").value == BUNDLED and not at.error
+
+
+HOSTILE = "![x](http://evil.example/x.png) [y](http://evil.example) <b>http://evil.example</b> # \ud800 :red[z] $x$"
+
+
+def test_what_a_card_says_is_text(own_folder):
+    path = own_folder / "mine.json"
+    fields = json.loads(path.read_text())
+    fields |= {
+        "description": HOSTILE,
+        "recipe": {HOSTILE: HOSTILE},
+        "versions": {HOSTILE: HOSTILE, "long": "x" * 900_000},
+    }
+    path.write_text(json.dumps(fields))
+    at = visit("model", checkpoint="mine")
+    said = [each.value for each in (*at.markdown, *at.caption, *at.subheader, *at.error, *at.warning)]
+    assert any("evil" in text for text in said), "it is shown"
+    assert not [text for text in said if "http://evil" in text or "![x]" in text or "\ud800" in text]
+    assert max(map(len, said)) < 10_000
+
+
+def test_what_a_broken_card_says_is_text(own_folder):
+    path = own_folder / "mine.json"
+    fields = json.loads(path.read_text())
+    for edit in ({"model": HOSTILE}, {"dataset": HOSTILE}):
+        path.write_text(json.dumps(fields | edit))
+        at = visit("model", checkpoint="mine")
+        assert len(at.error) == 1 and "http://evil" not in at.error[0].value and "![x]" not in at.error[0].value

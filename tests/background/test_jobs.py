@@ -410,3 +410,41 @@ def test_who_asks_for_too_much_is_told_so_and_others_are_not(monkeypatch):
     assert all(job.wait(PATIENCE) for job in [*jobs, other]) and other.status == "done"
     again = board.submit("c", lambda: counting(1), owner="greedy")
     assert again.wait(PATIENCE) and again.status == "done"
+
+
+def test_letting_go_drops_what_is_over_and_ends_what_nobody_waits_for(monkeypatch):
+    board, left, wanted = Jobs(), Gate(), Gate(total=1)
+    over = board.submit("over", lambda: counting(1))
+    assert over.wait(PATIENCE)
+    monkeypatch.setattr("explorer.background.jobs.WATCHED", 0.0)
+    abandoned = board.submit("left", left)
+    left.at_step()
+    imported = board.submit("import", wanted, heavy=False, unattended=True)
+    board.let_go()
+    left.open()
+    assert abandoned.wait(PATIENCE) and abandoned.status == "cancelled" and left.closed.is_set()
+    wanted.open()
+    assert imported.wait(PATIENCE) and imported.status == "done"
+    assert board.get("over") is None and board.get("left") is None and board.get("import") is imported
+    again = board.submit("left", lambda: counting(2))
+    assert again is not abandoned and again.wait(PATIENCE) and again.status == "done"
+
+
+def test_few_jobs_pause_and_those_longest_unseen_end_and_begin_anew(monkeypatch):
+    monkeypatch.setattr("explorer.background.jobs.MOST_PAUSED", 1)
+    monkeypatch.setattr("explorer.background.jobs.FIRST", 0.0)
+    board, gates = Jobs(), [Gate(total=2) for _ in range(3)]
+    jobs = []
+    for i, gate in enumerate(gates):
+        jobs.append(board.submit(i, gate, owner=i))
+        gate.at_step() if i == 0 else None
+    monkeypatch.setattr("explorer.background.jobs.ABANDONED", 0.0)
+    for gate in gates:
+        gate.open()
+    end = time.monotonic() + PATIENCE
+    while board._busy and time.monotonic() < end:
+        time.sleep(0.01)
+    begun = [job for job in jobs if job._steps is not None]
+    assert len(begun) <= 1 and not board._busy
+    monkeypatch.setattr("explorer.background.jobs.ABANDONED", 30.0)
+    assert board.submit(0, lambda: counting(1)).wait(PATIENCE)

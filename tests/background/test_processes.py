@@ -380,6 +380,18 @@ def test_a_submission_killed_half_way_leaves_no_job(queue, monkeypatch):
     wait_for(queue, one=DONE)
 
 
+def test_a_clock_that_jumps_loses_and_repeats_nothing(queue, monkeypatch):
+    hours = iter([0, 5, -5, 100, -100] + [0] * 1000)
+    monkeypatch.setattr(processes.time, "time", lambda now=time.time: now() + 3600 * next(hours))
+    for name in "abc":
+        queue.submit(name, ask(name))
+    let(queue, "go")
+    until(lambda: set(states(queue).values()) == {DONE})
+    said = times(queue)
+    assert sorted(said) == sorted(f"{name} {what}" for name in "abc" for what in ("begins", "ends"))
+    assert all(first.split()[0] == second.split()[0] for first, second in zip(said[::2], said[1::2], strict=True))
+
+
 def test_a_process_id_that_is_now_a_strangers_is_left_alone(queue):
     stranger = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     folder = write(queue, "old", {"queued": 1.0, "started": 2.0, "pid": stranger.pid})

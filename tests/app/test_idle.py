@@ -1,0 +1,42 @@
+"""A server that nobody looks at holds on to nothing, and knows when that is."""
+
+import time
+
+from app_test import BUNDLED, metrics, settle, visit
+
+from explorer.app import cache, idle, work
+from explorer.app.idle import Tabs
+from explorer.images import reading
+
+
+def test_what_is_let_go_is_there_again_at_once(truth):
+    before = metrics(visit())
+    network = cache.checkpoint(BUNDLED)
+    reading.load_split("fashion-mnist", "test")
+    assert cache.checkpoint(BUNDLED) is network and work.jobs()._jobs
+    idle.let_go()
+    assert not work.jobs()._jobs and not reading._read.cache_info().currsize
+    assert cache.checkpoint(BUNDLED) is not network
+    assert metrics(settle(visit())) == before
+
+
+def test_memory_is_let_go_once_the_last_tab_has_been_closed_for_a_while(monkeypatch):
+    there, gone = {"a", "b"}, []
+    monkeypatch.setattr(idle, "exists", lambda: True)
+    monkeypatch.setattr(idle, "get_instance", lambda: type("Runtime", (), {"is_active_session": there.__contains__}))
+    tabs = Tabs(lambda: gone.append(time.monotonic()), empty=0.1, look=0.02)
+    for tab in "ab":
+        tabs.note(tab)
+    time.sleep(0.3)
+    there.remove("a")
+    time.sleep(0.3)
+    assert not gone and tabs.are_open()
+    there.clear()
+    end = time.monotonic() + 10
+    while not gone and time.monotonic() < end:
+        time.sleep(0.02)
+    assert len(gone) == 1 and not tabs.are_open()
+    there.add("c")
+    tabs.note("c")
+    assert tabs.are_open() and tabs._watching
+    there.clear()
