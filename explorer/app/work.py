@@ -18,7 +18,8 @@ from explorer.answers.computing import Measured
 from explorer.answers.experiment import Experiment
 from explorer.answers.keeping import Note
 from explorer.app.cache import TABS, TEST, identity, scanned_layers
-from explorer.background.jobs import Job, Jobs, reports
+from explorer.background.board import Jobs
+from explorer.background.jobs import Job, reports
 from explorer.engine.curves import Band, Sweep
 from explorer.images import downloads
 from explorer.networks.checkpoints import Checkpoint

@@ -113,7 +113,7 @@ class Sweep(Predictions, Shown):
         """The largest K that surely costs at most so many points against K = 0; None where K = 0 was not computed.
 
         Surely means that the 95 % interval of the change, paired image by image, lies above −points
-        (see evaluation.change_interval).
+        (see intervals.change_interval).
         """
         if self.ks[0] != 0:
             return None

@@ -1,4 +1,4 @@
-"""Tables of results: what the pages show, and what every CSV holds."""
+"""Tables that pages make of results: several curves side by side, summaries, classes, confusion."""
 
 from collections.abc import Iterable, Mapping, Sequence
 

@@ -5,7 +5,7 @@ from app_test import BUNDLED, labels, look, settle, visit
 
 from explorer.app import guard
 from explorer.app.guard import MOST_WRONG, Tries
-from explorer.background.jobs import Jobs
+from explorer.background.board import Jobs
 from explorer.files.places import checkpoints_root
 from explorer.networks import checkpoints
 from explorer.training import trainings

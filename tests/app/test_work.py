@@ -11,7 +11,8 @@ from explorer.answers import computing, door
 from explorer.answers.computing import ranking_of
 from explorer.answers.experiment import Experiment
 from explorer.app import cache, sweeps, work
-from explorer.background.jobs import CANCELLED, DONE, Job, Jobs
+from explorer.background.board import Jobs
+from explorer.background.jobs import CANCELLED, DONE, Job
 from explorer.engine.curves import Sweep
 from explorer.images import registry
 from explorer.networks import checkpoints

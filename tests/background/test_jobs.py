@@ -9,7 +9,8 @@ from types import SimpleNamespace
 import pytest
 
 from explorer.background import jobs
-from explorer.background.jobs import Jobs, Progress, reports
+from explorer.background.board import Jobs
+from explorer.background.jobs import Progress, reports
 
 PATIENCE = 10  # seconds; far more than any of this takes
 
@@ -337,7 +338,7 @@ def test_a_job_that_makes_way_is_cancelled_at_once(monkeypatch):
 
 
 def test_each_job_gets_its_first_seconds_before_any_goes_on(monkeypatch):
-    monkeypatch.setattr("explorer.background.jobs.FIRST", 0.1)
+    monkeypatch.setattr("explorer.background.board.FIRST", 0.1)
     board, order = Jobs(), []
 
     def slow(name: str) -> Iterator[Step]:
@@ -400,7 +401,7 @@ def test_owners_take_turns_so_that_many_jobs_of_one_do_not_hold_up_another():
 
 
 def test_who_asks_for_too_much_is_told_so_and_others_are_not(monkeypatch):
-    monkeypatch.setattr("explorer.background.jobs.MOST_OF_ONE", 2)
+    monkeypatch.setattr("explorer.background.board.MOST_OF_ONE", 2)
     board, gate = Jobs(), Gate(total=1)
     jobs = [board.submit(name, gate, owner="greedy") for name in "ab"]
     refused = board.submit("c", lambda: counting(1), owner="greedy")
@@ -431,8 +432,8 @@ def test_letting_go_drops_what_is_over_and_ends_what_nobody_waits_for(monkeypatc
 
 
 def test_few_jobs_pause_and_those_longest_unseen_end_and_begin_anew(monkeypatch):
-    monkeypatch.setattr("explorer.background.jobs.MOST_PAUSED", 1)
-    monkeypatch.setattr("explorer.background.jobs.FIRST", 0.0)
+    monkeypatch.setattr("explorer.background.board.MOST_PAUSED", 1)
+    monkeypatch.setattr("explorer.background.board.FIRST", 0.0)
     board, gates = Jobs(), [Gate(total=2) for _ in range(3)]
     jobs = []
     for i, gate in enumerate(gates):
