@@ -1,46 +1,58 @@
-"""The app's router: page config and navigation, nothing else."""
+"""The app, as `streamlit run` serves it, and its router: page config and navigation, nothing else."""
 
 import streamlit as st
+from starlette.middleware import Middleware
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+from streamlit.starlette import App
 
-PAGES = [
-    st.Page(
-        "explorer/app/pages/prune.py",
-        title="Prune",
-        icon=":material/content_cut:",
-        default=True,
-        help="Prune K channels and read the exact accuracy on the whole test set at once.",
-    ),
-    st.Page(
-        "explorer/app/pages/activations.py",
-        title="Activations",
-        icon=":material/grid_view:",
-        help="The channels' mean activations and averaged feature maps, and what each makes of real images.",
-    ),
-    st.Page(
-        "explorer/app/pages/sweep.py",
-        title="Sweep",
-        icon=":material/show_chart:",
-        help="Accuracy at every K for one or several rankings, as a chart, a table and a CSV file.",
-    ),
-    st.Page(
-        "explorer/app/pages/scan.py",
-        title="Scan",
-        icon=":material/layers:",
-        help="Prune all channels of one layer at a time, and see which layers the network can do without.",
-    ),
-    st.Page(
-        "explorer/app/pages/model.py",
-        title="Model",
-        icon=":material/deployed_code:",
-        help="What the network is, what it was trained on and how good it is; the data sets on this machine.",
-    ),
-    st.Page(
-        "explorer/app/pages/train.py",
-        title="Train",
-        icon=":material/model_training:",
-        help="Train a network with a recipe of your own, watch it learn, and prune it.",
-    ),
-]
+from explorer.app.front import Front, opening
 
-st.set_page_config(page_title="Pruning Explorer", page_icon="✂️", layout="wide", initial_sidebar_state=300)
-st.navigation(PAGES, position="top").run()
+app = App(__file__, lifespan=opening, middleware=[Middleware(Front)])
+
+
+def pages() -> list[st.Page]:
+    """All pages, in the order of the navigation."""
+    return [
+        st.Page(
+            "explorer/app/pages/prune.py",
+            title="Prune",
+            icon=":material/content_cut:",
+            default=True,
+            help="Prune K channels and read the exact accuracy on the whole test set at once.",
+        ),
+        st.Page(
+            "explorer/app/pages/activations.py",
+            title="Activations",
+            icon=":material/grid_view:",
+            help="The channels' mean activations and averaged feature maps, and what each makes of real images.",
+        ),
+        st.Page(
+            "explorer/app/pages/sweep.py",
+            title="Sweep",
+            icon=":material/show_chart:",
+            help="Accuracy at every K for one or several rankings, as a chart, a table and a CSV file.",
+        ),
+        st.Page(
+            "explorer/app/pages/scan.py",
+            title="Scan",
+            icon=":material/layers:",
+            help="Prune all channels of one layer at a time, and see which layers the network can do without.",
+        ),
+        st.Page(
+            "explorer/app/pages/model.py",
+            title="Model",
+            icon=":material/deployed_code:",
+            help="What the network is, what it was trained on and how good it is; the data sets on this machine.",
+        ),
+        st.Page(
+            "explorer/app/pages/train.py",
+            title="Train",
+            icon=":material/model_training:",
+            help="Train a network with a recipe of your own, watch it learn, and prune it.",
+        ),
+    ]
+
+
+if get_script_run_ctx(suppress_warning=True):  # a tab runs this file as its script
+    st.set_page_config(page_title="Pruning Explorer", page_icon="✂️", layout="wide", initial_sidebar_state=300)
+    st.navigation(pages(), position="top").run()

@@ -1,0 +1,43 @@
+"""What stands before Streamlit's server: pages know where it is, and the first of them opens by itself."""
+
+import asyncio
+import webbrowser
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import streamlit as st
+from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
+from starlette.requests import Request
+from starlette.responses import Response
+from streamlit.starlette import App
+
+WHERE = b"<head><script>window.__streamlit = {BACKEND_BASE_URL: window.location.origin}</script>"
+PLAIN = {b"accept-encoding", b"if-none-match", b"if-modified-since"}  # headers without which a page comes whole
+
+
+class Front(BaseHTTPMiddleware):
+    """Puts the server's address into each page.
+
+    Without it, Streamlit's page looks for the server below its own address first: two 404s for each page but the first.
+    """
+
+    async def dispatch(self, request: Request, call_next: RequestResponseEndpoint) -> Response:
+        """The answer to a request; where it is a page, with the address in it."""
+        if "." in request.url.path or "/_stcore/" in request.url.path:
+            return await call_next(request)
+        request.scope["headers"] = [(name, value) for name, value in request.scope["headers"] if name not in PLAIN]
+        answer = await call_next(request)
+        if not answer.headers.get("content-type", "").startswith("text/html") or not hasattr(answer, "body_iterator"):
+            return answer
+        page = b"".join([part async for part in answer.body_iterator])
+        kept = {name: value for name, value in answer.headers.items() if name not in ("content-length", "etag")}
+        return Response(page.replace(b"<head>", WHERE, 1), answer.status_code, kept)
+
+
+@asynccontextmanager
+async def opening(app: App) -> AsyncIterator[None]:
+    """Open the app in a browser once the server is up, unless it is to run without one."""
+    if not st.get_option("server.headless"):
+        address = f"http://localhost:{st.get_option('server.port')}"
+        asyncio.get_running_loop().call_later(0.5, webbrowser.open, address)
+    yield
