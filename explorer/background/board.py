@@ -114,6 +114,8 @@ class Jobs:
         """Take steps of the heavy jobs until all have finished or pause, then let the thread end."""
         while job := self._next():
             job.advance()
+            if job.finished and job.elapsed > FIRST:
+                give_back()
         give_back()
 
     def _next(self) -> Job | None:
