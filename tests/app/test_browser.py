@@ -22,7 +22,7 @@ QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "-
 QUIET += ["--disable-background-networking", "--disable-component-update"]
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]  # one server for all
 
-PATIENCE = 60  # seconds; a busy machine may need many
+PATIENCE = 120  # seconds; a busy machine may need many
 
 if CHROMIUM is None and not os.environ.get("CI"):
     pytest.skip("no Chromium here: install it with `apt-get install chromium`", allow_module_level=True)
