@@ -15,8 +15,10 @@ pytestmark = pytest.mark.slow  # real networks on real images
 
 
 def test_a_lab_opens_the_same_whichever_was_open_before(monkeypatch):
-    state = {"dtype": "bfloat16"}
-    monkeypatch.setattr(presets, "st", SimpleNamespace(session_state=state))
+    state, said = {"dtype": "bfloat16"}, []
+    monkeypatch.setattr(
+        presets, "st", SimpleNamespace(session_state=state, toast=lambda words, icon: said.append(words))
+    )
     for name in "ADEBCDA":
         presets.open_lab(LABS[name])
         layout = {key: value for key, value in LABS[name].maps.items() if key not in presets.RANKING}
@@ -25,13 +27,16 @@ def test_a_lab_opens_the_same_whichever_was_open_before(monkeypatch):
     presets._open_maps(LABS["C"])
     asked = {"layer": "layer4.1.conv2", "criterion": "block-mean", "output": "block", "columns": 11, "most": 64, "k": 0}
     assert asked.items() <= state.items() and state["colouring"] == "colour"
+    assert said == [
+        "The maps of lab C: layer4.1.conv2, ranked by mean activation of the block, nothing pruned (K = 0)."
+    ]
 
 
 def test_a_link_to_a_lab_opens_it_as_assigned_with_both_curves(real_cifar10):
     at = visit(lab="A")
     picked = prune_link(at)
     assert (picked["checkpoint"], picked["layer"], picked["mode"]) == ("simple-cnn_cifar10", "conv2", "filter")
-    assert picked["schedule"] == "once" and metrics(at)["Accuracy at K = 16"] == "43.27 %"
+    assert picked["schedule"] == "once" and metrics(at)["Accuracy at K = 14"] == "47.04 %"
     assert at.main.button_group(key="variant").value == "As assigned"
     assert any("zeroes weights alone" in text.value for text in at.markdown)
     assert "As scripted" in at.get("vega_lite_chart")[0].proto.spec
@@ -93,7 +98,7 @@ def test_a_labs_other_way_is_one_click_away(real_cifar10):
     picked = prune_link(at)
     assert (picked["mode"], picked["schedule"], picked["lab"]) == ("weights", "rerank", "A")
     label, value = next(iter((each.label, each) for each in at.metric if each.label == "Channels left"))
-    assert value.value == "0 of 32" and "32 gone at K = 16" in value.delta, label
+    assert value.value == "0 of 32" and "32 gone at K = 14" in value.delta, label
     at.sidebar.selectbox(key="mode").select("filter")
     at = settle(at)
     assert at.main.button_group(key="variant").value is None
