@@ -285,7 +285,7 @@ def try_out(name: str, work: Work, rounds: int, draw: random.Random) -> dict[str
         truth, seconds = undisturbed(work, Path(root) / "truth")
         kills = ends = 0
         lost: list[str] = []
-        folder = Path(root) / "0"
+        folder = Path(root) / "00000"  # as long as "truth", which the pictures painted there go by
         prepared(work, folder)
         for number in range(rounds):
             process = started(work, folder)
@@ -304,7 +304,7 @@ def try_out(name: str, work: Work, rounds: int, draw: random.Random) -> dict[str
                     said = output.strip().splitlines()[-1:] or ["another outcome"]
                     lost.append(f"round {number}: {said[0]}")
                 shutil.rmtree(folder)
-                folder = Path(root) / str(number + 1)
+                folder = Path(root) / f"{number + 1:05d}"
                 prepared(work, folder)
     return {"work": name, "seconds": round(seconds, 1), "kills": kills, "ends": ends, "lost": lost}
 
