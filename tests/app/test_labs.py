@@ -27,9 +27,7 @@ def test_a_lab_opens_the_same_whichever_was_open_before(monkeypatch):
     presets._open_maps(LABS["C"])
     asked = {"layer": "layer4.1.conv2", "criterion": "block-mean", "output": "block", "columns": 11, "most": 64, "k": 0}
     assert asked.items() <= state.items() and state["colouring"] == "colour"
-    assert said == [
-        "The maps of lab C: layer4.1.conv2, ranked by mean activation of the block, nothing pruned (K = 0)."
-    ]
+    assert said == ["The maps of lab C: layer4.1.conv2, ranked by mean of the block's output, nothing pruned (K = 0)."]
 
 
 def test_a_link_to_a_lab_opens_it_as_assigned_with_both_curves(real_cifar10):
