@@ -62,7 +62,7 @@ def ask_password(what: str, key: str) -> bool:
     """Whether this tab may not do `what`; if so, with a field for the password."""
     if not is_locked():
         return False
-    st.caption(f":material/lock: {what} needs this server's password, which its teacher has. Looking needs none.")
+    st.caption(f":material/lock: {what} needs this server's password. Looking needs none.")
     with st.form(f"unlock {key}", border=False):
         st.text_input("Password", type="password", key=f"password {key}")
         st.form_submit_button("Unlock", icon=":material/lock_open:", on_click=_unlock, args=(key,))
