@@ -111,7 +111,7 @@ def test_a_ranking_that_takes_long_does_not_keep_the_first_curve():
 @pytest.mark.parametrize(("criterion", "orders", "ranks"), [("relu", 1, True), ("l1", 1, False), ("random", 20, False)])
 def test_a_job_that_looks_at_no_images_to_rank_never_says_that_it_ranks(criterion, orders, ranks, monkeypatch):
     restart()
-    monkeypatch.setattr(Jobs, "submit", lambda self, key, start, heavy=True: Job(key, start))  # and does not begin
+    monkeypatch.setattr(Jobs, "submit", lambda self, key, start, *look, **more: Job(key, start))  # and does not begin
     point, asked = checkpoints.load(BUNDLED), Experiment(BUNDLED, "conv2", criterion, ks=(0, 16, 32))
     job = work.sweep(point, asked) if orders == 1 else work.band(point, asked, orders)
     seen = [work.is_ranking(job)]
