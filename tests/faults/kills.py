@@ -330,6 +330,7 @@ def started(work: Work, folder: Path) -> "subprocess.Popen[bytes]":
 
 
 def complaints(work: Work, folder: Path) -> list[str]:
+    os.environ["EXPLORER_DATA"] = str(folder / "data")  # where a card's images are looked for
     try:
         work.check(folder)
         return []
