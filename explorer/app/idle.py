@@ -63,9 +63,9 @@ def _tabs() -> Tabs:
 
 
 def note_tab() -> None:
-    """This tab shows a page."""
+    """This tab shows a page. Without a server (in tests), there are no tabs that could be closed."""
     context = get_script_run_ctx()
-    if context is not None:
+    if context is not None and exists():
         _tabs().note(context.session_id)
 
 
