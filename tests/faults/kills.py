@@ -78,6 +78,11 @@ def results_are_whole(folder: Path) -> None:
             assert all(file.get_tensor(key).size for key in file.keys()), f"{path.name} is empty"  # noqa: SIM118
 
 
+def answers(folder: Path) -> list[str]:
+    """What is kept; a `.part` that a kill has left is nobody's answer, and goes when the store is next tidied."""
+    return sorted(path.name for path in (folder / "results").glob("*.safetensors"))
+
+
 def csv_is_old_or_new(folder: Path) -> None:
     results_are_whole(folder)
     text = (folder / "curve.csv").read_text()
@@ -93,7 +98,7 @@ OLD = "what was there before\n"
 SWEEP = Work(
     lambda folder: explorer("sweep", NET, "--limit", "2000", "--csv", str(folder / "curve.csv")),
     csv_is_old_or_new,
-    lambda folder: (digest(folder / "curve.csv"), sorted(path.name for path in (folder / "results").iterdir())),
+    lambda folder: (digest(folder / "curve.csv"), answers(folder)),
     prepare_sweep,
 )
 
@@ -109,7 +114,7 @@ pathlib.Path(sys.argv[1]).write_text(json.dumps([one.correct.tolist() for one in
 BAND = Work(
     lambda folder: python(BAND_CODE, str(folder / "band.json")),
     results_are_whole,
-    lambda folder: ((folder / "band.json").read_text(), len(list((folder / "results").iterdir()))),
+    lambda folder: ((folder / "band.json").read_text(), answers(folder)),
     copy_network,
 )
 
