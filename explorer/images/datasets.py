@@ -61,12 +61,21 @@ def version_of(name: str, root: Path | None = None) -> tuple[str, ...]:
         return ("missing",)
 
 
+def splits_of(name: str, root: Path | None = None) -> list[str]:
+    """The splits that can be asked for: of a data set of which a part is bundled, those that are in it."""
+    known = dataset_info(name, root).files
+    here = BUNDLED_FILES[name] if availability(name, root) == "bundled" else known
+    return [split for split in SPLITS if split in here]
+
+
 def require_split(name: str, split: str, root: Path | None = None) -> None:
     """ValueError unless the dataset has such a split; reads no images."""
     if split not in SPLITS:
         raise ValueError(f"unknown split {split!r}; choose one of: {', '.join(SPLITS)}")
     if split not in (info := dataset_info(name, root)).files:
         raise ValueError(f"{info.title} has no {split} split: choose {' or '.join(info.files)}, or import both splits")
+    if split not in splits_of(name, root):
+        raise ValueError(f"the {split} split of {info.title} is not on this machine; {remedy(name)}")
 
 
 def _own_info(name: str, root: Path) -> DatasetInfo:

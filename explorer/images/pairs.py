@@ -12,9 +12,14 @@ PAIRS_SEED = 0  # of the pairs of images: it decides which they are
 
 
 def draw_pairs(split: Split, pairing: Pairing) -> Split:
-    """Pairs of different images, drawn with replacement: label 1 for the half that shows the same thing, else 0."""
+    """Pairs of different images, drawn with replacement: label 1 for the half that shows the same thing, else 0.
+
+    They come from some of the images of the whole split. A `split` of no more than those is taken to be them, as drawn.
+    """
     generator = torch.Generator().manual_seed(PAIRS_SEED)
-    images = torch.randperm(len(split), generator=generator)[: pairing.images]
+    images = torch.randperm(pairing.of, generator=generator)[: pairing.images]
+    if len(split) == pairing.images:
+        images = torch.arange(pairing.images)
     images = images[split.labels[images].argsort(stable=True)]  # one class after another
     sizes = split.labels[images].bincount()
     starts = sizes.cumsum(0) - sizes  # (classes,) where each class begins

@@ -1,7 +1,7 @@
 """Splits read from disk, by torchvision's own classes, and checked.
 
-Fashion-MNIST's test split and its first 10,000 training images are bundled; a full copy under the data root takes
-precedence. Nothing is downloaded here.
+Bundled are Fashion-MNIST's test split, its first 10,000 training images, and the 1,000 test images of MNIST that its
+pairs are drawn from; a full copy under the data root takes precedence. Nothing is downloaded here.
 """
 
 import threading
@@ -55,6 +55,9 @@ _READING = threading.Lock()  # two tabs that ask for the same split read it once
 def _read(name: str, split: str, root: Path, origin: str) -> Split:
     info = DATASETS[name]
     files = info.files if origin == "full" else BUNDLED_FILES[name]
+    if info.pairing and origin == "bundled":
+        images, labels = _read_tensors(name, root, files[split][0], info.shape, len(DATASETS["mnist"].classes))
+        return draw_pairs(Split(name, split, (images,), labels, info.classes, origin), info.pairing[split])
     check_files(name, files[split], root)
     try:
         dataset = torchvision_class(info)(root, train=split == "train", download=False)
@@ -74,6 +77,14 @@ def _read_own(
     name: str, split: str, root: Path, file: DataFile, shape: tuple[int, ...], classes: tuple[str, ...]
 ) -> Split:
     """The split in `file`, whose digest makes sure that a data set made anew under the same name is read anew."""
+    images, labels = _read_tensors(name, root, file, shape, len(classes))
+    return Split(name, split, (images,), labels, classes, "full")
+
+
+def _read_tensors(
+    name: str, root: Path, file: DataFile, shape: tuple[int, ...], classes: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The images (N, C, H, W) and labels (N,) in a safetensors file; ValueError where it holds something else."""
     check_files(name, [file], root)
     try:
         tensors = safetensors.torch.load_file(root / file.path)
@@ -81,6 +92,6 @@ def _read_own(
     except (SafetensorError, KeyError) as error:
         raise ValueError(f"{root / file.path} holds no images and labels; {remedy(name)}") from error
     alike = (images.dtype, labels.dtype, images.shape) == (torch.uint8, torch.int64, (*labels.shape, *shape))
-    if not alike or not len(labels) or not 0 <= int(labels.min()) <= int(labels.max()) < len(classes):
+    if not alike or not len(labels) or not 0 <= int(labels.min()) <= int(labels.max()) < classes:
         raise ValueError(f"{root / file.path} does not hold what {OWN_INFO} says of it; {remedy(name)}")
-    return Split(name, split, (images,), labels, classes, "full")
+    return images, labels

@@ -25,6 +25,7 @@ class Pairing:
 
     images: int
     pairs: int
+    of: int  # images of the whole split
 
 
 @dataclass(frozen=True)
@@ -151,7 +152,16 @@ DATASETS["mnist-pairs"] = replace(
     name="mnist-pairs",
     title="MNIST pairs",
     classes=("different", "same"),
-    pairing={"train": Pairing(images=6_000, pairs=10_000), "test": Pairing(images=1_000, pairs=2_000)},
+    pairing={
+        "train": Pairing(images=6_000, pairs=10_000, of=60_000),
+        "test": Pairing(images=1_000, pairs=2_000, of=10_000),
+    },
+)
+
+PAIRS_IMAGES = DataFile(  # the test images that the pairs are drawn from, as tensors
+    "MNIST/pairs-test.safetensors",
+    792_152,
+    sha256="6e41253fba180ecea4791bd760cfadd57ff5a21e1c9cc57eb1aea52e640eae2d",
 )
 
 BUNDLED_FILES: dict[str, dict[str, tuple[DataFile, ...]]] = {
@@ -163,5 +173,6 @@ BUNDLED_FILES: dict[str, dict[str, tuple[DataFile, ...]]] = {
             **FASHION_TEST_MD5,
         },
         train_images=10_000,
-    )
+    ),
+    "mnist-pairs": {"test": (PAIRS_IMAGES,)},
 }

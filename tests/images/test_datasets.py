@@ -165,7 +165,9 @@ def pairs(monkeypatch):
     """60 images of 3 classes whose pixels say which image it is, and 40 pairs of 30 of them."""
     labels = torch.arange(60) % 3
     images = torch.arange(60, dtype=torch.uint8)[:, None, None, None].expand(60, 1, 2, 2)
-    return draw_pairs(Split("mnist-pairs", "test", (images,), labels, ("different", "same"), "full"), Pairing(30, 40))
+    return draw_pairs(
+        Split("mnist-pairs", "test", (images,), labels, ("different", "same"), "full"), Pairing(30, 40, 60)
+    )
 
 
 def test_pairs_are_balanced_and_labelled_by_what_they_show(pairs):
