@@ -23,7 +23,14 @@ def no_results_of_the_users(tmp_path_factory):
     """No test, and no server that a test starts, reads or writes the project's own results."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("EXPLORER_RESULTS", str(tmp_path_factory.mktemp("session-results")))
+        patch.setenv("EXPLORER_ANSWERS", str(tmp_path_factory.mktemp("no-answers")))  # so that tests compute
         yield
+
+
+@pytest.fixture
+def shipped_answers(monkeypatch):
+    """The answers that come with the app, which other tests do without."""
+    monkeypatch.delenv("EXPLORER_ANSWERS")
 
 
 @pytest.fixture(autouse=True)

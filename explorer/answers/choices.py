@@ -4,7 +4,7 @@ from explorer.answers.experiment import HELD_OUT, RANKED_ON, SPLITS, Experiment,
 from explorer.engine.ks import check_ks
 from explorer.engine.oracle import ORACLES, Oracle
 from explorer.engine.schedule import check_schedule
-from explorer.images.datasets import dataset_info, require_split
+from explorer.images.datasets import require_split, splits_of
 from explorer.networks.checkpoints import Checkpoint
 from explorer.networks.evaluation import resolve_dtype
 from explorer.networks.layers import conv_layer, last_conv
@@ -38,7 +38,7 @@ def criteria_for(checkpoint: Checkpoint, layer: str) -> list[str]:
 
 def splits_to_rank_on(checkpoint: Checkpoint) -> list[str]:
     """The splits whose images the channels can be ranked on; the held-out ones need the data trained on."""
-    splits = [split for split in SPLITS if split in dataset_info(checkpoint.card.dataset).files]
+    splits = [split for split in SPLITS if split in splits_of(checkpoint.card.dataset)]
     try:
         check_held_out(checkpoint.card)
     except ValueError:

@@ -1,4 +1,4 @@
-"""The one door for a question: an answer that is kept already, or else one that is computed, and then kept.
+"""The one door for a question: an answer that ships or is kept already, or else one that is computed, and then kept.
 
 Every function here is a stream: notes for the user (text), then what there is so far, and at last the whole answer.
 """
@@ -9,6 +9,7 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from functools import partial
 
+from explorer.answers import shipped
 from explorer.answers.choices import check, criterion_named
 from explorer.answers.computing import (
     Measured,
@@ -43,8 +44,13 @@ def statistics(
     limit: int | None = None,
     store: Store | None = None,
     device: Device = None,
+    fresh: bool = False,
 ) -> Iterator[Note | ChannelStatistics]:
-    """Statistics of a layer's output over a split; `point` is a key of activations.POINTS."""
+    """Statistics of a layer's output over a split; `point` is a key of activations.POINTS, `fresh` as for `curve`."""
+    known = None if fresh else (yield from shipped.statistics(checkpoint, layer, split, point, limit))
+    if known is not None:
+        yield known
+        return
     batches = batches_of(checkpoint, split, limit)
     entry = statistics_entry(checkpoint, batches, layer, point, device)
     yield from kept_or_computed(
@@ -53,11 +59,22 @@ def statistics(
 
 
 def measure(
-    experiment: Experiment, checkpoint: Checkpoint, store: Store | None = None, device: Device = None
+    experiment: Experiment,
+    checkpoint: Checkpoint,
+    store: Store | None = None,
+    device: Device = None,
+    fresh: bool = False,
 ) -> Iterator[Note | Measured]:
-    """What the ranking measures on images: statistics, or an oracle's search. Nothing where it needs no images."""
+    """What the ranking measures on images: statistics, or an oracle's search. Nothing where it needs no images.
+
+    `fresh` as for `curve`.
+    """
     criterion, layer, limit = criterion_named(experiment.criterion), experiment.layer, experiment.limit
     if isinstance(criterion, Oracle):
+        known = None if fresh else (yield from shipped.search(experiment, checkpoint))
+        if known is not None:
+            yield known
+            return
         batches = batches_of(checkpoint, experiment.ranked_on, limit)
         entry = search_entry(experiment, checkpoint, batches, device)
         yield from kept_or_computed(
@@ -66,7 +83,7 @@ def measure(
             lambda: greedy_stream(checkpoint.model, layer, batches, criterion.name, experiment.mode, device),
         )
     elif criterion.needs_data:
-        yield from statistics(checkpoint, layer, experiment.ranked_on, criterion.point, limit, store, device)
+        yield from statistics(checkpoint, layer, experiment.ranked_on, criterion.point, limit, store, device, fresh)
 
 
 def curve(
@@ -79,17 +96,24 @@ def curve(
     coarse_first: bool = False,
     measuring: Measure | None = None,
     preview_after: float | None = None,
+    fresh: bool = False,
 ) -> Iterator[Note | Measured | Sweep]:
     """Rank, then prune at every K of the experiment.
 
     What the ranking needs of the images is `measured` already, or else what `measuring` gives, by default `measure`.
     Where measuring takes longer than `preview_after` seconds, a first curve by the images so far stands in for it.
-    `coarse_first` as for `sweep.sweep_stream`. Raises ValueError as `choices.check`.
+    `coarse_first` as for `sweep.sweep_stream`. A `fresh` one is no answer that ships with the app, but one that was
+    computed here. Raises ValueError as `choices.check`.
     """
     check(experiment, checkpoint)
+    known = None if fresh else (yield from shipped.curve(experiment, checkpoint))
+    if known is not None:
+        yield known
+        return
     store = store or Store()
     if measured is None and criterion_named(experiment.criterion).needs_data:
-        seen = (measuring or partial(measure, store=store, device=device))(experiment, checkpoint)
+        measuring = measuring or partial(measure, store=store, device=device, fresh=fresh)
+        seen = measuring(experiment, checkpoint)
         measured = yield from _with_preview(experiment, checkpoint, seen, preview_after)
     steps = steps_of(experiment, checkpoint, measured)
     yield from kept_or_computed(
@@ -142,12 +166,17 @@ def band(
     device: Device = None,
     store: Store | None = None,
     coarse_first: bool = False,
+    fresh: bool = False,
 ) -> Iterator[Note | Band]:
-    """Prune along so many random orders, of the seeds from the experiment's on.
+    """Prune along so many random orders, of the seeds from the experiment's on; `fresh` as for `curve`.
 
     Each order is kept as a curve of its own as soon as it is whole, and found again by itself: what is missing of a
     band that was cut off, or damaged, is all that is computed.
     """
+    known = None if fresh else (yield from shipped.band(experiment, checkpoint, orders))
+    if known is not None:
+        yield known
+        return
     store = store or Store()
     seeds = seeds_of(experiment, checkpoint, orders)
     entries = {each: sweep_entry(each, checkpoint, steps_of(each, checkpoint), device) for each in seeds}
@@ -182,12 +211,17 @@ def scan(
     split: str = "test",
     limit: int | None = None,
     device: Device = None,
-) -> Iterator[Scan]:
-    """Prune one layer whole after another, over the first `limit` images of a split; nothing of it is kept.
+    fresh: bool = False,
+) -> Iterator[Note | Scan]:
+    """Prune one layer whole after another, over the first `limit` images of a split; what is computed is not kept.
 
-    `which` is a key of scan.LAYERS. Raises ValueError for anything unknown or out of range.
+    `which` is a key of scan.LAYERS, `fresh` as for `curve`. Raises ValueError for anything unknown or out of range.
     """
     check_split(split)
+    known = None if fresh else (yield from shipped.scan(checkpoint, which, mode, split, limit))
+    if known is not None:
+        yield known
+        return
     layers, batches = choose_layers(checkpoint.model, which), batches_of(checkpoint, split, limit)
     run = Run(checkpoint.name, checkpoint.sha256, checkpoint.card.dataset, split, mode=mode)
     yield from scan_stream(checkpoint.model, batches, layers, mode, run=run, device=device)

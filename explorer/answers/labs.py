@@ -35,17 +35,29 @@ class Lab:
     zoom: str = "none"  # the ratio up to which it showed the curve again
     maps: Mapping[str, str | int] = field(default_factory=dict)  # how it laid out its maps, as in the app's links
 
-    def experiment(self, variant: Variant, channels: int, dtype: str = "float32") -> Experiment:
-        """The variant as an experiment over every K of P = channels, or the lab's where it ranks again at each K."""
-        ks = None if variant.schedule == "once" else tuple(range(0, channels + 1, self.ks[2]))
+    @property
+    def grid(self) -> tuple[int, ...]:
+        """The K of its curve, and before them K = 0, the network as it is."""
+        first, last, step = self.ks
+        return (*(() if first == 0 else (0,)), *range(first, last + 1, step))
+
+    def experiment(self, variant: Variant, dtype: str = "float32", every: bool = False) -> Experiment:
+        """The variant as an experiment over the lab's K, or over `every` one unless it ranks again at each."""
+        ks = None if every and variant.schedule == "once" else self.grid
         return Experiment(
             self.checkpoint, self.layer, variant.criterion, variant.mode, ks=ks, schedule=variant.schedule, dtype=dtype
         )
 
     def variant(self, experiment: Experiment) -> Variant | None:
-        """The variant that an experiment is, if any, whatever it computes in."""
-        last, dtype = experiment.ks[-1] if experiment.ks else 0, experiment.dtype
-        return next((known for known in self.variants if self.experiment(known, last, dtype) == experiment), None)
+        """The variant that an experiment is, if any, over the lab's K or every one, whatever it computes in."""
+        asked = [(known, every) for known in self.variants for every in (False, True)]
+        alike = (known for known, every in asked if self.experiment(known, experiment.dtype, every) == experiment)
+        return next(alike, None)
+
+
+def lab_of(checkpoint: str, layer: str) -> Lab | None:
+    """The lab that prunes this layer of this checkpoint, if any."""
+    return next((lab for lab in LABS.values() if (lab.checkpoint, lab.layer) == (checkpoint, layer)), None)
 
 
 LABS: dict[str, Lab] = {

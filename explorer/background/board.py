@@ -96,6 +96,13 @@ class Jobs:
                 self._jobs.move_to_end(key)
                 self._evict()
 
+    def drop(self, key: Hashable) -> None:
+        """End the job of that key, if there is one, and forget it: who asks again gets a new one."""
+        with self._lock:
+            if key in self._jobs:
+                self._drop(self._jobs[key])
+                self._resume()
+
     def let_go(self) -> None:
         """Drop the jobs that have finished, and end those that nobody waits for."""
         with self._lock:

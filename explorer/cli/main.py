@@ -8,12 +8,23 @@ import io
 import sys
 from collections.abc import Sequence
 
-from explorer.cli import bench, data, import_images, import_network, models, scan, stats, sweep, train
+from explorer.cli import bench, data, import_images, import_network, models, scan, ship, stats, sweep, train
 from explorer.cli.errors import is_out_of_memory, out_of_memory
 from explorer.cli.options import Parser
 from explorer.files.errors import as_os_error, sentence
 
-COMMANDS = (models, data, import_images, import_network, train, stats, sweep, scan, bench)  # as `--help` lists them
+COMMANDS = (
+    models,
+    data,
+    import_images,
+    import_network,
+    train,
+    stats,
+    sweep,
+    scan,
+    bench,
+    ship,
+)  # as `--help` lists them
 
 
 def main(argv: Sequence[str] | None = None) -> int:

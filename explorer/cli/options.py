@@ -72,7 +72,11 @@ def add_checkpoint(command: argparse.ArgumentParser) -> None:
 
 def add_range(command: argparse.ArgumentParser) -> None:
     """Which K, and over how many images."""
-    command.add_argument("--k", metavar="START:STOP[:STEP]", help="like a Python range (default: every K, 0:P+1)")
+    command.add_argument(
+        "--k",
+        metavar="START:STOP[:STEP]",
+        help="like a Python range (default: the lab's K, else every K)",
+    )
     add_limit(command)
 
 
@@ -90,6 +94,11 @@ def add_dtype(command: argparse.ArgumentParser) -> None:
     """What to compute in."""
     text = f"{', '.join(DTYPES)}: float32 (default) is exact, how far another agrees with it is measured and said"
     command.add_argument("--dtype", default="float32", metavar="T", help=text)
+
+
+def add_fresh(command: argparse.ArgumentParser) -> None:
+    """Whether to compute what comes with the app."""
+    command.add_argument("--fresh", action="store_true", help="compute here even what comes with the app")
 
 
 def add_device(command: argparse.ArgumentParser) -> None:

@@ -8,13 +8,14 @@ from explorer.cli.options import (
     Commands,
     add_csv,
     add_device,
+    add_fresh,
     add_limit,
     add_mode,
     add_name,
     add_split,
     load_checkpoint,
 )
-from explorer.cli.words import last_of, save_table, worst_layer
+from explorer.cli.words import last_of, save_table, tell_made, worst_layer
 from explorer.files import csv
 
 
@@ -27,6 +28,7 @@ def add_to(commands: Commands) -> None:
     add_split(command)
     add_limit(command)
     add_device(command)
+    add_fresh(command)
     add_csv(command)
     command.set_defaults(run=run)
 
@@ -35,8 +37,9 @@ def run(args: argparse.Namespace) -> None:
     """Accuracy with all channels of one layer pruned, layer by layer."""
     checkpoint = load_checkpoint(args.checkpoint)
     csv.check_writable("-" if args.csv is None else args.csv)
-    steps = door.scan(checkpoint, args.layers, args.mode, args.split, args.limit, args.device)
+    steps = door.scan(checkpoint, args.layers, args.mode, args.split, args.limit, args.device, args.fresh)
     result = last_of(f"scan of {checkpoint.name}", steps)
+    tell_made(result.made)
     if result.slow:
         print("this network cannot be traced, so a copy was run for every layer: correct, but slow", file=sys.stderr)
     for layer, why in result.left_out.items():

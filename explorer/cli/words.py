@@ -17,8 +17,15 @@ from explorer.networks.cards import Score
 from explorer.training.state import Epoch
 
 
+def tell_made(made: str) -> None:
+    """Where an answer comes from that was not computed here."""
+    if made:
+        print(f"this came with the app (computed {made}); --fresh computes it here", file=sys.stderr)
+
+
 def tell_how(result: Sweep) -> None:
     """What to know about how a sweep was computed."""
+    tell_made(result.made)
     if result.slow:
         print("this network cannot be traced, so every K ran a masked copy: correct, but slow", file=sys.stderr)
     if result.agreement is not None:

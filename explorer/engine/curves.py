@@ -59,6 +59,7 @@ class Sweep(Predictions, Shown):
     agreement: Agreement | None = None  # with float32, where it was computed in another type
     progress: float | None = None  # share of the work that is done, 0…1, where the K come coarse first
     preview: int | None = None  # images that the ranking has looked at so far, where it has not ended yet
+    made: str = ""  # when, with what and on what it was computed, where it ships with the app
 
     @property
     def channels(self) -> int:

@@ -51,6 +51,7 @@ class Scan(Predictions, Shown):
     run: Run
     total: int
     slow: bool = False  # whether pruned copies of the whole network were run, because it cannot be traced
+    made: str = ""  # when, with what and on what it was computed, where it ships with the app
 
     @property
     def names(self) -> tuple[str, ...]:

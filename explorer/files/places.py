@@ -27,3 +27,8 @@ def results_root() -> Path:
 def own_root() -> Path:
     """The folder that pages import from: the environment variable EXPLORER_OWN, else `own/` in the project."""
     return Path(os.environ.get("EXPLORER_OWN") or PROJECT / "own")
+
+
+def answers_root() -> Path:
+    """Where the answers lie that ship: the environment variable EXPLORER_ANSWERS, else beside our checkpoints."""
+    return Path(os.environ.get("EXPLORER_ANSWERS") or PROJECT / "checkpoints" / "answers")

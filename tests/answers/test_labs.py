@@ -39,8 +39,9 @@ def test_a_lab_prunes_its_networks_own_layer(lab):
     assert lab.layer == default_layer(point)
     assert lab.variants[0] == ASSIGNED == lab.variant(Experiment(lab.checkpoint, lab.layer))
     for variant in lab.variants:
-        check(lab.experiment(variant, channels_of(lab, point)), point)
-        assert lab.variant(lab.experiment(variant, channels_of(lab, point))) == variant
+        check(lab.experiment(variant), point)
+        assert lab.variant(lab.experiment(variant)) == lab.variant(lab.experiment(variant, every=True)) == variant
+    assert lab.variant(replace(lab.experiment(lab.variants[0]), ks=(0, 5))) is None
     assert lab.variant(Experiment(lab.checkpoint, lab.layer, dtype="bfloat16")) == ASSIGNED
     assert lab.variant(Experiment(lab.checkpoint, lab.layer, "random")) is None
 
@@ -90,7 +91,7 @@ def test_every_way_equals_a_naive_evaluation(lab, variant, real_cifar10):
     """Ranked with hooks and evaluated on pruned copies: nothing of the engine is used, but `prune`."""
     point = load(lab)
     channels = channels_of(lab, point)
-    experiment = replace(lab.experiment(variant, channels), limit=NAIVE_LIMIT.get(lab.name))
+    experiment = replace(lab.experiment(variant, every=True), limit=NAIVE_LIMIT.get(lab.name))
     ks = experiment.ks or tuple(np.linspace(0, channels, 7).round().astype(int).tolist())
     *_, result = sweep_of(replace(experiment, ks=ks), point)
     batches = batches_of(point, "test", experiment.limit)
@@ -114,6 +115,6 @@ def test_a_lab_has_the_shape_that_its_report_has(real_cifar10, name, way, share,
     lab = LABS[name]
     point = load(lab)
     k = round(share * channels_of(lab, point))
-    experiment = replace(lab.experiment(lab.variants[way], channels_of(lab, point)), ks=(0, k), limit=1000)
+    experiment = replace(lab.experiment(lab.variants[way]), ks=(0, k), limit=1000)
     *_, sweep = sweep_of(experiment, point)
     assert least <= -sweep.change(k) <= most, "points"

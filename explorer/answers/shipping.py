@@ -1,0 +1,108 @@
+"""What ships with the app: for each checkpoint of ours the answers that its lab and the pages open with, made here.
+
+`python -m explorer ship` computes those that are not there yet, each kept as soon as it is whole: a run that is cut
+off goes on where it was.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from explorer.answers import door, shipped
+from explorer.answers.archive import SPLIT, Question
+from explorer.answers.choices import default_layer
+from explorer.answers.computing import ORDERS, oracle_cost
+from explorer.answers.experiment import Experiment
+from explorer.answers.labs import LABS, Lab
+from explorer.engine.oracle import ORACLES
+from explorer.networks.checkpoints import Checkpoint
+from explorer.pruning.activations import fitting_points
+
+MOST_BYTES = 12_000_000  # of all answers together
+SAMPLE = 2_000  # images, where all would take over an hour
+FEW_K = 16  # of a band where each K is a run of its own
+COMPARED = ("mean", "l1")  # beside random orders and the oracle, what the page Sweep opens with
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One answer to ship: its question, the stream that computes it, and how it is put in its file."""
+
+    question: Question
+    compute: Callable[[], Iterator[Any]]
+    ship: Callable[[Question, Any], None]
+
+    @property
+    def is_there(self) -> bool:
+        """Whether it ships already."""
+        return self.question.facts() is not None
+
+
+def pieces(checkpoint: Checkpoint) -> list[Piece]:
+    """All that ships of a checkpoint."""
+    lab = next((lab for lab in LABS.values() if lab.checkpoint == checkpoint.name), None)
+    layer = lab.layer if lab else default_layer(checkpoint)
+    return [*_statistics(checkpoint, lab, layer), _scan(checkpoint), *_curves(checkpoint, lab, layer)]
+
+
+def _curves(checkpoint: Checkpoint, lab: Lab | None, layer: str) -> list[Piece]:
+    """The lab's ways, the comparison, the oracle where it is cheap, and a band of random orders."""
+    plain = Experiment(checkpoint.name, layer)
+    cheap = oracle_cost(plain, checkpoint).linear  # whether every K comes out of one pass
+    if not cheap and lab is not None:
+        plain = replace(plain, ks=lab.grid)
+    ways = [lab.experiment(way, every=cheap) for way in lab.variants] if lab else [plain]
+    compared = [replace(plain, criterion=name) for name in COMPARED]
+    oracles = [replace(plain, criterion=name) for name in ORACLES] if cheap else []
+    found = []
+    for asked in dict.fromkeys([*ways, *compared, *oracles]):
+        few = asked if cheap or asked == plain else replace(asked, limit=SAMPLE)
+        if asked.criterion in ORACLES:
+            search = shipped.search_question(asked, checkpoint)
+            found.append(_piece(search, door.measure, (few, checkpoint), shipped.ship_search))
+        question = shipped.curve_question(asked, checkpoint)
+        found.append(_piece(question, _curve, (asked, few, checkpoint), shipped.ship_curve))
+    random = replace(plain, criterion="random")
+    if not cheap:
+        assert plain.ks is not None
+        random = replace(random, ks=plain.ks[:: len(plain.ks) // FEW_K], limit=SAMPLE)
+    question = shipped.band_question(replace(random, limit=None), checkpoint, ORDERS[0])
+    return [*found, _piece(question, door.band, (random, checkpoint, ORDERS[0]), shipped.ship_band)]
+
+
+def _curve(asked: Experiment, few: Experiment, checkpoint: Checkpoint, fresh: bool) -> Iterator[Any]:
+    """Ranked over all images, as `asked`, and pruned over those of `few`."""
+    measured = None
+    for seen in door.measure(asked, checkpoint):
+        yield seen
+        measured = measured if isinstance(seen, str) else seen
+    yield from door.curve(few, checkpoint, measured, fresh=fresh)
+
+
+def _statistics(checkpoint: Checkpoint, lab: Lab | None, layer: str) -> list[Piece]:
+    layers = [layer, str(lab.maps.get("layer", layer))] if lab else [layer]
+    return [
+        _piece(
+            shipped.statistics_question(checkpoint, each, SPLIT, point),
+            door.statistics,
+            (checkpoint, each, SPLIT, point),
+            shipped.ship_statistics,
+        )
+        for each in dict.fromkeys(layers)
+        for point in fitting_points(checkpoint.model, each)
+    ]
+
+
+def _scan(checkpoint: Checkpoint) -> Piece:
+    question = shipped.scan_question(checkpoint, "blocks", "filter", SPLIT, None)
+    return _piece(question, door.scan, (checkpoint,), shipped.ship_scan)
+
+
+def _piece(
+    question: Question | None,
+    ask: Callable[..., Iterator[Any]],
+    arguments: tuple[Any, ...],
+    ship: Callable[[Question, Any], None],
+) -> Piece:
+    assert question is not None, "what is listed here may ship"
+    return Piece(question, lambda: ask(*arguments, fresh=True), ship)
