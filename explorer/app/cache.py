@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from explorer.answers import choices, computing
+from explorer.answers import choices, computing, shipped
 from explorer.answers.experiment import Experiment
 from explorer.engine import remainder, schedule
 from explorer.engine.oracle import Cost
@@ -85,7 +85,7 @@ def _splits_to_rank_on(point: Checkpoint, version: tuple[str, ...]) -> tuple[str
 @lru_cache(maxsize=64)
 def oracle_cost(point: Checkpoint, asked: Experiment) -> Cost:
     """What an oracle's search takes, on the layer, in the mode and over the images of an experiment."""
-    return computing.oracle_cost(asked, point)
+    return shipped.search_cost(asked, point) or computing.oracle_cost(asked, point)
 
 
 @lru_cache(maxsize=64)

@@ -15,10 +15,17 @@ def require_data(dataset: str) -> None:
         st.stop()
 
 
-def has_data(dataset: str, offer: bool = True, why: str = "This network was trained on") -> bool:
-    """Whether the data set is on this machine and whole; if not, say `why` it matters, and `offer` the download."""
+def is_here(dataset: str, split: str = cache.TEST) -> bool:
+    """Whether there are files of this split on this machine; reads none."""
+    return datasets.availability(dataset) != "missing" and split in datasets.splits_of(dataset)
+
+
+def has_data(
+    dataset: str, offer: bool = True, why: str = "This network was trained on", split: str = cache.TEST
+) -> bool:
+    """Whether the split is on this machine and whole; if not, say `why` it matters, and `offer` the download."""
     title = datasets.dataset_info(dataset).title
-    if datasets.availability(dataset) == "missing":
+    if not is_here(dataset, split):
         st.warning(
             f"{why} {title}, which is not on this machine: download it here, "
             f"or with `python -m explorer data {dataset}`.",
@@ -28,7 +35,7 @@ def has_data(dataset: str, offer: bool = True, why: str = "This network was trai
             download_button(dataset)
         return False
     try:
-        reading.load_split(dataset, cache.TEST)
+        reading.load_split(dataset, split)
     except (ValueError, OSError) as error:
         st.error(f"{drawing.plain(title)} cannot be read: {drawing.plain(error)}.", icon=":material/database_off:")
         return False
@@ -46,7 +53,7 @@ def download_button(dataset: str) -> None:
             f"Download {title} ({megabytes:.0f} MB)",
             key=f"download {dataset}",
             icon=":material/download:",
-            type="primary" if datasets.availability(dataset) == "missing" else "secondary",
+            type="secondary" if is_here(dataset) else "primary",
             on_click=start_download,
             args=(dataset,),
         )

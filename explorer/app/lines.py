@@ -6,10 +6,11 @@ from typing import Any
 
 import streamlit as st
 
+from explorer.answers import shipped
 from explorer.answers.choices import criterion_named
 from explorer.answers.computing import ORDERS
 from explorer.answers.experiment import RANKED_ON, Experiment
-from explorer.app import cache, pickers, views, work
+from explorer.app import cache, downloads, pickers, views, work
 from explorer.app.views import View
 from explorer.background.jobs import Job
 from explorer.engine.curves import Band, Sweep
@@ -68,7 +69,7 @@ def lab_lines(view: View) -> list[Line]:
     return [
         Line(
             way.title,
-            lab.experiment(way, view.channels, view.experiment.dtype),
+            lab.experiment(way, view.experiment.dtype, every=True),
             label=f"Lab {lab.name}, {way.title.lower()}",
         )
         for way in lab.variants
@@ -94,9 +95,19 @@ def asked(view: View, criterion: str, **changes: Any) -> Experiment:
     return replace(view.experiment, **{"criterion": criterion, "seed": 0, **once, **changes})
 
 
-def at_ks(experiment: Experiment, ks: tuple[int, ...] | None) -> Experiment:
-    """The experiment at the K asked for, None meaning all; where channels are ranked again at each, they stay."""
-    return experiment if experiment.ks else replace(experiment, ks=ks)
+def at_ks(view: View, line: Line, ks: tuple[int, ...] | None) -> Line:
+    """The curve at the K asked for, None meaning all.
+
+    Where channels are ranked again at each, the K stay; a band that comes with the app at fewer of them is taken.
+    """
+    asked = line.experiment
+    if asked.schedule != "once":
+        return line
+    line = replace(line, experiment=replace(asked, ks=ks))
+    there = shipped.band_ks(asked, view.checkpoint, line.orders) if line.orders > 1 else ()
+    if there and not work.ships(view.checkpoint, line.experiment, line.orders):
+        return replace(line, experiment=replace(asked, ks=there))
+    return line
 
 
 # The work behind them
@@ -121,11 +132,23 @@ def dear(view: View, line: Line, ks: tuple[int, ...]) -> str | None:
     return f"{cost.networks:,} pruned networks on {cost.images:,} {line.experiment.ranked_on} {view.examples}"
 
 
+def can_be_had(view: View, line: Line) -> bool:
+    """Whether a curve comes with the app, or the images that it takes are here."""
+    return work.ships(view.checkpoint, line.experiment, line.orders) or downloads.is_here(view.checkpoint.card.dataset)
+
+
 def start(view: View, lines: list[Line], ks: tuple[int, ...]) -> dict[str, Job]:
-    """The jobs of the curves, by name; one that takes long starts on a click, beside what it costs."""
+    """The jobs of the curves, by name; one that takes long starts on a click, beside what it costs.
+
+    Of those that need images that are not here it says so, with the way to get them.
+    """
     jobs = {}
+    there = [line for line in lines if can_be_had(view, line)]
+    if there != lines:
+        titles = ", ".join(line.title for line in lines if line not in there)
+        downloads.has_data(view.checkpoint.card.dataset, why=f"{titles} would have to be computed on")
     with st.container():
-        for line in lines:
+        for line in there:
             cost = dear(view, line, ks)
             if cost is None:
                 jobs[line.name] = job_of(view, line)

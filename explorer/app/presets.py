@@ -24,6 +24,7 @@ RANKING = ("layer", "criterion")  # what a lab's maps were made of; its curve ke
 def pick_lab() -> Lab | None:
     """The lab chosen in the sidebar; choosing one sets every picker as the lab has it."""
     first = "lab" not in st.session_state
+    _put_out()
     with st.sidebar:
         links.note_link("lab", pickers.one_of(list(LABS)), f"is not known: choose one of {', '.join(LABS)}")
         linked = {**links.linked("lab"), "on_change": _open_chosen_lab, "args": None}
@@ -42,6 +43,17 @@ def pick_lab() -> Lab | None:
     return lab
 
 
+def _put_out() -> None:
+    """No lab is lit over a network or a layer that is not its own, be it chosen, linked to, or gone back to."""
+    said = {key: st.session_state.get(key, st.query_params.get(key)) for key in ("lab", "checkpoint", "layer")}
+    lab = LABS.get(said["lab"] or "")
+    if lab is None or lab.checkpoint not in list_checkpoints():
+        return
+    layers = (None, lab.layer, lab.maps.get("layer"))
+    if said["checkpoint"] not in (None, lab.checkpoint) or said["layer"] not in layers:
+        st.session_state["lab"] = None
+
+
 def _open_chosen_lab() -> None:
     links.drop_note("lab")
     lab = LABS.get(st.session_state["lab"] or "")
@@ -54,7 +66,7 @@ def open_lab(lab: Lab, keep: Collection[str] = ()) -> None:
     open_variant(lab, lab.variants[0], keep)
     first, last, step = lab.ks
     middle = first + (last - first) // step // 2 * step
-    values = {"dtype": "float32", "k": middle, **PLAIN, **lab.maps}
+    values = {"dtype": "float32", "k": middle, "every": False, **PLAIN, **lab.maps}
     if lab.checkpoint in list_checkpoints():
         st.session_state.update({key: value for key, value in values.items() if key not in {*RANKING, *keep}})
 

@@ -1,13 +1,15 @@
 """The work behind a view, its rankings and curves, and how far it is."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 
 import streamlit as st
 
+from explorer.answers import shipped
 from explorer.answers.choices import criterion_named
 from explorer.answers.computing import steps_of
-from explorer.app import cache, drawing, views, waiting, work
+from explorer.app import cache, downloads, drawing, views, waiting, work
 from explorer.background.jobs import Job
 from explorer.engine.curves import Band, Sweep
 from explorer.engine.oracle import ORACLES
@@ -25,12 +27,17 @@ SCANNING = "Pruning one layer at a time"
 def steps(view: views.View) -> tuple[Ranking, dict[int, int]]:
     """The view's channels in the order they go, and how many are gone at each K; stops the page while it looks."""
     with st.container():
-        measured = None
+        measured, asked = None, view.experiment
+        if asked.schedule == "once":
+            asked = replace(asked, ks=None)
+        if not work.ranking_ships(view.checkpoint, asked):
+            downloads.require_data(view.checkpoint.card.dataset)
         if criterion_named(view.experiment.criterion).needs_data:
             what = f"Ranking the channels of {view.layer} on the {view.experiment.ranked_on} {view.examples}"
             measured = waiting.result_of(what, partial(work.measure, view.checkpoint, view.experiment))
-        ranking, gone = steps_of(view.experiment, view.checkpoint, measured)
-        return ranking, dict(zip(view.ks, gone or view.ks, strict=True))
+        ranking, gone = steps_of(asked, view.checkpoint, measured)
+        ks = asked.ks or range(view.channels + 1)
+        return ranking, dict(zip(ks, gone or ks, strict=True))
 
 
 def ranked_over(view: views.View) -> str:
@@ -45,6 +52,8 @@ def ranked_over(view: views.View) -> str:
 def layer_statistics(view: views.View, where: str = "raw") -> ChannelStatistics:
     """Statistics of the view's layer over the split it ranks on; stops the page while they are being collected."""
     split = view.experiment.ranked_on
+    if not shipped.has_statistics(view.checkpoint, view.layer, split, where):
+        downloads.require_data(view.checkpoint.card.dataset)
     return waiting.result_of(
         f"Averaging {view.layer} over the {split} {view.examples}",
         lambda restart=False: work.statistics(view.checkpoint, view.layer, split, where, restart),
@@ -73,6 +82,20 @@ def sweep_job(view: views.View) -> Job:
         waiting.notes(job)
         waiting.require_part(job, sweeping(job, view.layer), ask, ready)
     return job
+
+
+def origin(view: views.View, sweep: Sweep) -> None:
+    """Where a curve comes from that was not computed here, and the way to have it computed here."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if not sweep.made:
+            return
+        st.caption(f":material/inventory_2: This curve came with the app (computed {sweep.made}).")
+        if downloads.is_here(view.checkpoint.card.dataset):
+            words = f"Prune at every K again, on the {view.experiment.split} {view.examples} on this machine."
+            asked = (view.checkpoint, view.experiment)
+            st.button(
+                "Compute again here", icon=":material/refresh:", help=words, on_click=work.compute_again, args=asked
+            )
 
 
 def scan_job(point: Checkpoint, which: str, mode: str, limit: int | None) -> Job:

@@ -8,8 +8,8 @@ import streamlit as st
 
 from explorer.answers.choices import criterion_named, default_layer
 from explorer.answers.experiment import Experiment
-from explorer.answers.labs import Lab, Variant
-from explorer.app import cache, downloads, drawing, links, networks, pickers, presets
+from explorer.answers.labs import Lab, Variant, lab_of
+from explorer.app import cache, drawing, links, networks, pickers, presets, work
 from explorer.engine.schedule import SCHEDULES
 from explorer.networks.checkpoints import Checkpoint
 from explorer.networks.evaluation import DTYPES
@@ -48,6 +48,15 @@ class View:
         return self.experiment.ks or tuple(range(self.channels + 1))
 
     @property
+    def stops(self) -> Sequence[int]:
+        """The K that one can choose on its curve: those of a lab are all of its own, without the K = 0 before them."""
+        lab = lab_of(self.checkpoint.name, self.layer)
+        if lab is None or self.ks != lab.grid:
+            return self.ks
+        first, last, step = lab.ks
+        return range(first, last + 1, step)
+
+    @property
     def examples(self) -> str:
         """What the network looks at, in words: "images" or "pairs"."""
         return networks.examples_of(self.checkpoint)
@@ -82,9 +91,10 @@ def pick_view(criterion: str | None = None) -> View:
         )
         st.caption(MODES[mode].sentence)
         channels = convs[layer].out_channels
-        schedule, ks = pick_schedule(cache.fitting_schedules(point, layer, chosen, mode), channels)
+        own = lab_of(point.name, layer)
+        grid = own.grid if own and not pick_every(own, channels, lab is None and is_cheap(point, layer)) else None
+        schedule, ks = pick_schedule(cache.fitting_schedules(point, layer, chosen, mode), channels, grid)
         dtype = pickers.pick_option("Compute in", "dtype", list(DTYPES), help=IN_DTYPE) if cache.BFLOAT16 else "float32"
-    downloads.require_data(point.card.dataset)
     experiment = Experiment(point.name, layer, chosen, mode, ranked_on, cache.TEST, seed, ks, None, schedule, dtype)
     return View(point, experiment, channels, lab if lab and lab.checkpoint == point.name else None)
 
@@ -96,17 +106,34 @@ def pick_criterion(fitting: Sequence[str]) -> str:
     return criterion
 
 
-def pick_schedule(fitting: Sequence[str], channels: int) -> tuple[str, tuple[int, ...] | None]:
-    """When channels are ranked, and at which K where they are ranked at each; None means that it does not matter."""
+def is_cheap(point: Checkpoint, layer: str) -> bool:
+    """Whether the curve over every K is to be had at once: the usual one of a layer that no lab is lit over."""
+    return work.ships(point, Experiment(point.name, layer))
+
+
+def pick_every(lab: Lab, channels: int, usual: bool) -> bool:
+    """Whether every K is shown and not only the lab's; nothing to choose where those are all."""
+    if len(lab.grid) == channels + 1:
+        return False
+    words = f"Lab {lab.name} looks at K = {lab.ks[0]}, {lab.ks[0] + lab.ks[2]} … {lab.ks[1]}."
+    return st.toggle("Every K", usual, help=words, **links.linked("every"))
+
+
+def pick_schedule(
+    fitting: Sequence[str], channels: int, grid: tuple[int, ...] | None = None
+) -> tuple[str, tuple[int, ...] | None]:
+    """When channels are ranked, and at which K: None means all. A lab's `grid` holds as long as its step does."""
     schedule = pickers.pick_option(
         "When to rank", "schedule", fitting, help=" ".join(SCHEDULES[name] for name in fitting)
     )
     if schedule == "once":
-        return schedule, None
+        return schedule, grid
     links.note_whole("step", 1, channels, 1, "no step")
     pickers.keep_if("step", lambda kept: kept <= channels, 1)
     step = pickers.pick_number("Channels a step", 1, channels, 1, "step")
     st.caption(SCHEDULES[schedule])
+    if grid and step == grid[-1] - grid[-2]:
+        return schedule, grid
     return schedule, tuple(range(0, channels + 1, step))
 
 
@@ -174,11 +201,11 @@ def pick_ks(view: View) -> tuple[int, ...]:
     channels, (start, end, usual) = view.channels, _grid(view)
     fix = f"are no first and last K: give two whole numbers from 0 to {channels}; showing all"
     links.note_link("ks", lambda raw: _is_range(raw, channels), fix, "K")
-    if not view.experiment.ks:
+    if view.experiment.schedule == "once":
         links.note_whole("step", 1, channels, usual, "no step")
         pickers.keep_if("step", lambda kept: kept <= channels, usual)
     first, last = st.slider("From K to K", 0, channels, (start, end), **links.linked("ks"))
-    if view.experiment.ks:  # where channels are ranked again at each K, the sidebar has the step
+    if view.experiment.schedule != "once" and view.experiment.ks:  # the sidebar has the step
         return tuple(k for k in view.experiment.ks if first <= k <= last)
     step = pickers.pick_number("Step", 1, channels, usual, "step", width=140)
     return tuple(range(first, last + 1, int(step)))
@@ -230,7 +257,7 @@ def link_to(asked: Experiment, k: int) -> dict[str, str]:
     link = {"checkpoint": asked.checkpoint, "layer": asked.layer, "criterion": asked.criterion, "mode": asked.mode}
     link |= {"ranked_on": asked.ranked_on, "seed": str(asked.seed), "schedule": asked.schedule, "k": str(k)}
     if asked.schedule != "once" and asked.ks:
-        link["step"] = str(asked.ks[1] - asked.ks[0])
+        link["step"] = str(asked.ks[-1] - asked.ks[-2])
     if asked.dtype != "float32":
         link["dtype"] = asked.dtype
     return link

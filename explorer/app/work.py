@@ -12,8 +12,8 @@ from typing import Any
 
 import streamlit as st
 
-from explorer.answers import door
-from explorer.answers.choices import criterion_named
+from explorer.answers import door, shipped
+from explorer.answers.choices import criterion_named, default_layer
 from explorer.answers.computing import Measured
 from explorer.answers.experiment import Experiment
 from explorer.answers.keeping import Note
@@ -64,20 +64,57 @@ def sweep(point: Checkpoint, asked: Experiment, restart: bool = False) -> Job:
     Its partial results are statistics (or an oracle's search) while it measures for the ranking, then curves. A
     part of a curve that is already there in full is not computed anew.
     """
-    key = ("sweep", identity(point), asked)
-    work = partial(door.curve, asked, point, coarse_first=True, measuring=_shared_measure, preview_after=PREVIEW_AFTER)
+    key, fresh = ("sweep", identity(point), asked), is_afresh(point, asked)
+    measuring = None if fresh else _shared_measure
+    way: dict[str, Any] = {"measuring": measuring, "preview_after": PREVIEW_AFTER, "fresh": fresh}
+    work = partial(door.curve, asked, point, coarse_first=True, **way)
     return _whole(point, asked, "sweep") or _job(key, work, restart)
 
 
 def band(point: Checkpoint, asked: Experiment, orders: int, restart: bool = False) -> Job:
     """The job that prunes at every K along so many random orders; its results are bands."""
     kind = f"band of {orders}"
-    work = partial(door.band, asked, point, orders, coarse_first=True)
+    work = partial(door.band, asked, point, orders, coarse_first=True, fresh=is_afresh(point, asked))
     return _whole(point, asked, kind) or _job((kind, identity(point), asked), work, restart)
 
 
+def ships(point: Checkpoint, asked: Experiment, orders: int = 1) -> bool:
+    """Whether a sweep, or a band of several orders, comes with the app, so that it needs no images."""
+    if is_afresh(point, asked):
+        return False
+    return shipped.has_curve(asked, point) if orders == 1 else shipped.has_band(asked, point, orders)
+
+
+def ranking_ships(point: Checkpoint, asked: Experiment) -> bool:
+    """Whether ranking the channels needs no images that are not here: none at all, or what it needs of them ships."""
+    criterion = criterion_named(asked.criterion)
+    if not isinstance(criterion, Criterion):
+        return shipped.search_cost(asked, point) is not None
+    where = (point, asked.layer, asked.ranked_on, criterion.point)
+    return not criterion.needs_data or shipped.has_statistics(*where)
+
+
+@st.cache_resource
+def _afresh() -> set[Any]:
+    """What was asked for again in this process although it ships: no more than what ships."""
+    return set()
+
+
+def is_afresh(point: Checkpoint, asked: Experiment) -> bool:
+    """Whether somebody wants this computed here, although it comes with the app."""
+    return (identity(point), asked) in _afresh()
+
+
+def compute_again(point: Checkpoint, asked: Experiment) -> None:
+    """From now on, let an answer that comes with the app be computed here instead; for callbacks."""
+    _afresh().add((identity(point), asked))
+    jobs().drop(("sweep", identity(point), asked))
+
+
 def is_known(point: Checkpoint, asked: Experiment, orders: int = 1) -> bool:
-    """Whether a sweep, or a band of several orders, has been asked for already."""
+    """Whether a sweep, or a band of several orders, has been asked for already, or comes with the app."""
+    if ships(point, asked, orders):
+        return True
     kind = "sweep" if orders == 1 else f"band of {orders}"
     return bool(_whole(point, asked, kind) or jobs().get((kind, identity(point), asked)))
 
@@ -136,8 +173,19 @@ def is_ranking(job: Job) -> bool:
 
 def unpruned(point: Checkpoint, restart: bool = False) -> Job:
     """The job that tests the network as it is: a sweep of K = 0 alone, so that the order does not matter."""
-    asked = Experiment(point.name, next(iter(conv_layers(point.model))), criterion="l1", ks=(0,))
+    asked = _unpruned(point)
+    if not unpruned_ships(point):
+        asked = replace(asked, layer=next(iter(conv_layers(point.model))), criterion="l1")
     return _job(("sweep", identity(point), asked), lambda: door.curve(asked, point), restart)
+
+
+def unpruned_ships(point: Checkpoint) -> bool:
+    """Whether the test of the network as it is comes with the app."""
+    return shipped.has_curve(_unpruned(point), point)
+
+
+def _unpruned(point: Checkpoint) -> Experiment:
+    return Experiment(point.name, default_layer(point), ks=(0,))
 
 
 def scan(point: Checkpoint, which: str, mode: str, limit: int | None, restart: bool = False) -> Job:

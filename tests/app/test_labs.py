@@ -77,7 +77,7 @@ def test_the_sweep_of_a_lab_is_on_its_own_k_with_a_curve_for_each_way(real_cifar
 
 def test_a_labs_other_way_that_failed_says_so(real_cifar10):
     at = visit(lab="A")
-    other = LABS["A"].experiment(LABS["A"].variants[1], 32)
+    other = LABS["A"].experiment(LABS["A"].variants[1])
     job = work.jobs().get(("sweep", cache.identity(checkpoints.load("simple-cnn_cifar10")), other))
     assert job is not None
     job.status, job.error = FAILED, "it broke"

@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from explorer.answers.choices import criterion_named
-from explorer.app import cache, drawing, links, pickers, prepared, presets, sweeps, views
+from explorer.app import cache, downloads, drawing, links, pickers, prepared, presets, sweeps, views
 from explorer.app.views import View
 from explorer.engine.oracle import Oracle
 from explorer.pruning.activations import POINTS
@@ -26,7 +26,7 @@ TENSORS = {"raw": "raw output", "activation": "after activation", "block": "outp
 
 def explore(view: View, ranking: Ranking, gone: dict[int, int]) -> None:
     """The bars, the maps and one channel, at K; `gone` says how many channels are then pruned."""
-    k = views.pick_k(view.ks)
+    k = views.pick_k(list(gone))
     pruned = gone[k]
     criterion = criterion_named(view.experiment.criterion)
     table, title = prepared.channel_table(ranking, pruned), measured(criterion)
@@ -162,6 +162,8 @@ def examples(view: View, ranking: Ranking, pruned: int) -> None:
     options, top = [str(channel) for channel in range(view.channels)], str(ranking.order[-1])
     channel = int(pickers.pick_named("Channel", "channel", options, top, f"not in {view.layer}", width=200))
     state = "pruned" if channel in ranking.order[:pruned] else "kept"
+    if not downloads.has_data(view.checkpoint.card.dataset, why="To see what it makes of them takes the images of"):
+        return
     images, labels, outputs = prepared.examples(view.checkpoint, view.layer, st.session_state["output"], EXAMPLES)
     colours = figures.map_pictures(outputs[:, channel], st.session_state["colouring"])
     grid = st.grid(EXAMPLES, min_column_width=80, gap="small")

@@ -17,8 +17,12 @@ from explorer.training import trainings
 
 HERE = {
     "full": ":material/check_circle: complete",
-    "bundled": ":material/inventory_2: bundled: the test split and 10,000 training images",
+    "bundled": ":material/inventory_2: bundled in part: {part}",
     "missing": ":material/cloud_download: not here",
+}
+BUNDLED = {
+    "fashion-mnist": "the test split and 10,000 training images (© Zalando SE, MIT licence)",
+    "mnist-pairs": "the 1,000 test images that its pairs are drawn from (LeCun, Cortes and Burges, CC BY-SA 3.0)",
 }
 PARTS = {"validation": "held-out"}  # as the other pages say
 
@@ -143,7 +147,9 @@ def data_sets() -> None:
         there = datasets.availability(name)
         with st.container(horizontal=True, vertical_alignment="center", border=True):
             channels, height, width = info.shape
-            st.markdown(f"**{info.title}**, {channels} × {height} × {width}: {HERE[there]}")
+            st.markdown(
+                f"**{info.title}**, {channels} × {height} × {width}: {HERE[there].format(part=BUNDLED.get(name))}"
+            )
             if there != "full" and not locked:
                 downloads.download_button(name)
     own.data_sets()
@@ -162,5 +168,5 @@ with links.page():
     with below:
         data_sets()
     with right:
-        if downloads.has_data(point.card.dataset, offer=False):
+        if work.unpruned_ships(point) or downloads.has_data(point.card.dataset, offer=False):
             classes_of(point)

@@ -7,7 +7,8 @@ import pandas as pd
 import streamlit as st
 
 from explorer.answers.choices import criterion_named
-from explorer.app import drawing, links, pickers, prepared, presets, sweeps, views, waiting, work
+from explorer.answers.experiment import Experiment
+from explorer.app import downloads, drawing, links, pickers, prepared, presets, sweeps, views, waiting, work
 from explorer.app.views import View
 from explorer.background.jobs import Job
 from explorer.engine import tables
@@ -37,7 +38,7 @@ def explore(view: View, job: Job, others: dict[str, Job], live: bool) -> None:
     sweep = work.curve(job)
     if sweep is None:  # it was cancelled before its ranking was whole
         st.rerun()
-    asked = views.pick_k(view.ks, sweep.cliff())
+    asked = views.pick_k(view.stops, sweep.cliff())
     k = sweep.nearest(asked)
     if k != asked:
         state = "is not there" if job.finished else "is still to come"
@@ -119,6 +120,8 @@ def flips(view: View, sweep: Sweep, k: int) -> None:
     if shown.empty:
         st.caption(f":material/check_circle: No prediction is {kind} at K = {k}.")
         return
+    if not downloads.has_data(sweep.run.dataset, why="To see them takes the images of"):
+        return
     chosen = reading.load_split(sweep.run.dataset, sweep.run.split).take(shown["image"].tolist())
     images = side_by_side([part.numpy() for part in chosen.inputs])
     with st.grid(SHOWN, min_column_width=80, gap="small"):
@@ -184,17 +187,22 @@ def provenance(view: View, sweep: Sweep, others: dict[str, Job]) -> None:
         draw = partial(figures.accuracy_figure, tables_of(view, sweep, others))
         drawing.figure_button(partial(prepared.figure_file, draw), name, "curve", "Curve as figure")
         drawing.csv_button(prepared.accuracy_table(sweep), name)
+    sweeps.origin(view, sweep)
+
+
+def there(view: View, asked: Experiment) -> bool:
+    """Whether a curve comes with the app, or the images that it takes are here."""
+    return work.ships(view.checkpoint, asked) or downloads.is_here(view.checkpoint.card.dataset)
 
 
 def other_ways(view: View) -> dict[str, Job]:
     """The sweeps of the other ways of doing the view's lab, by title; says so where one failed or was cancelled."""
     if view.lab is None or view.layer != view.lab.layer:
         return {}
-    lab, dtype = view.lab, view.experiment.dtype
+    lab, dtype, every = view.lab, view.experiment.dtype, view.experiment.ks is None
     others = [variant for variant in lab.variants if variant != view.variant]
-    asks = {
-        each.title: partial(work.sweep, view.checkpoint, lab.experiment(each, view.channels, dtype)) for each in others
-    }
+    asked = {each.title: lab.experiment(each, dtype, every) for each in others}
+    asks = {title: partial(work.sweep, view.checkpoint, each) for title, each in asked.items() if there(view, each)}
     jobs = {title: ask() for title, ask in asks.items()}
     with st.container():
         for title, job in jobs.items():
@@ -206,6 +214,8 @@ def other_ways(view: View) -> dict[str, Job]:
 with links.page():
     view = views.pick_view()
     presets.lab_box(view.lab, view.variant)
+    if not work.ships(view.checkpoint, view.experiment):
+        downloads.require_data(view.checkpoint.card.dataset)
     job = sweeps.sweep_job(view)
     others = other_ways(view)
     live = not all(each.finished for each in (job, *others.values()))

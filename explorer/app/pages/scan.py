@@ -5,12 +5,12 @@ from typing import Any
 
 import streamlit as st
 
+from explorer.answers import shipped
 from explorer.answers.choices import default_layer
 from explorer.app import cache, downloads, drawing, links, networks, pickers, prepared, sweeps, waiting
 from explorer.background.jobs import Job
 from explorer.engine.scan import LAYERS, samples
 from explorer.engine.scans import Scan
-from explorer.images import reading
 from explorer.networks.checkpoints import Checkpoint
 from explorer.pruning.modes import MODES
 from explorer.show import charts, figures
@@ -33,8 +33,10 @@ def pick_layers(point: Checkpoint) -> str:
     return which
 
 
-def pick_limit(point: Checkpoint) -> int | None:
+def pick_limit(point: Checkpoint, which: str, mode: str) -> int | None:
     """How many test images a large network is scanned on; None means all."""
+    if shipped.has_scan(point, which, mode):
+        return None
     some = samples(point.model, point.card.accuracy["test"].n)
     if not some:
         return None
@@ -53,7 +55,7 @@ def explore(point: Checkpoint, job: Job, live: bool) -> None:
     table = prepared.scan_table(scan)
     st.subheader("Accuracy lost with all channels of a layer pruned", help="Click a bar to choose its layer.")
     drawing.draw(charts.layer_bars(table[1:]), key="bars", on_select=choose_clicked, selection_mode="pick")
-    st.caption(about(scan, job, networks.examples_of(point), live))
+    st.caption(about(point, scan, job, live))
     open_on_prune(point, scan)
     if live and job.finished:
         st.rerun()
@@ -66,12 +68,15 @@ def choose_clicked() -> None:
         st.session_state["layer"] = picked[0]["layer"]
 
 
-def about(scan: Scan, job: Job, examples: str, live: bool) -> str:
-    """What the bars stand for, and how long all test `examples` would take."""
+def about(point: Checkpoint, scan: Scan, job: Job, live: bool) -> str:
+    """What the bars stand for, and how long all test images would take."""
+    examples = networks.examples_of(point)
     so_far = f"So far over {scan.done:,}" if live else f"Over {scan.done:,}"
     unpruned = f"Unpruned: {percent(scan.correct_before / scan.done)}. In network order from the top."
     words = f"{so_far} test {examples}, with 95 % intervals. {unpruned}"
-    everything = len(reading.load_split(scan.run.dataset, scan.run.split))
+    if scan.made:
+        words += f" They came with the app (computed {scan.made})."
+    everything = point.card.accuracy["test"].n
     seconds = job.seconds_for(everything)
     if scan.total < everything and seconds is not None:
         words += f" All {everything:,} {examples} would take about {waiting.duration(seconds)}."
@@ -129,8 +134,9 @@ with links.page():
         modes = cache.scan_modes(point, which)
         mode = pickers.pick_named("What pruning zeroes", "mode", modes, "filter", "no mode that fits these layers")
         st.caption(MODES[mode].sentence)
-        limit = pick_limit(point)
-    downloads.require_data(point.card.dataset)
+        limit = pick_limit(point, which, mode)
+    if not shipped.has_scan(point, which, mode, limit):
+        downloads.require_data(point.card.dataset)
     job = sweeps.scan_job(point, which, mode, limit)
     live = not job.finished
     st.fragment(explore, run_every=waiting.POLL if live else None)(point, job, live)

@@ -248,7 +248,7 @@ with links.page():
         st.info(f"These are the first {MOST} of {len(lines)} curves: more could not be told apart.")
         lines = lines[:MOST]
     some = None if len(ks) == view.channels + 1 else ks
-    lines = [replace(line, experiment=at_ks(line.experiment, some)) for line in lines]
+    lines = [at_ks(view, line, some) for line in lines]
     jobs = start(view, lines, ks)
     if not jobs:
         st.stop()

@@ -60,8 +60,9 @@ def new_training(found: list[Training]) -> None:
         dataset = pickers.pick_named("Images", "data", fitting, usual, f"no data set that fits {model}")
     with st.container():
         few = "It learns from the 10,000 images that come with the app."
-        st.caption(f"{model_info(model).description} {few if datasets.availability(dataset) == 'bundled' else ''}")
-        there = downloads.has_data(dataset, why="This training needs")
+        bundled = datasets.availability(dataset) == "bundled" and downloads.is_here(dataset, "train")
+        st.caption(f"{model_info(model).description} {few if bundled else ''}")
+        there = downloads.has_data(dataset, why="This training needs", split="train")
     free = trainings.free_name(model, dataset)
     with fields():
         name = st.text_input("Name", key="train name", placeholder=free, max_chars=LONGEST_NAME) or free
