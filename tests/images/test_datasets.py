@@ -181,12 +181,23 @@ def test_pairs_are_balanced_and_labelled_by_what_they_show(pairs):
 
 
 def test_pairs_take_the_place_of_mnists_files(tmp_path):
-    assert datasets.availability("mnist-pairs", tmp_path) == "missing"
-    with pytest.raises(ValueError, match="MNIST pairs is not in .*; run `python -m explorer data mnist-pairs`"):
-        reading.load_split("mnist-pairs", "test", tmp_path)
+    assert datasets.availability("mnist-pairs", tmp_path) == "bundled"
+    with pytest.raises(ValueError, match="the train split of MNIST pairs is not on .*`python -m explorer data mnist-p"):
+        reading.load_split("mnist-pairs", "train", tmp_path)
     assert DATASETS["mnist-pairs"].files == DATASETS["mnist"].files
     assert (DATASETS["mnist"].examples, DATASETS["mnist-pairs"].examples) == ("images", "pairs")
     assert [name for name, info in DATASETS.items() if info.inputs == 2] == ["mnist-pairs"]
+
+
+def test_the_pairs_to_test_on_come_with_the_app_and_are_those_of_the_full_files(tmp_path):
+    bundled = reading.load_split("mnist-pairs", "test", tmp_path)
+    assert (len(bundled), bundled.origin, datasets.splits_of("mnist-pairs", tmp_path)) == (2_000, "bundled", ["test"])
+    licence = (reading.BUNDLED / "MNIST" / "LICENSE").read_text()
+    assert "Attribution-ShareAlike 3.0" in licence and "LeCun" in licence
+    if datasets.availability("mnist-pairs") == "full":
+        full = reading.load_split("mnist-pairs", "test")
+        assert torch.equal(bundled.labels, full.labels)
+        assert all(torch.equal(ours, theirs) for ours, theirs in zip(bundled.inputs, full.inputs, strict=True))
 
 
 def test_real_pairs():
