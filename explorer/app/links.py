@@ -1,8 +1,14 @@
-"""The address bar: widgets' values in it, and a note for each value of a link that is not valid."""
+"""The address bar: widgets' values in it, and a note for each value of a link that is not valid.
+
+Streamlit can bind a widget to the address by itself. The address would then say what the widget shows, in words, and
+each value that a lab or a button sets would be an entry of its own in the browser's history. Here it has short names,
+and one action is one entry.
+"""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 import streamlit as st
 
@@ -11,6 +17,10 @@ from explorer.app import drawing, idle, work
 NOTES = "notes on the link"
 NOTE_DROPPED = "a note was dropped"
 CHOSEN = "keys of the pickers"
+DRAWN = "defaults of the pickers on this page, by key"
+WRITTEN = "what the address said last, of which page, and for which values"
+
+Raw = list[str]  # what an address says of one key, which may stand there several times
 
 
 @contextmanager
@@ -19,25 +29,101 @@ def page() -> Iterator[None]:
 
     Streamlit forgets a widget's value on pages without it; a value set anew stays, so that every page opens as chosen.
     """
+    _follow()
     for key in st.session_state.setdefault(CHOSEN, set()) & set(st.session_state):
         st.session_state[key] = st.session_state[key]
+    st.session_state[DRAWN] = {}
     work.jobs()  # whose making also keeps what is loaded by now out of every later garbage collection
     idle.note_tab()
     top = st.container()
+    whole = False
     try:
         yield
+        whole = True
     finally:
         for text in st.session_state.get(NOTES, {}).values():
             top.warning(drawing.plain(text), icon=":material/link_off:")
+        write(whole)
 
 
-def linked(key: str) -> dict[str, Any]:
-    """What makes a widget's value part of the URL, and keeps it from page to page."""
+def linked(key: str, default: Any, read: Callable[[Raw], Any] | None = None) -> dict[str, Any]:
+    """What makes a widget's value part of the address, and keeps it from page to page.
+
+    A new session takes it from the link, which `read` makes a value of, unless there is a note that it is not valid.
+    A value that is the `default` is not worth a word in the address.
+    """
     st.session_state.setdefault(CHOSEN, set()).add(key)
-    return {"key": key, "bind": "query-params", "on_change": drop_note, "args": (key,)}
+    st.session_state[DRAWN][key] = default
+    if key not in st.session_state:
+        said = key in st.query_params and (read or key not in st.session_state.get(NOTES, {}))
+        st.session_state[key] = (read or _reader(default))(st.query_params.get_all(key)) if said else default
+    return {"key": key, "on_change": drop_note, "args": (key,)}
 
 
-def note_link(key: str, valid: Callable[[list[str]], bool], fix: str, name: str | None = None) -> None:
+def fragment(body: Callable[..., None], *arguments: Any, every: float | None = None) -> None:
+    """A part of the page that runs again without the rest, as its widgets change or `every` so many seconds."""
+
+    def run() -> None:
+        body(*arguments)
+        write(whole=False)
+
+    st.fragment(run, run_every=every)()
+
+
+def write(whole: bool) -> None:
+    """Let the address say what the widgets stand at.
+
+    Where the page was cut off before its end, not the `whole` of it is drawn, and what the address says of the rest
+    stays.
+    """
+    drawn = st.session_state[DRAWN]
+    values = {key: st.session_state[key] for key in drawn if key in st.session_state}
+    said = _said()
+    kept = {key: raw for key, raw in said.items() if key not in drawn and not (whole and key in st.session_state)}
+    query = kept | {key: _texts(value) for key, value in values.items() if value != drawn[key]}
+    if query != said:
+        st.query_params.from_dict(query)
+    st.session_state[WRITTEN] = (_path(), query, values)
+
+
+def _follow() -> None:
+    """Take over what the address says where it is not what was written last: the user went back, or took a link."""
+    path, query, values = st.session_state.get(WRITTEN, (None, {}, {}))
+    said = _said()
+    moved = path != _path()
+    if path is None or said == query or any(st.session_state.get(key) != value for key, value in values.items()):
+        return  # a new session, nothing new, or a widget that changed before its last address came back
+    for key in said if moved else st.session_state[CHOSEN]:
+        st.session_state.pop(key, None)
+
+
+def _said() -> dict[str, Raw]:
+    """What the address says now, by key."""
+    return {key: st.query_params.get_all(key) for key in st.query_params}
+
+
+def _path() -> str:
+    return urlsplit(st.context.url or "").path
+
+
+def _reader(default: Any) -> Callable[[Raw], Any]:
+    """What makes a value like the default of what an address says."""
+    if isinstance(default, bool):
+        return lambda raw: raw[0] == "true"
+    if isinstance(default, list):
+        return lambda raw: [text for text in raw if text]
+    if isinstance(default, tuple):
+        return lambda raw: tuple(map(int, raw))
+    return lambda raw: raw[0]
+
+
+def _texts(value: Any) -> Raw:
+    """A value as an address says it; nothing chosen is an empty text."""
+    several = value if isinstance(value, (list, tuple)) else [] if value is None else [value]
+    return [str(each).lower() if isinstance(each, bool) else str(each) for each in several] or [""]
+
+
+def note_link(key: str, valid: Callable[[Raw], bool], fix: str, name: str | None = None) -> None:
     """Where the link that opened this page gives `key` values that are not valid, note it; the widget ignores them.
 
     The note stays until the user chooses a value.
@@ -58,13 +144,21 @@ def note(key: str, text: str) -> None:
 
 def note_whole(key: str, low: int, high: int, default: int, wrong: str, name: str | None = None) -> None:
     """`note_link` for a whole number from `low` to `high`."""
-    try:
-        asked = float(st.query_params.get(key, default))
-    except ValueError:
-        asked = default
-    shown = int(asked) if low <= asked <= high else default  # as Streamlit's number widgets read a link
+    shown = whole_number(low, high, default)(st.query_params.get_all(key))
     fix = f"is {wrong}: give a whole number from {low} to {high}; showing {shown}"
     note_link(key, lambda raw: len(raw) == 1 and is_whole(raw[0], low, high), fix, name)
+
+
+def whole_number(low: int, high: int, default: int) -> Callable[[Raw], int]:
+    """What reads a whole number from `low` to `high`, the default where there is none, for `linked`."""
+
+    def read(raw: Raw) -> int:
+        try:
+            return int(float(raw[-1])) if low <= float(raw[-1]) <= high else default
+        except (ValueError, IndexError):
+            return default
+
+    return read
 
 
 def drop_note(key: str) -> None:

@@ -14,22 +14,22 @@ def pick_named(label: str, key: str, options: Sequence[str], default: str, wrong
     """One of many options by name; `wrong` says what the link's value is when it is none of them."""
     links.note_link(key, one_of(options), f"is {wrong}: choose one of {', '.join(options)}; showing {default}")
     keep_if(key, lambda kept: kept in options, default)
-    return st.selectbox(label, options, index=list(options).index(default), **links.linked(key), **look)
+    return st.selectbox(label, options, **links.linked(key, default), **look)
 
 
 def pick_option(label: str, key: str, options: Sequence[str], **look: Any) -> str:
     """One of a few options, all in sight; the first is the default."""
     links.note_link(key, one_of(options), f"is not known: choose one of {', '.join(options)}; showing {options[0]}")
     keep_if(key, lambda kept: kept in options, options[0])
-    return st.segmented_control(label, options, default=options[0], required=True, **links.linked(key), **look)
+    return st.segmented_control(label, options, required=True, **links.linked(key, options[0]), **look)
 
 
-def pick_several(label: str, key: str, options: Sequence[str], usual: Sequence[str]) -> list[str]:
+def pick_several(label: str, key: str, options: Sequence[str], usual: Sequence[str], **look: Any) -> list[str]:
     """Any number of options, all in sight, in the order of `options`."""
     known = ", ".join(options)
-    links.note_link(key, lambda raw: set(raw) <= set(options), f"is not known: choose among {known}")
-    keep_if(key, lambda kept: set(kept) <= set(options), usual)
-    chosen = st.pills(label, options, selection_mode="multi", default=usual, **links.linked(key))
+    links.note_link(key, _are_some_of(options), f"is not known: choose among {known}")
+    keep_if(key, lambda kept: set(kept) <= set(options), list(usual))
+    chosen = st.pills(label, options, selection_mode="multi", **links.linked(key, list(usual)), **look)
     return [option for option in options if option in chosen]
 
 
@@ -41,12 +41,13 @@ def pick_count(label: str, key: str, low: int, high: int, empty: str, **look: An
     return pick_number(label, low, high, None, key, placeholder=empty, **look)
 
 
-def pick_among(label: str, key: str, options: Sequence[str], usual: Sequence[str] = ()) -> list[str]:
+def pick_among(label: str, key: str, options: Sequence[str], usual: Sequence[str] = (), **look: Any) -> list[str]:
     """Any number of many options, in a list that opens; in the order of `options`."""
-    links.note_link(key, lambda raw: set(raw) <= set(options), f"is not known: choose among {', '.join(options)}")
+    links.note_link(key, _are_some_of(options), f"is not known: choose among {', '.join(options)}")
     if key in st.session_state:
         st.session_state[key] = [option for option in st.session_state[key] if option in options]
-    chosen = st.multiselect(label, options, usual, **links.linked(key), placeholder="none", select_all=False)
+    linked = links.linked(key, list(usual))
+    chosen = st.multiselect(label, options, **linked, placeholder="none", select_all=False, **look)
     return [option for option in options if option in chosen]
 
 
@@ -62,11 +63,9 @@ def pick_setting(name: str, option: Option, default: Any) -> Any:
     fits = partial(links.is_whole, low=low, high=high) if number is int else partial(_is_number, low=low, high=high)
     links.note_link(key, lambda raw: len(raw) == 1 and fits(raw[0]), fix, title)
     shown = None if number is int else "%g"
-    try:
-        look = {"step": step, "format": shown, "help": drawing.sentence(option.help)}
-        return number(st.number_input(label, low, high, value, **look, **links.linked(key)))
-    except OverflowError:  # Streamlit stumbles over a link to infinity, which the note names
-        return value
+    look = {"step": step, "format": shown, "help": drawing.sentence(option.help)}
+    linked = links.linked(key, value, lambda raw: number(raw[0]) if len(raw) == 1 and fits(raw[0]) else value)
+    return number(st.number_input(label, low, high, **look, **linked))
 
 
 @overload
@@ -79,11 +78,9 @@ def pick_number(label: str, low: int, high: int, default: None, key: str, **look
 
 def pick_number(label: str, low: int, high: int, default: int | None, key: str, **look: Any) -> int | None:
     """A whole number from `low` to `high`; None where the field is empty."""
-    try:
-        number = st.number_input(label, low, high, default, **links.linked(key), **look)
-        return None if number is None else int(number)
-    except OverflowError:  # Streamlit stumbles over a link to infinity, which `note_whole` names
-        return default
+    read = _count(low, high) if default is None else links.whole_number(low, high, default)
+    number = st.number_input(label, low, high, None, step=1, **links.linked(key, default, read), **look)
+    return None if number is None else int(number)
 
 
 def keep_if(key: str, fits: Callable[[Any], bool], default: Any) -> None:
@@ -98,6 +95,14 @@ def keep_if(key: str, fits: Callable[[Any], bool], default: Any) -> None:
 def one_of(options: Sequence[str]) -> Callable[[list[str]], bool]:
     """A check of what a link gives: whether it is exactly one of the options."""
     return lambda raw: len(raw) == 1 and raw[0] in options
+
+
+def _are_some_of(options: Sequence[str]) -> Callable[[list[str]], bool]:
+    return lambda raw: raw == [""] or set(raw) <= set(options)
+
+
+def _count(low: int, high: int) -> Callable[[list[str]], int | None]:
+    return lambda raw: int(raw[0]) if len(raw) == 1 and links.is_whole(raw[0], low, high) else None
 
 
 def _is_number(text: str, low: float, high: float) -> bool:

@@ -27,7 +27,7 @@ def pick_lab() -> Lab | None:
     _put_out()
     with st.sidebar:
         links.note_link("lab", pickers.one_of(list(LABS)), f"is not known: choose one of {', '.join(LABS)}")
-        linked = {**links.linked("lab"), "on_change": _open_chosen_lab, "args": None}
+        linked = {**links.linked("lab", None), "on_change": _open_chosen_lab, "args": None}
         name = st.segmented_control("Lab", list(LABS), **linked)
         st.caption(LABS[name].title if name else "Choose a lab to set everything as it did, or explore freely.")
     lab = LABS.get(name or "")

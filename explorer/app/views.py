@@ -19,8 +19,6 @@ from explorer.pruning.modes import MODES
 
 IN_DTYPE = "float32 is exact. bfloat16 is faster, and how far it agrees is measured and said."
 
-SNAPPED = "K is being moved to a step"
-
 
 @dataclass(frozen=True)
 class View:
@@ -116,7 +114,7 @@ def pick_every(lab: Lab, channels: int, usual: bool) -> bool:
     if len(lab.grid) == channels + 1:
         return False
     words = f"Lab {lab.name} looks at K = {lab.ks[0]}, {lab.ks[0] + lab.ks[2]} … {lab.ks[1]}."
-    return st.toggle("Every K", usual, help=words, **links.linked("every"))
+    return st.toggle("Every K", help=words, **links.linked("every", usual))
 
 
 def pick_schedule(
@@ -148,10 +146,11 @@ def pick_k(ks: Sequence[int], cliff: int | None = None) -> int:
     low, high, step = ks[0], ks[-1], (ks[1] - ks[0] if len(ks) > 1 else 1)
     half = ks[len(ks) // 2]
     links.note_whole("k", low, high, half, "no number of channels to prune", "K")
+    linked = links.linked("k", half, links.whole_number(low, high, half))
     _keep_to(ks, step)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         st.button(f"−{step}", key="fewer", help=f"Prune {step} less", on_click=_move, args=(-1, ks), width=64)
-        k = st.slider("Channels pruned (K)", low, high, half, step, **links.linked("k"))
+        k = st.slider("Channels pruned (K)", low, high, step=step, **linked)
         st.button(f"+{step}", key="more", help=f"Prune {step} more", on_click=_move, args=(1, ks), width=64)
         if cliff is not None:
             st.button(
@@ -162,18 +161,15 @@ def pick_k(ks: Sequence[int], cliff: int | None = None) -> int:
                 on_click=set_k,
                 args=(cliff,),
             )
-    again = k not in ks and not st.session_state.get(SNAPPED)  # a slider whose step is new takes the link's K
-    st.session_state[SNAPPED] = again
-    if st.session_state.pop(links.NOTE_DROPPED, False) or again:
+    if st.session_state.pop(links.NOTE_DROPPED, False):
         st.rerun()
-    return ks[_nearest(k, ks)]
+    return k
 
 
 def _keep_to(ks: Sequence[int], step: int) -> None:
     """Take the nearest K to one that lies between the steps, a link's or that of another ranking, and say so."""
-    linked = st.query_params.get("k", "")
-    asked = st.session_state.get("k", int(linked) if links.is_whole(linked, ks[0], ks[-1]) else None)
-    if asked is None or asked in ks:
+    asked = st.session_state["k"]
+    if asked in ks:
         return
     nearest = st.session_state["k"] = ks[_nearest(asked, ks)]
     if ks[0] < asked < ks[-1]:
@@ -204,7 +200,7 @@ def pick_ks(view: View) -> tuple[int, ...]:
     if view.experiment.schedule == "once":
         links.note_whole("step", 1, channels, usual, "no step")
         pickers.keep_if("step", lambda kept: kept <= channels, usual)
-    first, last = st.slider("From K to K", 0, channels, (start, end), **links.linked("ks"))
+    first, last = st.slider("From K to K", 0, channels, **links.linked("ks", (start, end)))
     if view.experiment.schedule != "once" and view.experiment.ks:  # the sidebar has the step
         return tuple(k for k in view.experiment.ks if first <= k <= last)
     step = pickers.pick_number("Step", 1, channels, usual, "step", width=140)

@@ -18,13 +18,13 @@ def test_a_link_reproduces_a_view():
 
 @pytest.mark.slow
 def test_what_was_chosen_stays_from_page_to_page(real_cifar10):
-    at = visit(lab="A", k="5")
+    at = visit(lab="A", k="6")
     at = settle(at.switch_page("explorer/app/pages/activations.py"))
-    assert prune_link(at)["checkpoint"] == "simple-cnn_cifar10" and at.slider(key="k").value == 5
+    assert prune_link(at)["checkpoint"] == "simple-cnn_cifar10" and at.slider(key="k").value == 6
     at.sidebar.selectbox(key="layer").select("conv1")
     at = settle(at)
     at = settle(at.switch_page("explorer/app/pages/prune.py"))
-    assert (prune_link(at)["layer"], prune_link(at)["lab"], at.slider(key="k").value) == ("conv1", "A", 5)
+    assert (prune_link(at)["layer"], prune_link(at)["lab"], at.slider(key="k").value) == ("conv1", None, 6)
 
 
 @pytest.mark.parametrize(

@@ -187,4 +187,4 @@ with links.page():
     view = views.pick_view()
     presets.lab_box(view.lab, view.variant, maps=True)
     ranking, gone = sweeps.steps(view)
-    st.fragment(explore)(view, ranking, gone)
+    links.fragment(explore, view, ranking, gone)

@@ -219,4 +219,4 @@ with links.page():
     job = sweeps.sweep_job(view)
     others = other_ways(view)
     live = not all(each.finished for each in (job, *others.values()))
-    st.fragment(explore, run_every=waiting.POLL if live else None)(view, job, others, live)
+    links.fragment(explore, view, job, others, live, every=waiting.POLL if live else None)

@@ -139,6 +139,6 @@ with links.page():
         downloads.require_data(point.card.dataset)
     job = sweeps.scan_job(point, which, mode, limit)
     live = not job.finished
-    st.fragment(explore, run_every=waiting.POLL if live else None)(point, job, live)
+    links.fragment(explore, point, job, live, every=waiting.POLL if live else None)
     if not live:
         numbers(job.latest, networks.examples_of(point))

@@ -256,7 +256,7 @@ with links.page():
     live = not all(job.finished for job in jobs.values())
     lost = lost_of(jobs)
     show_lost(view, lines, jobs, lost)
-    st.fragment(compare, run_every=waiting.POLL if live else None)(view, lines, jobs, ks, axis, live, lost)
+    links.fragment(compare, view, lines, jobs, ks, axis, live, lost, every=waiting.POLL if live else None)
     found = drawn(jobs, ks)
     if found and not live:
         if ZOOMS[zoom]:

@@ -294,4 +294,4 @@ with links.page():
     with list_of_trainings:
         st.subheader("Trainings")
         lively = is_lively(found)
-        st.fragment(watch, run_every=LIVE if lively else IDLE)(lively)
+        links.fragment(watch, lively, every=LIVE if lively else IDLE)
