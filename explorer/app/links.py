@@ -8,9 +8,9 @@ and one action is one entry.
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import urlsplit
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import StopException, get_script_run_ctx
 
 from explorer.app import drawing, idle, work
 
@@ -18,6 +18,7 @@ NOTES = "notes on the link"
 NOTE_DROPPED = "a note was dropped"
 CHOSEN = "keys of the pickers"
 DRAWN = "defaults of the pickers on this page, by key"
+ENTERED = "the page that was entered with nothing in its address, from another"
 WRITTEN = "what the address said last, of which page, and for which values"
 
 Raw = list[str]  # what an address says of one key, which may stand there several times
@@ -25,25 +26,21 @@ Raw = list[str]  # what an address says of one key, which may stand there severa
 
 @contextmanager
 def page() -> Iterator[None]:
-    """Wraps a page's script: keeps what was chosen, and says at the top which values of the link are not valid.
-
-    Streamlit forgets a widget's value on pages without it; a value set anew stays, so that every page opens as chosen.
-    """
+    """Wraps a page's script: says at the top which values of the link are not valid, and writes the next one."""
     _follow()
-    for key in st.session_state.setdefault(CHOSEN, set()) & set(st.session_state):
-        st.session_state[key] = st.session_state[key]
     st.session_state[DRAWN] = {}
     work.jobs()  # whose making also keeps what is loaded by now out of every later garbage collection
     idle.note_tab()
     top = st.container()
-    whole = False
     try:
         yield
-        whole = True
+        write(whole=True)
+    except StopException:
+        write(whole=False)
+        raise
     finally:
         for text in st.session_state.get(NOTES, {}).values():
             top.warning(drawing.plain(text), icon=":material/link_off:")
-        write(whole)
 
 
 def linked(key: str, default: Any, read: Callable[[Raw], Any] | None = None) -> dict[str, Any]:
@@ -57,7 +54,7 @@ def linked(key: str, default: Any, read: Callable[[Raw], Any] | None = None) -> 
     if key not in st.session_state:
         said = key in st.query_params and (read or key not in st.session_state.get(NOTES, {}))
         st.session_state[key] = (read or _reader(default))(st.query_params.get_all(key)) if said else default
-    return {"key": key, "on_change": drop_note, "args": (key,)}
+    return {"key": key, "persist_state": "session", "on_change": drop_note, "args": (key,)}
 
 
 def fragment(body: Callable[..., None], *arguments: Any, every: float | None = None) -> None:
@@ -73,28 +70,38 @@ def fragment(body: Callable[..., None], *arguments: Any, every: float | None = N
 def write(whole: bool) -> None:
     """Let the address say what the widgets stand at.
 
-    Where the page was cut off before its end, not the `whole` of it is drawn, and what the address says of the rest
-    stays.
+    Where the page stopped before its end, or a part of it runs alone, not the `whole` of it is drawn, and what the
+    address says of the rest stays.
     """
     drawn = st.session_state[DRAWN]
     values = {key: st.session_state[key] for key in drawn if key in st.session_state}
     said = _said()
     kept = {key: raw for key, raw in said.items() if key not in drawn and not (whole and key in st.session_state)}
     query = kept | {key: _texts(value) for key, value in values.items() if value != drawn[key]}
+    if _at_entry() and query == st.session_state[WRITTEN][1]:
+        return
     if query != said:
         st.query_params.from_dict(query)
-    st.session_state[WRITTEN] = (_path(), query, values)
+    st.session_state[WRITTEN] = (_page(), query, values)
 
 
 def _follow() -> None:
     """Take over what the address says where it is not what was written last: the user went back, or took a link."""
-    path, query, values = st.session_state.get(WRITTEN, (None, {}, {}))
-    said = _said()
-    moved = path != _path()
-    if path is None or said == query or any(st.session_state.get(key) != value for key, value in values.items()):
+    page, query, values = st.session_state.get(WRITTEN, (None, {}, {}))
+    said, moved = _said(), page != _page()
+    if moved:
+        st.session_state[ENTERED] = "" if said or page is None else _page()
+    changed = any(st.session_state.get(key) != value for key, value in values.items())
+    if page is None or said == query or changed or _at_entry():
         return  # a new session, nothing new, or a widget that changed before its last address came back
-    for key in said if moved else st.session_state[CHOSEN]:
+    for key in said if moved else st.session_state.get(CHOSEN, ()):
         st.session_state.pop(key, None)
+
+
+def _at_entry() -> bool:
+    """Whether the user went back to where this page was entered from another: its address says nothing there."""
+    here = _page()
+    return not _said() and st.session_state.get(ENTERED) == here == st.session_state.get(WRITTEN, ("",))[0]
 
 
 def _said() -> dict[str, Raw]:
@@ -102,8 +109,10 @@ def _said() -> dict[str, Raw]:
     return {key: st.query_params.get_all(key) for key in st.query_params}
 
 
-def _path() -> str:
-    return urlsplit(st.context.url or "").path
+def _page() -> str:
+    """Which page this is; the address that Streamlit knows is for a moment still that of the page before."""
+    context = get_script_run_ctx()
+    return context.page_script_hash if context else ""
 
 
 def _reader(default: Any) -> Callable[[Raw], Any]:

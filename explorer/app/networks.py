@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from explorer.app import cache, drawing, links, pickers
+from explorer.app import cache, drawing, links, pickers, story
 from explorer.images import datasets
 from explorer.networks.checkpoints import Checkpoint, list_checkpoints
 
@@ -22,9 +22,8 @@ def pick_checkpoint() -> Checkpoint:
         )
         st.stop()
     with st.sidebar:
-        name = pickers.pick_named(
-            "Trained network", "checkpoint", names, usual_checkpoint(names), "no trained network here"
-        )
+        usual, wrong = usual_checkpoint(names), "no trained network here"
+        name = pickers.pick_named("Network", "checkpoint", names, usual, wrong, format_func=story.title_of)
     try:
         return cache.checkpoint(name)
     except (ValueError, OSError) as error:

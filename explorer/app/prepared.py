@@ -19,16 +19,17 @@ from explorer.engine.scans import Scan
 from explorer.networks.checkpoints import Checkpoint
 from explorer.pruning.ranking import Ranking
 from explorer.pruning.statistics import ChannelStatistics
-from explorer.show import charts, figures
+from explorer.show import charts, figures, pictures
 from explorer.show.pictures import side_by_side
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def channel_table(ranked: Ranking, pruned: int) -> pd.DataFrame:
+def channel_table(ranked: Ranking | Sweep, pruned: int) -> pd.DataFrame:
     """The channels in pruning order: channel, value (its importance) and state, "pruned" for the first, else "kept"."""
     states = [charts.PRUNED] * pruned + [charts.KEPT] * (len(ranked.order) - pruned)
+    assert ranked.importance is not None, "only a sweep that was made by hand has none"
     return pd.DataFrame({"channel": ranked.order, "value": ranked.importance[ranked.order], "state": states})
 
 
@@ -88,6 +89,12 @@ def grid_file(
         return figures.figure_bytes(figure, kind, dpi, transparent=ink is not None)
 
 
+@lru_cache(maxsize=TABS)
+def strip(averages: ChannelStatistics, order: tuple[int, ...]) -> str:
+    """The address of a picture of all averaged maps side by side, in that order; of many, a column of each."""
+    return pictures.strip(averages.maps[list(order)], rows_only=len(order) > charts.MANY)
+
+
 def figure_file(draw: Callable[[], Figure], kind: str) -> bytes:
     """The figure that `draw()` makes, as a PNG, SVG or PDF file."""
     with _DRAWING:
@@ -114,5 +121,5 @@ def _examples(_point: Checkpoint, identity: Hashable, layer: str, where: str, co
 def forget() -> None:
     """Let go of all tables, files and pictures."""
     _examples.clear()
-    for each in (_accuracy_table, _scan_table, grid_file):
+    for each in (_accuracy_table, _scan_table, grid_file, strip):
         each.cache_clear()

@@ -87,28 +87,23 @@ def open_variant(lab: Lab, variant: Variant, keep: Collection[str] = ()) -> None
     st.session_state.update({key: value for key, value in values.items() if key not in keep})
 
 
-def lab_box(lab: Lab | None, current: Variant | None, ways: bool = True, maps: bool = False) -> None:
-    """What a lab did and what its ways change, with a switch between them, and one to its layout of `maps`."""
-    with st.container(border=lab is not None):
-        if lab is None:
-            return
-        st.markdown(f":material/school: **Lab {lab.name}, {lab.title}.** {lab.did}")
-        st.markdown(lab.differs)
-        if not ways:
-            return
+def pick_way(lab: Lab | None, current: Variant | None, maps: bool = False) -> None:
+    """A switch between a lab's ways, and one to its layout of `maps`; says where the pickers stand at none of them."""
+    if lab is None or (len(lab.variants) == 1 and current and not maps):
+        return
+    with st.container(horizontal=True, vertical_alignment="center", width="content"):
         st.session_state["variant"] = current.title if current else None
-        with st.container(horizontal=True, vertical_alignment="center"):
-            st.segmented_control(
-                "Way",
-                [variant.title for variant in lab.variants],
-                key="variant",
-                label_visibility="collapsed",
-                on_change=_open_chosen_variant,
-                args=(lab,),
-            )
-            if maps and lab.maps:
-                words = "The lab's own maps: of its layer, in its order and layout, with nothing pruned."
-                st.button("Maps as in the lab", icon=":material/grid_on:", help=words, on_click=_open_maps, args=(lab,))
+        st.segmented_control(
+            "Way",
+            [variant.title for variant in lab.variants],
+            key="variant",
+            label_visibility="collapsed",
+            on_change=_open_chosen_variant,
+            args=(lab,),
+        )
+        if maps and lab.maps:
+            words = "The lab's own maps: of its layer, in its order and layout, with nothing pruned."
+            st.button("Maps as in the lab", icon=":material/grid_on:", help=words, on_click=_open_maps, args=(lab,))
         if current is None:
             st.caption("The pickers stand at something else than the lab's own ways.")
 

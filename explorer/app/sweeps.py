@@ -9,7 +9,7 @@ import streamlit as st
 from explorer.answers import shipped
 from explorer.answers.choices import criterion_named
 from explorer.answers.computing import steps_of
-from explorer.app import cache, downloads, drawing, views, waiting, work
+from explorer.app import cache, downloads, drawing, prepared, views, waiting, work
 from explorer.background.jobs import Job
 from explorer.engine.curves import Band, Sweep
 from explorer.engine.oracle import ORACLES
@@ -58,6 +58,14 @@ def layer_statistics(view: views.View, where: str = "raw") -> ChannelStatistics:
         f"Averaging {view.layer} over the {split} {view.examples}",
         lambda restart=False: work.statistics(view.checkpoint, view.layer, split, where, restart),
     )
+
+
+def strip(view: views.View, sweep: Sweep) -> str:
+    """The address of a picture of the layer's averaged maps in pruning order; empty where they are not at hand."""
+    averages = work.statistics_at_hand(view.checkpoint, view.layer, view.experiment.ranked_on)
+    if averages is None:
+        return ""
+    return prepared.strip(averages, tuple(sweep.order.tolist()))
 
 
 def sweep_job(view: views.View) -> Job:

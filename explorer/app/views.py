@@ -9,15 +9,32 @@ import streamlit as st
 from explorer.answers.choices import criterion_named, default_layer
 from explorer.answers.experiment import Experiment
 from explorer.answers.labs import Lab, Variant, lab_of
-from explorer.app import cache, drawing, links, networks, pickers, presets, work
+from explorer.app import cache, drawing, links, networks, pickers, presets, titles, work
+from explorer.app.cache import TEST
 from explorer.engine.schedule import SCHEDULES
 from explorer.networks.checkpoints import Checkpoint
 from explorer.networks.evaluation import DTYPES
 from explorer.networks.layers import conv_layers
 from explorer.pruning.criteria import MAX_SEED, REVERSED
 from explorer.pruning.modes import MODES
+from explorer.show import charts
 
 IN_DTYPE = "float32 is exact. bfloat16 is faster, and how far it agrees is measured and said."
+
+
+GAP = 16  # pixels between the slider and its buttons
+
+
+@dataclass(frozen=True)
+class Jump:
+    """A button that moves to a K worth a look."""
+
+    key: str
+    title: str
+    k: int
+    icon: str
+    help: str
+    shortcut: str
 
 
 @dataclass(frozen=True)
@@ -69,39 +86,69 @@ def pick_view(criterion: str | None = None) -> View:
     point = networks.pick_checkpoint()
     convs = conv_layers(point.model)
     with st.sidebar:
-        layer = pickers.pick_named(
-            "Layer to prune", "layer", list(convs), default_layer(point), f"no layer of {point.name}"
-        )
+        usual, wrong = default_layer(point), f"no layer of {point.name}"
+        counted = {name: f"{name} ({conv.out_channels})" for name, conv in convs.items()}
+        layer = pickers.pick_named("Layer (channels)", "layer", list(convs), usual, wrong, format_func=counted.get)
         chosen = criterion or pick_criterion(cache.criteria_for(point, layer))
-        ranked_on, seed = "test", 0
-        if criterion_named(chosen).needs_data:
-            held_out = "; held-out are those that the network was validated on as it was trained"
-            ranked_on = pickers.pick_option(
-                "Rank on",
-                "ranked_on",
-                cache.splits_to_rank_on(point),
-                help=f"The {networks.examples_of(point)} that the ranking looks at{held_out}.",
-            )
-        if chosen.removesuffix(REVERSED) == "random" or criterion:
-            seed = pick_seed()
-        mode = pickers.pick_named(
-            "What pruning zeroes", "mode", cache.fitting_modes(point, layer), "filter", f"no mode that fits {layer}"
-        )
-        st.caption(MODES[mode].sentence)
-        channels = convs[layer].out_channels
-        own = lab_of(point.name, layer)
-        grid = own.grid if own and not pick_every(own, channels, lab is None and is_cheap(point, layer)) else None
-        schedule, ks = pick_schedule(cache.fitting_schedules(point, layer, chosen, mode), channels, grid)
-        dtype = pickers.pick_option("Compute in", "dtype", list(DTYPES), help=IN_DTYPE) if cache.BFLOAT16 else "float32"
-    experiment = Experiment(point.name, layer, chosen, mode, ranked_on, cache.TEST, seed, ks, None, schedule, dtype)
+        with st.expander("More", icon=":material/tune:"):
+            experiment = pick_more(point, layer, chosen, lab, has_seed=bool(criterion))
+        unusual = unusual_in(experiment)
+        st.caption(f":material/tune: {'. '.join(unusual)}." if unusual else "")
+    channels = convs[layer].out_channels
     return View(point, experiment, channels, lab if lab and lab.checkpoint == point.name else None)
+
+
+def pick_more(point: Checkpoint, layer: str, criterion: str, lab: Lab | None, has_seed: bool) -> Experiment:
+    """What is asked of a ranking, with what hardly anybody changes: the images, what pruning zeroes, and which K."""
+    ranked_on, seed = TEST, 0
+    if criterion_named(criterion).needs_data:
+        held_out = "; held-out are those that the network was validated on as it was trained"
+        ranked_on = pickers.pick_option(
+            "Rank on",
+            "ranked_on",
+            cache.splits_to_rank_on(point),
+            help=f"The {networks.examples_of(point)} that the ranking looks at{held_out}.",
+            format_func=titles.SPLITS.get,
+        )
+    if criterion.removesuffix(REVERSED) == "random" or has_seed:
+        seed = pick_seed()
+    fitting, wrong = cache.fitting_modes(point, layer), f"no mode that fits {layer}"
+    mode = pickers.pick_named("Pruning a channel", "mode", fitting, "filter", wrong, format_func=mode_title)
+    st.caption(MODES[mode].sentence)
+    channels, own = conv_layers(point.model)[layer].out_channels, lab_of(point.name, layer)
+    grid = own.grid if own and not pick_every(own, channels, lab is None and is_cheap(point, layer)) else None
+    schedule, ks = pick_schedule(cache.fitting_schedules(point, layer, criterion, mode), channels, grid)
+    dtype = "float32"
+    if cache.BFLOAT16:
+        dtype = pickers.pick_option("Compute in", "dtype", list(DTYPES), help=IN_DTYPE, format_func=titles.DTYPES.get)
+    return Experiment(point.name, layer, criterion, mode, ranked_on, TEST, seed, ks, None, schedule, dtype)
+
+
+def unusual_in(asked: Experiment) -> list[str]:
+    """What of an experiment stands behind "More" and is not as usual, in words."""
+    said = [f"Ranked on {titles.SPLITS[asked.ranked_on].lower()} images"] if asked.ranked_on != TEST else []
+    said += [mode_title(asked.mode)] if asked.mode != "filter" else []
+    said += [f"Ranked {titles.SCHEDULES[asked.schedule].lower()}"] if asked.schedule != "once" else []
+    return said + ([f"Computed in {asked.dtype}"] if asked.dtype != "float32" else [])
+
+
+def mode_title(mode: str) -> str:
+    """What a pruning mode is called."""
+    return MODES[mode].title
 
 
 def pick_criterion(fitting: Sequence[str]) -> str:
     """How the channels are ranked, with the criterion in one sentence."""
-    criterion = pickers.pick_named("Rank the channels by", "criterion", fitting, "mean", "no ranking that fits")
+    criterion = pickers.pick_named(
+        "Ranking", "criterion", fitting, "mean", "no ranking that fits", format_func=criterion_title
+    )
     st.caption(criterion_named(criterion).sentence)
     return criterion
+
+
+def criterion_title(name: str) -> str:
+    """What a ranking is called."""
+    return criterion_named(name).title
 
 
 def is_cheap(point: Checkpoint, layer: str) -> bool:
@@ -122,7 +169,11 @@ def pick_schedule(
 ) -> tuple[str, tuple[int, ...] | None]:
     """When channels are ranked, and at which K: None means all. A lab's `grid` holds as long as its step does."""
     schedule = pickers.pick_option(
-        "When to rank", "schedule", fitting, help=" ".join(SCHEDULES[name] for name in fitting)
+        "When to rank",
+        "schedule",
+        fitting,
+        help=" ".join(SCHEDULES[name] for name in fitting),
+        format_func=titles.SCHEDULES.get,
     )
     if schedule == "once":
         return schedule, grid
@@ -141,29 +192,38 @@ def pick_seed() -> int:
     return pickers.pick_number("Seed of the random order", 0, MAX_SEED, 0, "seed")
 
 
-def pick_k(ks: Sequence[int], cliff: int | None = None) -> int:
-    """One of evenly spaced K by slider, −1, +1 and, where it is known, to the cliff; half of them to begin with."""
+def pick_k(ks: Sequence[int], jumps: Sequence[Jump] = (), axis: int = 0) -> int:
+    """One of evenly spaced K by slider, −1 and +1, and the `jumps` to some of them; half of them to begin with.
+
+    With an `axis` of so many channels it belongs to the chart above, which names it and has as much room at its sides.
+    """
     low, high, step = ks[0], ks[-1], (ks[1] - ks[0] if len(ks) > 1 else 1)
-    half = ks[len(ks) // 2]
+    half = ks[(len(ks) - 1) // 2]
     links.note_whole("k", low, high, half, "no number of channels to prune", "K")
     linked = links.linked("k", half, links.whole_number(low, high, half))
     _keep_to(ks, step)
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        st.button(f"−{step}", key="fewer", help=f"Prune {step} less", on_click=_move, args=(-1, ks), width=64)
-        k = st.slider("Channels pruned (K)", low, high, step=step, **linked)
-        st.button(f"+{step}", key="more", help=f"Prune {step} more", on_click=_move, args=(1, ks), width=64)
-        if cliff is not None:
-            st.button(
-                "Last K within 1 point",
-                key="cliff",
-                icon=":material/landslide:",
-                help=f"K = {cliff}: the last before accuracy falls more than a point below the unpruned network's.",
-                on_click=set_k,
-                args=(cliff,),
-            )
+    side: dict[str, Any] = {"on_click": _move, "width": charts.SIDE - GAP if axis else 64}
+    with st.container(horizontal=True, vertical_alignment="center" if axis else "bottom", gap=GAP):
+        fewer, more = f"Prune {step} less (key L)", f"Prune {step} more (key M)"
+        st.button(f"−{step}", key="fewer", help=fewer, shortcut="L", args=(-1, ks), **side)
+        label: dict[str, Any] = {"label_visibility": "collapsed" if axis else "visible"}
+        with _stretch(low, high, axis):
+            k = st.slider("Channels pruned (K)", low, high, step=step, **label, **linked)
+        st.button(f"+{step}", key="more", help=more, shortcut="M", args=(1, ks), **side)
+    if jumps:
+        with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
+            for jump in jumps:
+                look: dict[str, Any] = {"icon": jump.icon, "help": jump.help, "shortcut": jump.shortcut}
+                st.button(jump.title, key=jump.key, on_click=set_k, args=(jump.k,), **look)
     if st.session_state.pop(links.NOTE_DROPPED, False):
         st.rerun()
     return k
+
+
+def _stretch(low: int, high: int, axis: int) -> Any:
+    """The part of an axis of so many channels from the lowest to the highest K; all the room there is without one."""
+    shares = [share for share in (low, high - low, axis - high) if share > 0] if axis else [1]
+    return st.columns(shares, gap=None)[1 if axis and low else 0]
 
 
 def _keep_to(ks: Sequence[int], step: int) -> None:

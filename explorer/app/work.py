@@ -25,7 +25,9 @@ from explorer.images import downloads
 from explorer.networks.checkpoints import Checkpoint
 from explorer.networks.layers import conv_layers
 from explorer.pruning.criteria import Criterion
+from explorer.pruning.statistics import ChannelStatistics
 
+SHORT = 1.0  # seconds that reading what comes with the app takes at most
 PREVIEW_AFTER = 2.0  # seconds of ranking, after which a first curve does not wait for its end
 
 
@@ -44,6 +46,15 @@ def statistics(point: Checkpoint, layer: str, split: str, where: str = "raw", re
     """The job that averages a layer's output over a split; `where` is a key of activations.POINTS."""
     key = ("statistics", identity(point), layer, split, where)
     return _job(key, lambda: door.statistics(point, layer, split, where), restart)
+
+
+def statistics_at_hand(point: Checkpoint, layer: str, split: str, where: str = "raw") -> ChannelStatistics | None:
+    """The averages of a layer's output, where they come with the app or somebody asked for them; nothing is begun."""
+    job = jobs().get(("statistics", identity(point), layer, split, where))
+    if job is None and shipped.has_statistics(point, layer, split, where):
+        job = statistics(point, layer, split, where)
+        job.wait(SHORT)
+    return job.result if job else None
 
 
 def measure(point: Checkpoint, asked: Experiment, restart: bool = False) -> Job:

@@ -22,6 +22,7 @@ ACCURACY_COLUMNS = (
     "k", "channels", "pruned_channel", "n", "correct", "accuracy", "low", "high",
 )  # fmt: skip
 CLIFF_POINTS = 1.0  # the cliff: the last K before accuracy is ever this many points under the unpruned network's
+STEEP = 0.1  # the share of the channels over which the steepest drop is looked for
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,6 +100,18 @@ class Sweep(Predictions, Shown):
         """The largest K up to which accuracy never falls more than `points` under that of the smallest K."""
         below = np.flatnonzero(self.correct < self.correct[0] - points / 100 * self.done)
         return self.ks[below[0] - 1] if len(below) else self.ks[-1]
+
+    def steepest(self) -> tuple[int, int] | None:
+        """The two K, a tenth of the channels apart or the next that was computed, between which accuracy falls most.
+
+        Of several the first; None where accuracy never falls.
+        """
+        ks = np.array(self.ks)
+        ends = np.searchsorted(ks, ks + max(1, round(self.channels * STEEP)), side="right") - 1
+        ends = np.minimum(np.maximum(ends, np.arange(len(ks)) + 1), len(ks) - 1)
+        lost = self.correct - self.correct[ends]
+        at = int(lost.argmax())
+        return (int(ks[at]), int(ks[ends[at]])) if lost[at] > 0 else None
 
     @property
     def area(self) -> float:

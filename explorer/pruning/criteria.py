@@ -184,7 +184,7 @@ CRITERIA: dict[str, Criterion] = {
         ),
         Criterion(
             name="apoz",
-            title="APoZ",
+            title="Share of zeros (APoZ)",
             sentence="The share of outputs above zero behind batch norm and ReLU; the one with most zeros goes first.",
             needs_data=True,
             importance=share_positive,

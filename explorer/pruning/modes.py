@@ -83,7 +83,7 @@ def _bias(conv: nn.Conv2d) -> Tensor:
 MODES: dict[str, Mode] = {
     "filter": Mode(
         name="filter",
-        title="Filter: weights and bias",
+        title="Zero the filter",
         sentence="Weights and bias of a pruned channel are set to zero, so the convolution emits 0 there.",
         zero=_zero_filter,
         sites=layer_calls,
@@ -91,7 +91,7 @@ MODES: dict[str, Mode] = {
     ),
     "weights": Mode(
         name="weights",
-        title="Weights only",
+        title="Zero its weights only",
         sentence="Only the weights of a pruned channel are set to zero; its bias survives, so it emits a constant.",
         zero=_zero_weight,
         sites=layer_calls,
@@ -99,7 +99,7 @@ MODES: dict[str, Mode] = {
     ),
     "inputs": Mode(
         name="inputs",
-        title="Input slices",
+        title="Zero the input slice",
         sentence="What is set to zero is the weight that reads input channel c, not the filter that writes channel c.",
         zero=_zero_inputs,
         sites=_inputs,
@@ -107,7 +107,7 @@ MODES: dict[str, Mode] = {
     ),
     "filter+shortcut": Mode(
         name="filter+shortcut",
-        title="Filter and shortcut",
+        title="Zero filter and shortcut",
         sentence="Weights and bias of a pruned channel are set to zero in the layer and in the shortcut convolution "
         "that is added to it.",
         zero=_zero_with_shortcut,

@@ -185,6 +185,6 @@ def examples(view: View, ranking: Ranking, pruned: int) -> None:
 
 with links.page():
     view = views.pick_view()
-    presets.lab_box(view.lab, view.variant, maps=True)
+    presets.pick_way(view.lab, view.variant, maps=True)
     ranking, gone = sweeps.steps(view)
     links.fragment(explore, view, ranking, gone)

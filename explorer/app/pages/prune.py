@@ -8,8 +8,21 @@ import streamlit as st
 
 from explorer.answers.choices import criterion_named
 from explorer.answers.experiment import Experiment
-from explorer.app import downloads, drawing, links, pickers, prepared, presets, sweeps, views, waiting, work
-from explorer.app.views import View
+from explorer.app import (
+    downloads,
+    drawing,
+    links,
+    pickers,
+    prepared,
+    presets,
+    story,
+    sweeps,
+    titles,
+    views,
+    waiting,
+    work,
+)
+from explorer.app.views import Jump, View
 from explorer.background.jobs import Job
 from explorer.engine import tables
 from explorer.engine.curves import Sweep
@@ -27,42 +40,78 @@ ROWS = {"true": "the true class", "unpruned": "predicted at K = 0"}
 
 def explore(view: View, job: Job, others: dict[str, Job], live: bool) -> None:
     """Everything that answers to K: look-ups in the sweep. `live` while it, or one of the lab's `others`, streams."""
-    top = st.container()
-    with top:
+    with st.container(gap="xsmall"):
+        running(view, job, others, live)
+        sweep = work.curve(job)
+        if sweep is None:  # it was cancelled before its ranking was whole
+            st.rerun()
+        numbers, axis = st.container(), st.container()
+        asked = views.pick_k(view.stops, jumps(view, sweep), view.channels)
+        k = sweep.nearest(asked)
+        with numbers:
+            headline(view, sweep, k, asked, job)
+        with axis:
+            one_axis(view, sweep, others, k)
+    detail = pickers.pick_option("Look closer at", "details", list(DETAILS), format_func=titles.DETAILS.get)
+    DETAILS[detail](view, sweep, k)
+    st.subheader("Accuracy per class", help="The bar is the pruned network, the tick the unpruned one.")
+    drawing.draw(charts.class_bars(tables.class_table(sweep, k), k, height=400), key="classes")
+    provenance(view, sweep, others)
+    if live and all(
+        each.finished for each in (job, *others.values())
+    ):  # only now: a widget that a run leaves out drops from the URL
+        st.rerun()
+
+
+def running(view: View, job: Job, others: dict[str, Job], live: bool) -> None:
+    """How far the work is that still runs."""
+    with st.container():
         for other in others.values():
             waiting.notes(other)
         if live:
             waiting.progress(job, sweeps.sweeping(job, view.layer))
             for title, other in others.items():
                 waiting.progress(other, sweeps.sweeping(other, view.layer, title))
-    sweep = work.curve(job)
-    if sweep is None:  # it was cancelled before its ranking was whole
-        st.rerun()
-    asked = views.pick_k(view.stops, sweep.cliff())
-    k = sweep.nearest(asked)
-    if k != asked:
-        state = "is not there" if job.finished else "is still to come"
-        top.caption(f":material/hourglass_empty: K = {asked} {state}; this is K = {k}, the nearest that was computed.")
-    if not job.finished:
-        top.caption(sweeps.so_far([sweep], view.ks, view.examples, [job]))
-    headline(sweep, k)
-    grid = st.grid(2, min_column_width=340, gap="medium")  # one below the other where the page is narrow
-    with grid.cell():
-        st.subheader("Accuracy at every K")
-        curves, name = tables_of(view, sweep, others), name_of(view)
-        rest = {title: table for title, table in curves.items() if title != name}
-        chart = charts.accuracy_curve(curves[name], k, 400, name, rest, list(curves))
-        drawing.draw(chart, key="curve", on_select=jump_to_click, selection_mode="pick")
-    with grid.cell():
-        st.subheader("Accuracy per class", help="The bar is the pruned network, the tick the unpruned one.")
-        drawing.draw(charts.class_bars(tables.class_table(sweep, k), k, height=400), key="classes")
-    detail = pickers.pick_option("Look closer at", "details", list(DETAILS))
-    DETAILS[detail](view, sweep, k)
-    provenance(view, sweep, others)
-    if live and all(
-        each.finished for each in (job, *others.values())
-    ):  # only now: a widget that a run leaves out drops from the URL
-        st.rerun()
+
+
+def jumps(view: View, sweep: Sweep) -> list[Jump]:
+    """The K that are worth a look."""
+    near, stops = sweep.cliff(), view.stops
+    found = [
+        Jump("reset", "Unpruned", stops[0], ":material/restart_alt:", f"K = {stops[0]} (key U)", "U"),
+        Jump(
+            "cliff",
+            "Last K within 1 point",
+            near,
+            ":material/landslide:",
+            f"K = {near}: the last before accuracy is ever more than a point below the unpruned network's (key W)",
+            "W",
+        ),
+    ]
+    if steep := sweep.steepest():
+        words = f"Accuracy falls most between K = {steep[0]} and {steep[1]}, a tenth of the channels (key D)"
+        found.append(Jump("steepest", "Steepest drop", steep[0], ":material/trending_down:", words, "D"))
+    return found
+
+
+def one_axis(view: View, sweep: Sweep, others: dict[str, Job], k: int) -> None:
+    """The whole curve, and below it the channels in the order they go; a click or a drag moves K."""
+    curves, name = tables_of(view, sweep, others), name_of(view)
+    rest = {title: table for title, table in curves.items() if title != name}
+    gone = sweep.gone_at(k)
+    channels = prepared.channel_table(sweep, gone)
+    chart = charts.pruning_axis(
+        curves[name],
+        k,
+        channels,
+        criterion_named(view.experiment.criterion).title,
+        sweeps.strip(view, sweep),
+        sweep.steepest(),
+        name,
+        rest,
+        list(curves),
+    )
+    drawing.draw(chart, key="curve", on_select=jump_to_click, selection_mode="pick")
 
 
 def tables_of(view: View, sweep: Sweep, others: dict[str, Job]) -> dict[str, pd.DataFrame]:
@@ -85,28 +134,24 @@ def jump_to_click() -> None:
         views.set_k(int(picked[0]["k"]))
 
 
-def headline(sweep: Sweep, k: int) -> None:
-    """The numbers for the last row of the classroom."""
+def headline(view: View, sweep: Sweep, k: int, asked: int, job: Job) -> None:
+    """The numbers for the last row of the classroom; while the curve grows, it says that they are provisional."""
     row = prepared.accuracy_table(sweep).iloc[sweep.index(k)]
-    quiet: dict[str, Any] = {"delta_color": "off", "delta_arrow": "off", "border": True, "height": "stretch"}
+    quiet: dict[str, Any] = {"delta_color": "off", "delta_arrow": "off", "height": "stretch"}
     gone = sweep.gone_at(k)
     last = f"last to go: channel {sweep.order[gone - 1]}" if gone else "none pruned"
     if gone > k:
         last = f"{gone} gone at K = {k}: ranked again"
+    interval = f"95 % interval: {100 * row['low']:.2f} to {percent(row['high'])}"
     with st.grid(3, min_column_width=220, gap="small"):
-        st.metric(
-            f"Accuracy at K = {k}",
-            percent(row["accuracy"]),
-            f"95 % interval: {100 * row['low']:.2f} to {percent(row['high'])}",
-            **quiet,
-        )
-        st.metric(
-            "Change in points",
-            points(sweep.change(k)),
-            f"unpruned: {percent(sweep.accuracy[0])}",
-            **quiet,
-        )
+        st.metric(f"Accuracy at K = {k}", percent(row["accuracy"]), interval, **quiet)
+        st.metric("Change in points", points(sweep.change(k)), f"unpruned: {percent(sweep.accuracy[0])}", **quiet)
         st.metric("Channels left", f"{sweep.channels - gone} of {sweep.channels}", last, **quiet)
+    if k != asked:
+        state = "is not there" if job.finished else "is still to come"
+        st.caption(f":material/hourglass_empty: K = {asked} {state}; this is K = {k}, the nearest that was computed.")
+    if not job.finished:
+        st.caption(f"Provisional: {sweeps.so_far([sweep], view.ks, view.examples, [job])}")
 
 
 def flips(view: View, sweep: Sweep, k: int) -> None:
@@ -114,7 +159,7 @@ def flips(view: View, sweep: Sweep, k: int) -> None:
     table = tables.flip_table(sweep, k)
     counts = table["flip"].value_counts().reindex(KINDS, fill_value=0)
     with st.container(horizontal=True, vertical_alignment="center"):
-        kind = pickers.pick_option("Which", "flips", KINDS, label_visibility="collapsed")
+        kind = pickers.pick_option("Which", "flips", KINDS, label_visibility="collapsed", format_func=titles.FLIPS.get)
         st.markdown(f"{counts['broken']:,} broken, {counts['repaired']:,} repaired of {sweep.done:,} {view.examples}")
     shown = table[table["flip"] == kind].head(SHOWN)
     if shown.empty:
@@ -160,7 +205,8 @@ def classes(view: View, sweep: Sweep, k: int) -> None:
 def confusion(view: View, sweep: Sweep, k: int) -> None:
     """Which class is predicted as which."""
     with st.container(horizontal=True, vertical_alignment="center"):
-        against = pickers.pick_option("Against", "against", tables.AGAINST, label_visibility="collapsed")
+        look: dict[str, Any] = {"label_visibility": "collapsed", "format_func": titles.AGAINST.get}
+        against = pickers.pick_option("Against", "against", tables.AGAINST, **look)
         st.caption(f"Rows: {ROWS[against]}; columns: predicted at K = {k}; {sweep.done:,} test {view.examples}.")
         table = tables.confusion_table(sweep, k, against)
         name = views.file_name(view, view.experiment.criterion, f"k{k}", "confusion", against)
@@ -211,9 +257,10 @@ def other_ways(view: View) -> dict[str, Job]:
     return jobs
 
 
-with links.page():
+with links.page(), st.container(gap="xxsmall"):
     view = views.pick_view()
-    presets.lab_box(view.lab, view.variant)
+    switch = partial(presets.pick_way, view.lab, view.variant)
+    story.head_of_pruning(view.checkpoint, view.layer, view.experiment.criterion, view.lab, switch)
     if not work.ships(view.checkpoint, view.experiment):
         downloads.require_data(view.checkpoint.card.dataset)
     job = sweeps.sweep_job(view)

@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from explorer.answers.choices import criterion_named
-from explorer.app import cache, drawing, links, pickers, prepared, presets, sweeps, views, waiting
+from explorer.app import cache, drawing, links, pickers, prepared, sweeps, views, waiting
 from explorer.app.lines import MEAN, Line, at_ks, drawn, is_oracle, job_of, lost_of, pick_lines, start, titles
 from explorer.app.views import View
 from explorer.background.jobs import Job
@@ -225,7 +225,6 @@ def table_of(view: View, lines: list[Line], jobs: dict[str, Job], ks: tuple[int,
 
 with links.page():
     view = views.pick_view(criterion=MEAN)
-    presets.lab_box(view.lab, view.variant, ways=False)
     views.start_afresh(view)
     lines = pick_lines(view)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):

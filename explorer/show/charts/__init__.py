@@ -5,18 +5,21 @@ first what is kept or current, second what is pruned. Colour is never the only s
 or a cross says the same again.
 """
 
+from explorer.show.charts.axis import SIDE, pruning_axis
 from explorer.show.charts.channels import channel_bars
 from explorer.show.charts.classes import class_bars, confusion_map
 from explorer.show.charts.comparison import compare_curves, up_to, zoomable_curves
 from explorer.show.charts.curve import accuracy_curve, empty_curve
 from explorer.show.charts.layers import layer_bars
-from explorer.show.charts.parts import AXES, KEPT, PRUNED, Chart
+from explorer.show.charts.parts import AXES, KEPT, MANY, PRUNED, Chart
 from explorer.show.charts.training import training_curve
 
 __all__ = [
     "AXES",
     "KEPT",
+    "MANY",
     "PRUNED",
+    "SIDE",
     "Chart",
     "accuracy_curve",
     "channel_bars",
@@ -25,6 +28,7 @@ __all__ = [
     "confusion_map",
     "empty_curve",
     "layer_bars",
+    "pruning_axis",
     "training_curve",
     "up_to",
     "zoomable_curves",

@@ -25,6 +25,8 @@ from explorer.show.charts.parts import (
 )
 from explorer.show.words import percent
 
+ABOVE = {"orient": "top"}  # the plot
+
 # Accuracy against K
 
 
@@ -81,7 +83,7 @@ def _curve_spec(low: int, high: int, points: bool, height: int, names: tuple[str
     marks = curve.mark_point(filled=True, size=45 if points else 0).encode(x=x, y=y)
     rule = here.mark_rule(strokeWidth=2, strokeDash=[6, 4])
     return layered(
-        *_named_curves(x, y, names, points),
+        *named_curves(x, y, names, points),
         curve.mark_area(opacity=0.25).encode(x=x, y=alt.Y("low:Q", title="Accuracy", scale=UNIT), y2="high:Q", **own),
         *([] if names else [line, marks]),
         rule.encode(x=x) if names else rule.encode(x=x, color=TONE),
@@ -91,12 +93,15 @@ def _curve_spec(low: int, high: int, points: bool, height: int, names: tuple[str
     )
 
 
-def _named_curves(x: alt.X, y: alt.Y, names: tuple[str, ...], points: bool) -> list[Any]:
-    """Lines told apart by colour, dash and shape, with a legend: what stands beside the one curve."""
+def named_curves(
+    x: alt.X, y: alt.Y, names: tuple[str, ...], points: bool, where: Mapping[str, Any] = ABOVE
+) -> list[Any]:
+    """Lines told apart by colour, dash and shape, with a legend `where` it fits: what stands beside the one curve."""
     if not names:
         return []
     domain = list(names)
-    legend = alt.Legend(title=None, orient="top", values=domain, symbolSize=200, symbolStrokeWidth=0, labelLimit=400)
+    look: dict[str, Any] = {"symbolSize": 200, "symbolStrokeWidth": 0, "labelLimit": 400, "direction": "horizontal"}
+    legend = alt.Legend(title=None, values=domain, **look, **where)
     colour = alt.Color("name:N", scale=alt.Scale(domain=domain), legend=legend)
     dash = alt.StrokeDash("name:N", scale=alt.Scale(domain=domain, range=in_turn(DASHES, domain)), legend=legend)
     shape = alt.Shape("name:N", scale=alt.Scale(domain=domain, range=in_turn(SHAPES, domain)), legend=legend)

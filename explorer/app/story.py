@@ -1,0 +1,106 @@
+"""What a network, a layer, a ranking and a lab are, in plain words: what the heads of the pages are made of."""
+
+from collections.abc import Callable
+
+from explorer.answers.choices import criterion_named
+from explorer.answers.labs import Lab
+from explorer.app.heads import head
+from explorer.images import datasets
+from explorer.networks import checkpoints
+from explorer.networks.checkpoints import Checkpoint
+from explorer.networks.layers import conv_layers
+from explorer.networks.registry import model_info
+from explorer.pruning.criteria import REVERSED
+
+TASKS = {  # by data set, what a network does that was trained on it
+    "cifar10": "tells ten kinds of animals and vehicles apart",
+    "mnist": "tells the ten handwritten digits apart",
+    "mnist-pairs": "says whether two handwritten digits are the same",
+    "fashion-mnist": "tells ten kinds of clothing apart",
+}
+FIRST = {  # by criterion, the channels that go first
+    "mean": "the least active",
+    "block-mean": "those whose block is least active",
+    "mean-abs": "the faintest",
+    "relu": "those that pass on the least",
+    "apoz": "those that are most often zero",
+    "variance": "the steadiest",
+    "l1": "those with the smallest weights",
+    "l2": "those with the smallest weights",
+    "fpgm": "the most replaceable",
+    "bn-scale": "the least amplified",
+    "taylor": "those that the loss depends on least",
+    "random": "some at random",
+}
+ABOUT_PRUNING = """
+**K** is how many channels are pruned: their weights are set to zero, and the network stays as it is otherwise. The
+channels go in the order below the curve, the first on the left; what is left of the line is pruned.
+
+**Accuracy** is the share of the test {examples} that the pruned network gets right, of all that there are, at every K.
+The shaded band is the Wilson interval in which it lies with 95 % certainty.
+
+**Last K within 1 point** is the last K before accuracy is ever more than one percentage point below that of the
+unpruned network. The **steepest drop** is the tenth of the channels over which accuracy falls most.
+
+The bars are what the channels are **ranked by**: {criterion}. {sentence}
+
+The strip below shows what each channel puts
+out on average, from its lowest value (dark) to its highest (bright).
+"""
+
+
+NEGATIVE = (
+    "Raw means before any ReLU, so that it may lie below zero: the least active channel is the most negative one, and "
+    "its bar the longest."
+)
+
+
+def title_of(name: str) -> str:
+    """What a network is called on the pages: those that come with the app by what they are, others by their name."""
+    if name not in checkpoints.SHIPPED:
+        return name
+    model, dataset = name.split("_", 1)
+    return f"{model_info(model).title} on {datasets.dataset_info(dataset).title}"
+
+
+def task_of(point: Checkpoint) -> str:
+    """What a network does, as the end of a sentence that it begins."""
+    card = point.card
+    return TASKS.get(card.dataset, f"tells {len(card.classes)} classes of images apart")
+
+
+def layer_of(point: Checkpoint, layer: str) -> str:
+    """A layer of a network and its channels, as the beginning of a sentence."""
+    convs = conv_layers(point.model)
+    which = "last convolution" if layer == list(convs)[-1] else f"convolution `{layer}`"
+    return f"Its {which} has {convs[layer].out_channels} channels"
+
+
+def first_to_go(criterion: str) -> str:
+    """Which channels a ranking prunes first."""
+    name = criterion.removesuffix(REVERSED)
+    if name not in FIRST:
+        return "those that cost the least, one after the other"
+    return f"all but {FIRST[name]}, as a counter-check," if criterion.endswith(REVERSED) else FIRST[name]
+
+
+def head_of_pruning(point: Checkpoint, layer: str, criterion: str, lab: Lab | None, switch: Callable[[], None]) -> None:
+    """The head of the page Prune, with a `switch` in it: what there is to see as channels of a layer go."""
+    sentence = (
+        f"This network {task_of(point)}. {layer_of(point, layer)}; prune {first_to_go(criterion)} and see what it "
+        "forgets."
+    )
+    asked = criterion_named(criterion)
+    examples = datasets.dataset_info(point.card.dataset).examples
+    sentences = f"{asked.sentence} {NEGATIVE}" if criterion == "mean" else asked.sentence
+    about = ABOUT_PRUNING.format(examples=examples, criterion=asked.title.lower(), sentence=sentences)
+    title = title_of(point.name)
+    if lab:
+        title = f"Lab {lab.name}: {model_info(point.card.model).title}"
+        about = f"{about_lab(lab)}\n\n{about}"
+    head(title, sentence, about, switch)
+
+
+def about_lab(lab: Lab) -> str:
+    """What a lab did, and how its ways differ."""
+    return f":material/school: **Lab {lab.name}, {lab.title}.** {lab.did}\n\n{lab.differs}"

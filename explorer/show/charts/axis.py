@@ -1,0 +1,235 @@
+"""One axis for everything: accuracy against K and, below it on the same x, the channels in the order they go."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+import altair as alt
+import pandas as pd
+
+from explorer.show.charts.curve import named_curves
+from explorer.show.charts.parts import (
+    INTERVAL_TIPS,
+    KEPT,
+    MANY,
+    PERCENT,
+    PRUNED,
+    TONE,
+    Chart,
+    configured_spec,
+    whole_numbers,
+)
+from explorer.show.words import percent
+
+SIDE = 92  # pixels left and right that a slider below the axis leaves; its ends are half a thumb further in
+LEFT, RIGHT = SIDE - 20, SIDE - 2  # of the axis: beside its title, and beside the mark of K
+POINT = 240  # the area of the largest mark
+BARS, STRIP, GAP = 46, 28, 6  # pixels: the heights of what lies below the curve, and what is between
+NUMBERED = 40  # up to so many channels have their numbers below the strip
+ROOM = 0.8  # accuracy above which a curve leaves no room for a legend over it
+WORDS = 0.32  # the share of the axis that the words beside K and those below the steepest drop take together
+LABEL = 18  # pixels of a line of text
+
+
+def pruning_axis(
+    curve: pd.DataFrame,
+    k: int,
+    channels: pd.DataFrame,
+    title: str,
+    strip: str = "",
+    steepest: tuple[int, int] | None = None,
+    name: str = "",
+    others: Mapping[str, pd.DataFrame] | None = None,
+    order: Sequence[str] = (),
+    height: int = 170,
+) -> Chart:
+    """Accuracy against K over the channels in pruning order, of which those left of K are pruned; see `accuracy_curve`.
+
+    `channels` has the columns channel, value and state, first pruned first, and `title` names the value; the channel
+    that K = 1 prunes lies between 0 and 1. `strip` is the address of a picture of them all side by side, or empty. The
+    accuracy falls most between the two K of `steepest`. A click or a drag anywhere picks a K (selection `pick`), and
+    `height` is that of the curve alone, in pixels.
+    """
+    count, gone = len(channels), int((channels["state"] == PRUNED).sum())
+    places = channels[["channel", "value", "state"]].assign(left=range(count), right=range(1, count + 1))
+    rows = curve[["k", "accuracy", "low", "high"]].assign(name=name)
+    here = pd.DataFrame({"k": [k], "gone": [gone], "words": [f"{gone} pruned, {count - gone} kept"], "tone": [1]})
+    here = here.merge(rows.drop(columns="name"), how="left").assign(name=name, left=0)
+    drop = pd.DataFrame([(*steepest, k)] if steepest else [], columns=["first", "last", "k"])
+    picture = (
+        pd.DataFrame({"left": [0], "right": [count], "url": [strip]}) if strip else _nothing("left", "right", "url")
+    )
+    data = {"curve": rows, "here": here, "channels": places, "strip": picture, "drop": drop}
+    names: tuple[str, ...] = ()
+    if others:
+        every = {name: rows, **others}
+        data["named"] = pd.concat(table[["k", "accuracy"]].assign(name=title) for title, table in every.items())
+        names = tuple(dict.fromkeys([*order, *every]))
+    low = bool(rows["accuracy"].max() < ROOM)
+    spec = _axis_spec(count, len(rows) <= MANY + 1, title, bool(strip), height, names, low)
+    return Chart(spec, data, _words(rows, here, channels, gone, steepest))
+
+
+def _words(
+    rows: pd.DataFrame, here: pd.DataFrame, channels: pd.DataFrame, gone: int, steepest: tuple[int, int] | None
+) -> str:
+    """The chart's message for whoever cannot see it."""
+    first, last, now = rows.iloc[0], rows.iloc[-1], here.iloc[0]
+    at = "" if pd.isna(now["accuracy"]) else f", {percent(now['accuracy'])} at K = {now['k']:.0f}"
+    pruned = ", ".join(map(str, channels["channel"][:gone])) if gone else "none"
+    fall = f"; it falls most from K = {steepest[0]} to {steepest[1]}" if steepest else ""
+    return (
+        f"Accuracy against channels pruned: {percent(first['accuracy'])} at K = {first['k']:.0f}{at}, "
+        f"{percent(last['accuracy'])} at K = {last['k']:.0f}{fall}. Channels pruned, in order: {pruned}"
+    )
+
+
+def _nothing(*columns: str) -> pd.DataFrame:
+    return pd.DataFrame({column: [] for column in columns})
+
+
+@lru_cache(maxsize=64)
+def _axis_spec(
+    count: int, points: bool, title: str, pictured: bool, height: int, names: tuple[str, ...], low: bool
+) -> dict[str, Any]:
+    below = height + LABEL + GAP  # where the bars begin
+    bottom = below + BARS + (GAP + STRIP if pictured else 0)
+    layers = [
+        _curve(count, height, points, names, low),
+        _channels(count, below, title),
+        *([_strip(count, below + BARS + GAP)] if pictured else []),
+        _pruned(count, below, bottom),
+        _rule(count, height),
+    ]
+    total = bottom + (LABEL if pictured and count <= NUMBERED else 0)
+    chart = alt.layer(*layers).resolve_scale(y="independent", color="independent", shape="independent")
+    spec = configured_spec(chart.properties(height=total))
+    room = {"padding": {"left": 0, "right": RIGHT, "top": 5, "bottom": 0}}
+    return {**spec, **room, "autosize": {"type": "fit-x", "contains": "padding"}}
+
+
+def _x(field: str, count: int) -> alt.X:
+    """A field on the one axis, which goes exactly from 0 to P."""
+    scale = alt.Scale(domain=[0, count], nice=False)
+    return alt.X(f"{field}:Q", title="Channels pruned (K)", axis=whole_numbers(count), scale=scale)
+
+
+def _curve(count: int, height: int, points: bool, names: tuple[str, ...], low: bool) -> Any:
+    """The curve, or several with a legend, its interval, its steepest stretch, and what takes a click."""
+    pick = alt.selection_point(
+        name="pick",
+        encodings=["x"],
+        on="click, [pointerdown, window:pointerup] > pointermove",
+        nearest=True,
+        toggle=False,
+        clear=False,
+    )
+    side = alt.Axis(**PERCENT.to_dict(), minExtent=LEFT, maxExtent=LEFT)
+    scale = alt.Scale(domain=[0, 1], nice=False, range=[height, 0])
+    x, y = _x("k", count), alt.Y("accuracy:Q", title="Accuracy", axis=side, scale=scale)
+    tips = [
+        alt.Tooltip("k:Q", title="Channels pruned"),
+        alt.Tooltip("accuracy:Q", title="Accuracy", format=".2%"),
+        *INTERVAL_TIPS,
+    ]
+    curve, here, drop = (alt.Chart(alt.NamedData(each)) for each in ("curve", "here", "drop"))
+    own = {"color": alt.Color("name:N", scale=alt.Scale(domain=list(names)), legend=None)} if names else {}
+    fall = drop.mark_rect(opacity=0.16).encode(x=_x("first", count), x2="last:Q", y=alt.value(0), y2=alt.value(height))
+    said = (
+        drop.transform_filter(f"datum.k < datum.last - {WORDS * count} || datum.k > datum.last + {WORDS * count}")
+        .mark_text(align="right", baseline="top", fontSize=15)
+        .encode(x=_x("last", count), y=alt.value(height + 5), text=alt.value("steepest drop"))
+    )
+    line = curve.mark_line(strokeWidth=3).encode(x=x, y=y)
+    marks = curve.mark_point(filled=True, size=45 if points else 0).encode(x=x, y=y)
+    return alt.layer(
+        fall,
+        said,
+        *named_curves(x, y, names, points, {"orient": "none", "legendX": 10, "legendY": 0 if low else height - 34}),
+        curve.mark_area(opacity=0.25).encode(
+            x=x, y=alt.Y("low:Q", title="Accuracy", axis=side, scale=scale), y2="high:Q", **own
+        ),
+        *([] if names else [line, marks]),
+        here.mark_point(filled=True, size=POINT, opacity=1).encode(x=x, y=y, **(own or {"color": TONE})),
+        curve.mark_point(size=POINT, opacity=0, cursor="pointer").encode(x=x, y=y, tooltip=tips).add_params(pick),
+    ).resolve_scale(color="independent", shape="independent", strokeDash="independent")
+
+
+def _channels(count: int, top: int, title: str) -> Any:
+    """The channels as bars of the value that they are ranked by; pruned ones hollow."""
+    scale = alt.Scale(range=[top + BARS, top], nice=False)
+    plain: dict[str, Any] = {"labels": False, "ticks": False, "domain": False, "grid": False}
+    side = alt.Axis(orient="left", minExtent=LEFT, maxExtent=LEFT, **plain)
+    gone = alt.datum.state == PRUNED
+    colour = alt.Color("state:N", scale=alt.Scale(domain=[KEPT, PRUNED]), legend=None)
+    few = count <= MANY
+    return (
+        alt.Chart(alt.NamedData("channels"))
+        .transform_calculate(zero="0")
+        .mark_rect(strokeWidth=1 if few else 0)
+        .encode(
+            x=_x("left", count),
+            x2="right:Q",
+            y=alt.Y("value:Q", title="Ranked by", axis=side, scale=scale),
+            y2="zero:Q",
+            color=colour,
+            stroke=colour,
+            fillOpacity=alt.condition(gone, alt.value(0.25), alt.value(0.9)),
+            tooltip=[
+                alt.Tooltip("channel:N", title="Channel"),
+                alt.Tooltip("value:Q", title=title, format=".4f"),
+                alt.Tooltip("right:Q", title="Place in the pruning order"),
+                alt.Tooltip("state:N", title="State at this K"),
+            ],
+        )
+    )
+
+
+def _strip(count: int, top: int) -> Any:
+    """The picture of the channels, and their numbers where there is room."""
+    picture = (
+        alt.Chart(alt.NamedData("strip"))
+        .mark_image(aspect=False)
+        .encode(
+            x=_x("left", count),
+            x2="right:Q",
+            y=alt.value(top),
+            y2=alt.value(top + STRIP),
+            url="url:N",
+        )
+    )
+    if count > NUMBERED:
+        return picture
+    numbers = (
+        alt.Chart(alt.NamedData("channels"))
+        .transform_calculate(middle="datum.left + 0.5")
+        .mark_text(baseline="top", fontSize=12)
+        .encode(
+            x=_x("middle", count),
+            y=alt.value(top + STRIP + 4),
+            text="channel:N",
+        )
+    )
+    return alt.layer(picture, numbers)
+
+
+def _pruned(count: int, top: int, bottom: int) -> Any:
+    """What greys the pruned channels."""
+    left = _x("left", count)
+    ends = {"y": alt.value(top), "y2": alt.value(bottom)}
+    return alt.Chart(alt.NamedData("here")).mark_rect(color="#808890", opacity=0.35).encode(x=left, x2="gone:Q", **ends)
+
+
+def _rule(count: int, height: int) -> Any:
+    """K, all the way down, with how many channels are pruned and kept."""
+    here = alt.Chart(alt.NamedData("here"))
+    text = {"y": alt.value(height + 5), "text": alt.Text("words:N")}
+    x, low, high = _x("k", count), alt.datum.k * 2 <= count, alt.datum.k * 2 > count
+    look: dict[str, Any] = {"baseline": "top", "fontSize": 15, "fontWeight": "bold"}
+    return alt.layer(
+        here.mark_rule(strokeWidth=2, strokeDash=[6, 4]).encode(x=x),
+        here.transform_filter(low).mark_text(align="left", dx=8, **look).encode(x=x, **text),
+        here.transform_filter(high).mark_text(align="right", dx=-8, **look).encode(x=x, **text),
+    )
