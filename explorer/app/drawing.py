@@ -41,19 +41,29 @@ def csv_button(table: pd.DataFrame, name: str, label: str = "Download CSV", key:
 
 def figure_button(file: Callable[[str], bytes], name: str, key: str, label: str = "Figure") -> None:
     """Download a figure for print, in the format chosen; `file(kind)` draws it, on a click only."""
-    with st.popover(label, icon=":material/print:"):
-        st.caption("For print, on white")
-        for kind, mime in figures.FORMATS.items():
-            st.download_button(
-                kind.upper(),
-                partial(file, kind),
-                f"{name}.{kind}",
-                mime,
-                key=f"{key} {kind}",
-                icon=":material/download:",
-                on_click="ignore",
-                width="stretch",
-            )
+    with figure_button_of(label):
+        figure_files(file, name, key)
+
+
+def figure_button_of(label: str) -> Any:
+    """What opens on a click: a figure's choices and its files."""
+    return st.popover(label, icon=":material/print:")
+
+
+def figure_files(file: Callable[[str], bytes], name: str, key: str) -> None:
+    """A figure's files, one for each format; see `figure_button`."""
+    st.caption("For print, on white")
+    for kind, mime in figures.FORMATS.items():
+        st.download_button(
+            kind.upper(),
+            partial(file, kind),
+            f"{name}.{kind}",
+            mime,
+            key=f"{key} {kind}",
+            icon=":material/download:",
+            on_click="ignore",
+            width="stretch",
+        )
 
 
 def plain_name(*parts: str) -> str:

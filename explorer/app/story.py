@@ -49,6 +49,15 @@ out on average, from its lowest value (dark) to its highest (bright).
 """
 
 
+ABOUT_ACTIVATIONS = r"""
+A channel of a convolution puts out a **map**: one number for each place in the image. Its **mean activation** is the
+mean of that map over all places and all test images,
+
+$$\bar a_c = \frac{1}{N M W} \sum_{n, i, j} a_{n, c, i, j}$$
+
+and its **averaged map** the mean over the images alone. *Raw output* is what the convolution itself puts out, before
+any batch norm and ReLU, so that a mean may lie below zero: the least active channel is then the most negative one.
+"""
 NEGATIVE = (
     "Raw means before any ReLU, so that it may lie below zero: the least active channel is the most negative one, and "
     "its bar the longest."
@@ -99,6 +108,16 @@ def head_of_pruning(point: Checkpoint, layer: str, criterion: str, lab: Lab | No
         title = f"Lab {lab.name}: {model_info(point.card.model).title}"
         about = f"{about_lab(lab)}\n\n{about}"
     head(title, sentence, about, switch)
+
+
+def head_of_activations(point: Checkpoint, layer: str, lab: Lab | None, switch: Callable[[], None]) -> None:
+    """The head of the page Activations: what the channels of a layer put out."""
+    title = f"What the channels of {layer} put out"
+    sentence = (
+        f"This network {task_of(point)}. {layer_of(point, layer)}; each answers to something else in an image, and "
+        "those whose answer is weak on average are pruned first."
+    )
+    head(title, sentence, f"{about_lab(lab)}\n\n{ABOUT_ACTIVATIONS}" if lab else ABOUT_ACTIVATIONS, switch)
 
 
 def about_lab(lab: Lab) -> str:

@@ -1,13 +1,16 @@
 """What the channels of a layer put out: on average over a split, and on real images."""
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
 from explorer.answers.choices import criterion_named
-from explorer.app import cache, downloads, drawing, links, pickers, prepared, presets, sweeps, views
+from explorer.answers.computing import run_of
+from explorer.app import cache, downloads, drawing, links, pickers, prepared, presets, story, sweeps, views
 from explorer.app.views import View
 from explorer.engine.oracle import Oracle
 from explorer.pruning.activations import POINTS
@@ -18,10 +21,15 @@ from explorer.show.pictures import thumbnails
 
 EXAMPLES = 8  # of as many classes as there are
 SCREEN_DPI = 120
+NARROW = 100  # pixels of a column of numbers
 FEWEST_COLUMNS, MOST_COLUMNS = 4, 64
 NUMBERS = {"from 0": 0, "from 1": 1}
-LABELS = {"raw": "Mean raw output", "activation": "Mean after activation", "block": "Mean output of the block"}
-TENSORS = {"raw": "raw output", "activation": "after activation", "block": "output of the block"}
+LABELS = {
+    "raw": "Mean raw output (before ReLU)",
+    "activation": "Mean after activation",
+    "block": "Mean output of the block",
+}
+TENSORS = {"raw": "raw output, before ReLU", "activation": "after activation", "block": "output of the block"}
 
 
 def explore(view: View, ranking: Ranking, gone: dict[int, int]) -> None:
@@ -38,9 +46,9 @@ def explore(view: View, ranking: Ranking, gone: dict[int, int]) -> None:
         draw = partial(figures.channel_figure, table, title)
         name = views.file_name(view, view.experiment.criterion, f"k{k}", "bars")
         drawing.figure_button(partial(prepared.figure_file, draw), name, "bars")
-    bars = charts.channel_bars(table, title, height=300)
+    bars = charts.channel_bars(table, criterion.title, height=300)
     drawing.draw(bars, key="bars", on_select=show_clicked, selection_mode="pick")
-    maps(view, ranking, pruned)
+    maps(view, ranking, k, pruned)
     examples(view, ranking, pruned)
 
 
@@ -63,7 +71,7 @@ def show_clicked() -> None:
         st.session_state["channel"] = str(picked[0]["channel"])
 
 
-def maps(view: View, ranking: Ranking, pruned: int) -> None:
+def maps(view: View, ranking: Ranking, k: int, pruned: int) -> None:
     """The grid of averaged maps, for the screen and for print, and the numbers behind it."""
     st.subheader("Averaged maps")
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -83,7 +91,7 @@ def maps(view: View, ranking: Ranking, pruned: int) -> None:
     look = prepared.Grid(
         channels=tuple(shown),
         pruned=frozenset(map(int, ranking.order[:pruned])),
-        titles=None if numbers == "none" else tuple(str(channel + NUMBERS[numbers]) for channel in shown),
+        titles=None if numbers == "none" else tuple(map(str, shown)),
         colour=colour,
         shared=scale == "shared",
         columns=columns,
@@ -97,14 +105,15 @@ def maps(view: View, ranking: Ranking, pruned: int) -> None:
         words = (
             f"{which.capitalize()} over {averages.done:,} {on} {view.examples}: {output_of(view, where)}; {crosses}."
         )
-        counted = " The maps' numbers begin at 1; everywhere else they begin at 0."
-        st.caption(f"{words}{counted if numbers == 'from 1' else ''}{alone}")
-        drawing.figure_button(
-            partial(prepared.grid_file, averages, look, LABELS[where]),
-            views.file_name(view, where, f"k{pruned}", "maps"),
-            "maps",
-        )
-    numbers_of(view, prepared.statistics_table(averages, ranking, pruned), where, pruned)
+        st.caption(f"{words}{alone}")
+        with drawing.figure_button_of("Figure"):
+            before = st.toggle("Before pruning", True, key="figure before pruning", help="Without crosses.")
+            first = NUMBERS.get(numbers, 0)
+            titles = None if numbers == "none" else tuple(str(channel + first) for channel in shown)
+            printed = replace(look, titles=titles, pruned=frozenset() if before else look.pruned)
+            name = views.file_name(view, *views.way_of(view.experiment), where, f"k{0 if before else k}", "maps")
+            drawing.figure_files(partial(prepared.grid_file, averages, printed, LABELS[where]), name, "maps")
+    numbers_of(view, prepared.statistics_table(averages, ranking, pruned), where, k)
 
 
 def layout(view: View) -> tuple[int | None, int | None, str]:
@@ -123,29 +132,33 @@ def layout(view: View) -> tuple[int | None, int | None, str]:
             "Numbers",
             "numbers",
             [*NUMBERS, "none"],
-            help="Everywhere else channels are numbered from 0, as in PyTorch.",
+            help="In the figure for print; on the page channels are numbered from 0, as in PyTorch.",
         )
     return columns, most, numbers
 
 
-def numbers_of(view: View, table: pd.DataFrame, where: str, pruned: int) -> None:
+def numbers_of(view: View, table: pd.DataFrame, where: str, k: int) -> None:
     """The channels' means and other statistics, in pruning order."""
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.subheader("Every channel", width="content")
-        name = views.file_name(view, *views.way_of(view.experiment), where, f"k{pruned}", "channels")
-        drawing.csv_button(table, name, key="channels")
+        name = views.file_name(view, *views.way_of(view.experiment), where, f"k{k}", "channels")
+        run = vars(run_of(view.experiment, view.checkpoint)) | {"output": where, "k": k}
+        drawing.csv_button(pd.concat([pd.DataFrame(run, table.index), table], axis=1), name, key="channels")
+    if np.allclose(table["importance"], table["mean"], equal_nan=True):
+        table = table.drop(columns="importance")
     columns: dict[str, Any] = {
         "channel": "Channel",
         "importance": measured(criterion_named(view.experiment.criterion)),
         "state": "State",
-        "mean": LABELS[where],
-        "std": "Standard deviation",
+        "mean": "Mean",
+        "std": "Std. deviation",
         "minimum": "Lowest",
         "maximum": "Highest",
-        "mean_absolute": "Mean of |output|",
-        "mean_positive": "Mean of positive part",
+        "mean_absolute": "Mean size",
+        "mean_positive": "Positive part",
         "positive": "Above zero",
     }
+    columns = {name: st.column_config.Column(title, width=NARROW) for name, title in columns.items()}
     st.dataframe(
         drawing.in_words(table, ["positive"]),
         column_config=columns,
@@ -153,7 +166,10 @@ def numbers_of(view: View, table: pd.DataFrame, where: str, pruned: int) -> None
         height=320,
         alt=f"Statistics of the {len(table)} channels, first pruned first",
     )
-    st.caption(f"First pruned first; the statistics are of the {output_of(view, where)}.")
+    st.caption(
+        f"First pruned first; the statistics are of the {output_of(view, where)}. Mean size is that of the values without "
+        "their sign, positive part that of the values with the negative ones set to zero."
+    )
 
 
 def examples(view: View, ranking: Ranking, pruned: int) -> None:
@@ -185,6 +201,7 @@ def examples(view: View, ranking: Ranking, pruned: int) -> None:
 
 with links.page():
     view = views.pick_view()
-    presets.pick_way(view.lab, view.variant, maps=True)
+    switch = partial(presets.pick_way, view.lab, view.variant, maps=True)
+    story.head_of_activations(view.checkpoint, view.layer, view.lab, switch)
     ranking, gone = sweeps.steps(view)
     links.fragment(explore, view, ranking, gone)

@@ -10,7 +10,7 @@ import pandas as pd
 
 from explorer.show.charts.parts import KEPT, MANY, PRUNED, Chart, layered
 
-# Channels and classes
+ACROSS = 40  # channels whose numbers find room beside each other
 
 
 def channel_bars(table: pd.DataFrame, title: str, height: int = 340) -> Chart:
@@ -31,7 +31,8 @@ def channel_bars(table: pd.DataFrame, title: str, height: int = 340) -> Chart:
 def _bars_spec(title: str, count: int, height: int) -> dict[str, Any]:
     pick = alt.selection_point(name="pick", fields=["channel"], on="click", toggle=False, clear=False)
     few = count <= MANY
-    axis = alt.Axis(labels=few, ticks=False, labelAngle=0, labelOverlap=True, labelFontSize=13, grid=False)
+    angle, size = (0, 13) if count <= ACROSS else (-90, 11)
+    axis = alt.Axis(labels=few, ticks=False, labelAngle=angle, labelFontSize=size, labelOverlap=False, grid=False)
     x = alt.X("channel:N", sort=None, title="Channel, first pruned on the left", axis=axis)
     y = alt.Y("value:Q", title=title, axis=alt.Axis(tickCount=6))
     colour = alt.Color("state:N", scale=alt.Scale(domain=[KEPT, PRUNED]), legend=None)
