@@ -161,6 +161,23 @@ def test_mcnemar_by_hand():
     assert (result.mcnemar(0), result.mcnemar(1), result.mcnemar(2)) == (1.0, 1.0, 0.25)
 
 
+@pytest.mark.parametrize(
+    ("counts", "where"),
+    [
+        ([90, 89, 60, 30, 29], (1, 2)),  # of two as steep the first; a tenth of four channels is one
+        ([90, 90, 90], None),
+        ([80, 90], None),
+        ([90, 88, 86, 84, 82, 80, 60, 40, 38, 36, 35, 34, 33, 32, 31, 30, 29, 28, 27, 26, 25], (5, 7)),  # of 20: two
+    ],
+)
+def test_the_steepest_drop_is_over_a_tenth_of_the_channels(counts, where):
+    assert of_counts(counts).steepest() == where
+
+
+def test_the_steepest_drop_is_between_k_that_were_computed():
+    assert of_counts([90, 80, 70, 30, 20]).at([0, 2, 4]).steepest() == (2, 4)
+
+
 def test_cliff_is_the_last_k_before_the_first_fall():
     result = sweep_by_hand()
     assert result.cliff(points=10) == 0

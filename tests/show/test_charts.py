@@ -1,16 +1,20 @@
 """Charts and figures from plain tables: what they draw, say and write."""
 
+import base64
+import io
 import json
+import re
 import tomllib
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 from plain_tables import classes, curve, scanned
 
 from explorer.show import charts
-from explorer.show.pictures import side_by_side, thumbnails
+from explorer.show.pictures import side_by_side, strip, thumbnails
 from explorer.show.words import decimal, percent, points
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -48,6 +52,56 @@ def test_the_training_curve_tells_training_from_held_out_images_and_says_where_i
         charts.training_curve(epochs(), "speed", 10)
 
 
+def channels_of(count, pruned):
+    states = ["pruned"] * pruned + ["kept"] * (count - pruned)
+    return pd.DataFrame({"channel": range(count)[::-1], "value": np.arange(count) - 1.5, "state": states})
+
+
+def axis_of(k, count=4, **more):
+    return charts.pruning_axis(curve(), k, channels_of(count, k), "Mean activation", **more)
+
+
+def test_the_one_axis_has_each_channel_between_the_k_before_and_the_k_that_prunes_it():
+    chart = axis_of(2, strip="data:,", steepest=(1, 3))
+    rows = chart.data["channels"]
+    assert rows[["left", "right"]].values.tolist() == [[0, 1], [1, 2], [2, 3], [3, 4]]
+    assert rows.loc[rows["state"] == "pruned", "right"].max() == chart.data["here"]["k"][0] == 2
+    assert chart.data["here"]["words"].tolist() == ["2 pruned, 2 kept"]
+    assert chart.data["strip"].values.tolist() == [[0, 4, "data:,"]] and chart.data["drop"]["last"].tolist() == [3]
+    assert chart.words == (
+        "Accuracy against channels pruned: 90.00 % at K = 0, 70.00 % at K = 2, 10.00 % at K = 4; it falls most from "
+        "K = 1 to 3. Channels pruned, in order: 3, 2"
+    )
+
+
+def test_a_new_k_on_the_one_axis_sends_rows_not_a_new_specification():
+    first, second = axis_of(1, strip="data:,"), axis_of(3, strip="data:,")
+    assert first.spec is second.spec and first.data["strip"].equals(second.data["strip"])
+    assert "image" not in json.dumps(axis_of(1).spec), "without a picture there is no room for one"
+
+
+def test_several_ways_have_a_legend_where_the_curves_leave_room():
+    high, low = curve(), curve(accuracy=[0.7, 0.6, 0.4, 0.2, 0.1])
+    legends = []
+    for table in (high, low):
+        chart = charts.pruning_axis(table, 1, channels_of(4, 1), "Mean", name="one", others={"two": curve()})
+        assert set(chart.data["named"]["name"]) == {"one", "two"}
+        legends += re.findall(r'"legendY": (\d+)', json.dumps(chart.spec))
+    assert legends[0] > legends[-1] == "0"
+
+
+def test_a_strip_of_maps_is_one_picture_in_their_order():
+    maps = np.stack([np.full((4, 2), -3.0), np.arange(8.0).reshape(4, 2)])
+    head, content = strip(maps).split(",")
+    picture = np.asarray(Image.open(io.BytesIO(base64.b64decode(content))))
+    assert head == "data:image/png;base64" and picture.shape == (32, 32, 3)
+    dark, bright = [68, 1, 84], [253, 231, 37]  # the ends of viridis
+    assert (picture[:, :16] == dark).all(), "a map that is the same everywhere is at its lowest everywhere"
+    assert picture[0, 16].tolist() == dark and picture[-1, -1].tolist() == bright
+    narrow = np.asarray(Image.open(io.BytesIO(base64.b64decode(strip(maps, rows_only=True).split(",")[1]))))
+    assert narrow.shape == (32, 2, 3) and narrow[-1, 1].tolist() == bright
+
+
 def test_a_new_k_sends_rows_not_a_new_specification():
     table = curve()
     first, second = charts.accuracy_curve(table, 1), charts.accuracy_curve(table, 3)
@@ -83,6 +137,8 @@ def test_every_chart_is_valid_vega_lite_with_its_data_inside():
         charts.accuracy_curve(curve(), 1),
         charts.compare_curves(table),
         charts.channel_bars(channels, "Mean activation"),
+        axis_of(1, strip="data:,", steepest=(0, 1)),
+        axis_of(0, name="one", others={"two": curve()}),
         charts.class_bars(classes(), 3),
         charts.confusion_map(confusion("ab", [[5, 2], [1, 6]]), 3),
         charts.layer_bars(scanned()),

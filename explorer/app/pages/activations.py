@@ -167,8 +167,8 @@ def numbers_of(view: View, table: pd.DataFrame, where: str, k: int) -> None:
         alt=f"Statistics of the {len(table)} channels, first pruned first",
     )
     st.caption(
-        f"First pruned first; the statistics are of the {output_of(view, where)}. Mean size is that of the values without "
-        "their sign, positive part that of the values with the negative ones set to zero."
+        f"First pruned first; the statistics are of the {output_of(view, where)}. Mean size is that of the values "
+        "without their sign, positive part that of the values with the negative ones set to zero."
     )
 
 
