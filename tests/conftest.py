@@ -4,13 +4,14 @@ import explorer  # isort: skip # noqa: F401 - first, as it sets how torch's thre
 
 from dataclasses import replace
 
+import archives
 import pytest
 import tiny as tiny_data
 import torch
 import user_files
 from torch import nn
 
-from explorer.images import datasets, reading
+from explorer.images import datasets, downloads, reading
 from explorer.images.registry import DATASETS
 from explorer.networks import checkpoints
 from explorer.networks.registry import MODELS
@@ -47,6 +48,27 @@ def real_cifar10():
     if datasets.availability("cifar10") != "full":
         pytest.skip("CIFAR-10 is not under the data root")
     return reading.load_split("cifar10", "test")
+
+
+@pytest.fixture
+def web(monkeypatch):
+    """A server for small archives, asked again without a pause where the connection is lost."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.setattr(downloads, "PAUSES", (0.0, 0.0))
+    with archives.serving() as web:
+        yield web
+
+
+@pytest.fixture
+def mnist(monkeypatch, web):
+    """A two-image MNIST: (its files on disk, the server of its archives, under /first and /second)."""
+    return archives.small_mnist(monkeypatch, web), web
+
+
+@pytest.fixture
+def cifar10(monkeypatch, web):
+    """A CIFAR-10 of ten training images and two test images: (its files on disk, the server of its archive)."""
+    return archives.small_cifar10(monkeypatch, web), web
 
 
 @pytest.fixture

@@ -1,120 +1,19 @@
-import gzip
-import hashlib
-import io
-import pickle
-import struct
-import tarfile
 import threading
-import urllib.error
-import urllib.request
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
+from archives import write_all
 from torchvision import datasets as tv
 from torchvision import transforms
 
 from explorer.files.places import PROJECT, data_root
-from explorer.images import datasets, downloads, reading
+from explorer.images import datasets, reading
 from explorer.images.batches import Batches
 from explorer.images.pairs import draw_pairs
 from explorer.images.reading import BUNDLED
-from explorer.images.registry import BUNDLED_FILES, DATASETS, DataFile, Pairing
+from explorer.images.registry import BUNDLED_FILES, DATASETS, Pairing
 from explorer.images.split import Split
-
-
-def md5(content):
-    return hashlib.md5(content).hexdigest()
-
-
-def write_all(root, files):
-    for path, content in files.items():
-        (root / path).parent.mkdir(parents=True, exist_ok=True)
-        (root / path).write_bytes(content)
-
-
-def idx(values):
-    """The bytes of an idx file of unsigned bytes."""
-    return struct.pack(f">BBBB{values.ndim}I", 0, 0, 8, values.ndim, *values.shape) + values.tobytes()
-
-
-class Web:
-    """Stands in for urllib: `pages` maps a URL's file name to bytes, or to an error; `cut` shortens the reply."""
-
-    def __init__(self, pages):
-        self.pages, self.cut, self.asked = pages, None, []
-
-    def urlopen(self, url, timeout):
-        self.asked.append(url)
-        content = self.pages[url.rsplit("/", 1)[1]]
-        if isinstance(content, Exception):
-            raise content
-        response = io.BytesIO(content[: self.cut])
-        response.headers = {"Content-Length": str(len(content))}
-        return response
-
-
-@pytest.fixture
-def mnist(monkeypatch):
-    """A two-image MNIST with MD5s of its own: (files on disk, web that serves its archives)."""
-    rng = np.random.default_rng(0)
-    raw = {
-        f"{prefix}-{kind}": idx(values)
-        for prefix in ("train", "t10k")
-        for kind, values in (
-            ("images-idx3-ubyte", rng.integers(0, 255, (2, 28, 28), dtype=np.uint8)),
-            ("labels-idx1-ubyte", np.array([7, 3], np.uint8)),
-        )
-    }
-    files = {f"MNIST/raw/{name}": content for name, content in raw.items()}
-    archives = {f"{name}.gz": gzip.compress(content, mtime=0) for name, content in raw.items()}
-    monkeypatch.setattr(tv.MNIST, "resources", [(name, md5(content)) for name, content in archives.items()])
-    listed = {
-        split: tuple(DataFile(p, len(c), md5(c)) for p, c in files.items() if f"/{prefix}-" in p)
-        for split, prefix in (("train", "train"), ("test", "t10k"))
-    }
-    size = sum(map(len, archives.values()))
-    monkeypatch.setitem(DATASETS, "mnist", replace(DATASETS["mnist"], files=listed, download_bytes=size))
-    return serve(monkeypatch, files, archives)
-
-
-@pytest.fixture
-def cifar10(monkeypatch):
-    """A ten-image CIFAR-10 with MD5s of its own, likewise."""
-    names = [f"data_batch_{i}" for i in range(1, 6)] + ["test_batch"]
-    rng = np.random.default_rng(0)
-    batch = {
-        name: pickle.dumps({"data": rng.integers(0, 255, (2, 3072), dtype=np.uint8), "labels": [1, 9]})
-        for name in names
-    }
-    batch["batches.meta"] = pickle.dumps({"label_names": list(DATASETS["cifar10"].classes)})
-    files = {f"cifar-10-batches-py/{name}": content for name, content in batch.items()}
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w:gz") as tar:
-        for path, content in files.items():
-            member = tarfile.TarInfo(path)
-            member.size = len(content)
-            tar.addfile(member, io.BytesIO(content))
-    archive = packed.getvalue()
-    monkeypatch.setattr(tv.CIFAR10, "train_list", [[name, md5(batch[name])] for name in names[:5]])
-    monkeypatch.setattr(tv.CIFAR10, "test_list", [["test_batch", md5(batch["test_batch"])]])
-    monkeypatch.setattr(tv.CIFAR10, "meta", tv.CIFAR10.meta | {"md5": md5(batch["batches.meta"])})
-    monkeypatch.setattr(tv.CIFAR10, "tgz_md5", md5(archive))
-    listed = {
-        split: tuple(DataFile(p, len(c), md5(c)) for p, c in files.items() if p.split("/")[1] in chosen)
-        for split, chosen in (("train", [*names[:5], "batches.meta"]), ("test", ["test_batch", "batches.meta"]))
-    }
-    info = replace(DATASETS["cifar10"], files=listed, download_bytes=len(archive))
-    monkeypatch.setitem(DATASETS, "cifar10", info)
-    return serve(monkeypatch, files, {"cifar-10-python.tar.gz": archive})
-
-
-def serve(monkeypatch, files, archives):
-    web = Web(archives)
-    monkeypatch.setattr(urllib.request, "urlopen", web.urlopen)
-    return files, web
-
 
 # What is bundled, and what torchvision knows
 
@@ -290,96 +189,6 @@ def test_a_split_is_read_once_however_many_ask(mnist, tmp_path, monkeypatch):
     for thread in threads:
         thread.join()
     assert len(found) == 8 and len({id(split) for split in found}) == 1
-
-
-# Downloading
-
-
-@pytest.mark.parametrize("name", ["mnist", "cifar10"])
-def test_download(name, request, tmp_path):
-    files, web = request.getfixturevalue(name)
-    seen = []
-    folder = downloads.download(name, tmp_path / "new", lambda done, total: seen.append((done, total)))
-    assert folder == tmp_path / "new" / DATASETS[name].folder
-    assert list((tmp_path / "new").iterdir()) == [folder]
-    assert {str(p.relative_to(tmp_path / "new")) for p in folder.rglob("*") if p.is_file()} == set(files)
-    assert seen == sorted(seen) and seen[-1][0] == seen[-1][1] == DATASETS[name].download_bytes
-    assert len(reading.load_split(name, "train", tmp_path / "new")) == (2 if name == "mnist" else 10)
-
-
-def test_download_keeps_a_good_copy(mnist, tmp_path):
-    files, web = mnist
-    write_all(tmp_path, files)
-    downloads.download("mnist", tmp_path)
-    assert web.asked == []
-
-
-def test_download_replaces_a_corrupt_copy(mnist, tmp_path):
-    files, _ = mnist
-    write_all(tmp_path, files)
-    (tmp_path / "MNIST/raw/t10k-labels-idx1-ubyte").write_bytes(b"junk")
-    downloads.download("mnist", tmp_path)
-    assert list(tmp_path.iterdir()) == [tmp_path / "MNIST"]
-    assert reading.load_split("mnist", "test", tmp_path).labels.tolist() == [7, 3]
-
-
-def test_download_tries_the_next_mirror(mnist, tmp_path, monkeypatch):
-    _, web = mnist
-    answer = web.urlopen
-
-    def urlopen(url, timeout):
-        if url.startswith(tv.MNIST.mirrors[0]):
-            raise urllib.error.HTTPError(url, 404, "Not Found", None, None)
-        return answer(url, timeout)
-
-    monkeypatch.setattr(urllib.request, "urlopen", urlopen)
-    downloads.download("mnist", tmp_path)
-    assert len(web.asked) == 4
-
-
-def break_off(web):
-    web.cut = 20
-
-
-def refuse(web):
-    reason = OSError(113, "No route to host")
-    web.pages["t10k-images-idx3-ubyte.gz"] = urllib.error.URLError(reason)
-
-
-def falsify(web):
-    web.pages["t10k-images-idx3-ubyte.gz"] = b"a login page"
-
-
-@pytest.mark.parametrize(
-    ("trouble", "words"),
-    [
-        (break_off, r"was cut off after 20 of [\d,]+ bytes"),
-        (refuse, r"\(http.*t10k-images-idx3-ubyte.gz: No route to host\)"),
-        (falsify, "does not have its official MD5"),
-    ],
-)
-@pytest.mark.parametrize("corrupt_copy_there", [False, True])
-def test_failed_download_leaves_everything_as_it_was(mnist, tmp_path, trouble, words, corrupt_copy_there):
-    files, web = mnist
-    trouble(web)
-    if corrupt_copy_there:
-        write_all(tmp_path, files | {"MNIST/raw/t10k-labels-idx1-ubyte": b"junk"})
-    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-    with pytest.raises(
-        ValueError, match=f"download of MNIST failed .*{words}.*try again, or put the official files in .*raw"
-    ):
-        downloads.download("mnist", tmp_path)
-    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
-
-
-@pytest.mark.parametrize("stop", [KeyboardInterrupt, RuntimeError, OSError])
-def test_progress_can_cancel_a_download(mnist, tmp_path, stop):
-    def progress(done, total):
-        raise stop("enough")
-
-    with pytest.raises(stop, match="enough"):
-        downloads.download("mnist", tmp_path, progress)
-    assert list(tmp_path.iterdir()) == []
 
 
 # Batches
