@@ -5,8 +5,10 @@ from functools import partial
 import streamlit as st
 
 from explorer.app import cache, drawing, guard, waiting, work
-from explorer.background.jobs import DONE
+from explorer.background.jobs import DONE, Job
 from explorer.images import datasets, reading
+
+IDLE = 2.0  # seconds between looks for a data set, or a download, that came from elsewhere
 
 
 def require_data(dataset: str) -> None:
@@ -27,12 +29,12 @@ def has_data(
     title = datasets.dataset_info(dataset).title
     if not is_here(dataset, split):
         st.warning(
-            f"{why} {title}, which is not on this machine: download it here, "
+            f"{why} {title}, which is not on this machine: download it {'here' if offer else 'below'}, "
             f"or with `python -m explorer data {dataset}`.",
             icon=":material/database_off:",
         )
-        if offer and not guard.ask_password(f"Downloading {title}", dataset):
-            download_button(dataset)
+        if offer:
+            show_download(dataset)
         return False
     try:
         reading.load_split(dataset, split)
@@ -42,25 +44,58 @@ def has_data(
     return True
 
 
-def download_button(dataset: str) -> None:
-    """Fetch a data set, on a click only, with progress and cancel."""
-    key = ("download", dataset)
-    job = work.jobs().get(key)
-    title = datasets.dataset_info(dataset).title
-    if job is None or job.status == DONE:
-        megabytes = datasets.dataset_info(dataset).download_bytes / 1e6
-        st.button(
-            f"Download {title} ({megabytes:.0f} MB)",
-            key=f"download {dataset}",
-            icon=":material/download:",
-            type="secondary" if is_here(dataset) else "primary",
-            on_click=start_download,
-            args=(dataset,),
-        )
-    elif job.finished:
-        waiting.show_end(job, f"Downloading {title}", partial(start_download, dataset))
+def show_download(dataset: str, ask: bool = True) -> None:
+    """The download of a data set: a button with its size, then its progress.
+
+    The page runs again by itself once the data set is here, whoever has fetched it: this tab, another, or the command
+    line. Where this tab may not download, `ask` for the password.
+    """
+    before = _state(dataset)
+    _, running = before
+    st.fragment(_follow, run_every=waiting.POLL if running else IDLE)(dataset, before, ask)
+
+
+def _state(dataset: str) -> tuple[str, bool]:
+    """How much of a data set is here, and whether a download of it runs."""
+    job = work.jobs().get(("download", dataset))
+    return datasets.availability(dataset), job is not None and not job.finished
+
+
+def _follow(dataset: str, before: tuple[str, bool], ask: bool) -> None:
+    if _state(dataset) != before:
+        st.rerun()
+    job, title = work.jobs().get(("download", dataset)), datasets.dataset_info(dataset).title
+    if job is not None and not job.finished:
+        _progress(job, title)
+    elif guard.is_locked():
+        if ask:
+            guard.ask_password(f"Downloading {title}", dataset)
+    elif job is None or job.status == DONE:
+        _button(dataset)
     else:
-        waiting.follow(job, f"Downloading {title}")
+        waiting.show_end(job, f"Downloading {title}", partial(start_download, dataset))
+
+
+def _button(dataset: str) -> None:
+    info = datasets.dataset_info(dataset)
+    st.button(
+        f"Download {info.title} ({info.download_bytes / 1e6:.0f} MB)",
+        key=f"download {dataset}",
+        icon=":material/download:",
+        type="secondary" if is_here(dataset) else "primary",
+        on_click=start_download,
+        args=(dataset,),
+    )
+
+
+def _progress(job: Job, title: str) -> None:
+    """How much has arrived and how long the rest takes, in one line."""
+    left = "" if job.left is None else f", {waiting.duration(job.left)} left"
+    there = f"{job.done / 1e6:.0f} of {job.total / 1e6:.0f} MB" if job.total else "connecting"
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.progress(job.fraction, f":material/download: Downloading {title}: {there}{left}")
+        if not guard.is_locked():
+            waiting.cancel_button(job)
 
 
 def start_download(dataset: str, restart: bool = True) -> None:

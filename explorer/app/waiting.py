@@ -128,9 +128,14 @@ def progress(job: Job, what: str) -> None:
             left = "" if job.left is None else f", {duration(job.left)} left"
             st.progress(job.fraction, f":material/autorenew: {what}: {job.fraction:.0%}{left}")
         if job.status == QUEUED or job.elapsed > LONG:
-            label = "Cancelling…" if job.cancelling else "Cancel"
-            key, icon = f"cancel {job.key}", ":material/cancel:"
-            st.button(label, key=key, icon=icon, on_click=job.cancel, disabled=job.cancelling)
+            cancel_button(job)
+
+
+def cancel_button(job: Job) -> None:
+    """A button to cancel a job."""
+    label = "Cancelling…" if job.cancelling else "Cancel"
+    key, icon = f"cancel {job.key}", ":material/cancel:"
+    st.button(label, key=key, icon=icon, on_click=job.cancel, disabled=job.cancelling)
 
 
 def duration(seconds: float) -> str:

@@ -209,13 +209,9 @@ def scan(point: Checkpoint, which: str, mode: str, limit: int | None, restart: b
 
 
 def download(dataset: str, restart: bool = False) -> Job:
-    """The job that fetches a data set; it does not wait for sweeps."""
-    return _job(
-        ("download", dataset),
-        lambda: reports(lambda told: downloads.download(dataset, progress=told)),
-        restart,
-        heavy=False,
-    )
+    """The job that fetches a data set; it does not wait for sweeps, and goes on when the tab is closed."""
+    work = partial(reports, lambda told: downloads.download(dataset, progress=told))
+    return _job(("download", dataset), work, restart, heavy=False, unattended=True)
 
 
 IMAGES, NETWORK = "images", "network"  # what can be imported
@@ -255,6 +251,6 @@ def session() -> str:
     return st.session_state.setdefault("session", uuid.uuid4().hex)
 
 
-def _job(key: tuple[Any, ...], start: Callable[[], Iterator[Any]], restart: bool, heavy: bool = True) -> Job:
+def _job(key: tuple[Any, ...], start: Callable[[], Iterator[Any]], restart: bool, **how: bool) -> Job:
     known = jobs().get(key)
-    return known if known is not None and not restart else jobs().submit(key, start, heavy, owner=session())
+    return known if known is not None and not restart else jobs().submit(key, start, owner=session(), **how)

@@ -91,9 +91,10 @@ class Job:
         """Seconds left of this stage at its pace so far; None while there is nothing to judge by."""
         if self.finished:
             return 0.0
-        if not self.elapsed or not self.fraction:
+        there = getattr(self.latest, "before", 0) / self.total if self.total else 0.0
+        if not self.elapsed or self.fraction <= there:
             return None
-        return (self.elapsed - self._stage) * (1 / self.fraction - 1)
+        return (self.elapsed - self._stage) * (1 - self.fraction) / (self.fraction - there)
 
     def seconds_for(self, amount: int) -> float | None:
         """Seconds that `amount`, in the job's own units, takes at the pace so far; None while there is none."""
@@ -182,10 +183,11 @@ class Job:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a piece of work is."""
+    """How far a piece of work is, and how far it was when it first said so, such as bytes of an earlier attempt."""
 
     done: int
     total: int
+    before: int = 0
 
 
 class StoppedError(Exception):
@@ -199,11 +201,14 @@ def reports(work: Callable[[Callable[[int, int], None]], Any]) -> Iterator[Progr
     """
     said: queue.SimpleQueue[Progress | None] = queue.SimpleQueue()
     stop, errors = threading.Event(), []
+    before: int | None = None
 
     def progress(done: int, total: int) -> None:
+        nonlocal before
         if stop.is_set():
             raise StoppedError
-        said.put(Progress(done, total))
+        before = done if before is None else before
+        said.put(Progress(done, total, before))
 
     def run() -> None:
         try:

@@ -1,8 +1,11 @@
 """What is missing or broken gets one sentence, and the rest goes on."""
 
-import pytest
-from app_test import BUNDLED, PAGES, settle, visit, without_data
+import threading
 
+import pytest
+from app_test import BUNDLED, PAGES, labels, metrics, settle, until, visit, without_data
+
+from explorer.app import guard, work
 from explorer.images import downloads, reading
 
 
@@ -20,9 +23,83 @@ def test_a_network_without_its_data_says_so_and_offers_the_download(page, monkey
     without_data(monkeypatch, tmp_path)
     at = visit(page, checkpoint="simple-cnn_cifar10")
     assert len(at.warning) == 1 and not at.error
-    assert "trained on CIFAR-10, which is not on this machine" in at.warning[0].value
+    assert "CIFAR-10, which is not on this machine: download it" in at.warning[0].value
     assert "`python -m explorer data cifar10`" in at.warning[0].value
     assert at.button(key="download cifar10").label == "Download CIFAR-10 (170 MB)"
+
+
+TO_SEE = {"prune": "To see them", "activations": "To see what it makes of them"}  # the pages that show images
+
+
+@pytest.mark.parametrize("page", [*PAGES, "train"])
+@pytest.mark.parametrize(
+    ("lab", "point", "here"), [("A", "simple-cnn_cifar10", False), ("B", "siamese_mnist-pairs", True)]
+)
+def test_what_ships_asks_for_images_only_to_show_them(page, lab, point, here, shipped_answers, monkeypatch, tmp_path):
+    monkeypatch.setenv("EXPLORER_DATA", str(tmp_path))
+    at = visit(page, checkpoint=point, lab=lab)
+    assert not at.error and (page == "train" or at.get("vega_lite_chart"))
+    asked = [warning.value.partition(" takes the images of CIFAR-10")[0] for warning in at.warning]
+    assert asked == ([] if here or page not in TO_SEE else [TO_SEE[page]])
+    offered = [label for label in labels(at) if label.startswith("Download CIFAR-10")]
+    assert offered == (["Download CIFAR-10 (170 MB)"] if asked or page == "model" else [])
+
+
+@pytest.fixture
+def small(cifar10, monkeypatch, tmp_path):
+    """A machine without CIFAR-10, whose download is a small one; nothing of it stays for other tests."""
+    without_data(monkeypatch, tmp_path)
+    work.jobs.clear()
+    yield
+    work.jobs.clear()
+
+
+@pytest.fixture
+def slow(small, monkeypatch):
+    """Lets a download that says it has 45 of 170 MB go on, to its end; it is not cancelled until then."""
+    go, download = threading.Event(), downloads.download
+
+    def slowly(name, root=None, progress=None):
+        progress(45_000_000, 170_000_000)
+        assert go.wait(60)
+        return download(name, root, progress)
+
+    monkeypatch.setattr(downloads, "download", slowly)
+    yield go
+    go.set()
+    until(lambda: work.jobs().get(("download", "cifar10")).finished)
+
+
+def test_a_download_shows_in_one_line_and_then_what_it_was_for(slow):
+    at = visit("prune", checkpoint="simple-cnn_cifar10")
+    at.button(key="download cifar10").click()
+    until(lambda: at.run().get("progress") and "45 of" in bar_text(at))
+    assert bar_text(at) == ":material/download: Downloading CIFAR-10: 45 of 170 MB"
+    assert "Cancel" in labels(at) and not at.metric
+    slow.set()
+    assert metrics(settle(at))["Channels left"], "it is here"
+    assert not at.warning and "Download" not in " ".join(labels(at))
+
+
+def bar_text(at) -> str:
+    (bar,) = at.get("progress")
+    return bar.proto.text
+
+
+def test_who_may_not_download_sees_how_far_it_is_but_cannot_cancel(slow, monkeypatch):
+    at = visit("prune", checkpoint="simple-cnn_cifar10")
+    at.button(key="download cifar10").click().run()
+    monkeypatch.setenv(guard.VARIABLE, "secret")
+    at.run()
+    assert "Downloading CIFAR-10" in bar_text(at) and "Cancel" not in labels(at)
+
+
+def test_images_that_came_by_another_way_are_found(small):
+    """As by the command line; in the browser it is a fragment that looks for them."""
+    at = visit("prune", checkpoint="simple-cnn_cifar10")
+    assert at.warning
+    downloads.download("cifar10")
+    assert metrics(settle(at))["Channels left"]
 
 
 def test_a_failed_download_says_why_and_can_be_tried_again(monkeypatch, tmp_path):

@@ -250,12 +250,30 @@ def test_time_left_is_judged_by_the_stage_at_work():
     go.set()
 
 
+def test_what_was_there_before_took_no_time():
+    reached, go = threading.Semaphore(0), threading.Semaphore(0)
+
+    def resumed() -> Iterator[Progress]:
+        for done in (60, 80):
+            yield Progress(done, 100, before=60)
+            reached.release()
+            assert go.acquire(timeout=PATIENCE)
+
+    job = Jobs().submit("a", resumed)
+    assert reached.acquire(timeout=PATIENCE)
+    assert job.fraction == 0.6 and job.left is None
+    go.release()
+    assert reached.acquire(timeout=PATIENCE)
+    assert job.left == pytest.approx(job.elapsed, rel=0.5)
+    go.release()
+
+
 def test_work_that_reports_by_calling_becomes_partial_results():
     def work(told) -> None:
         told(1, 2)
         told(2, 2)
 
-    assert list(reports(work)) == [Progress(1, 2), Progress(2, 2)]
+    assert list(reports(work)) == [Progress(1, 2, before=1), Progress(2, 2, before=1)]
 
 
 def test_reporting_work_is_stopped_at_its_next_report_and_cleans_up():
@@ -269,7 +287,7 @@ def test_reporting_work_is_stopped_at_its_next_report_and_cleans_up():
             cleaned.append(True)
 
     steps = reports(endless)
-    assert next(steps) == Progress(1, 2)
+    assert next(steps) == Progress(1, 2, before=1)
     steps.close()
     assert cleaned == [True]
 

@@ -142,7 +142,7 @@ def classes_of(point: Checkpoint) -> None:
 def data_sets() -> None:
     """Which data sets are on this machine, and how to get the others."""
     st.subheader("Data sets on this machine")
-    locked = guard.ask_password("Downloading or deleting images", "data")
+    guard.ask_password("Downloading or deleting images", "data")
     for name, info in registry.DATASETS.items():
         there = datasets.availability(name)
         with st.container(horizontal=True, vertical_alignment="center", border=True):
@@ -150,8 +150,8 @@ def data_sets() -> None:
             st.markdown(
                 f"**{info.title}**, {channels} × {height} × {width}: {HERE[there].format(part=BUNDLED.get(name))}"
             )
-            if there != "full" and not locked:
-                downloads.download_button(name)
+            if there != "full":
+                downloads.show_download(name, ask=False)
     own.data_sets()
 
 
