@@ -1,5 +1,6 @@
 """One journey in a real browser: open, read the accuracy, move K, see it change to what the CSV file says."""
 
+import contextlib
 import io
 import os
 import re
@@ -43,12 +44,19 @@ def free_port() -> int:
 @pytest.fixture(scope="module")
 def address(tmp_path_factory) -> Iterator[str]:
     """The app, served to this test alone."""
-    port = free_port()
-    log = tmp_path_factory.mktemp("server") / "log.txt"
-    command = [sys.executable, "-m", "streamlit", "run", "streamlit_app.py", "--server.headless=true"]
+    with serving(tmp_path_factory.mktemp("server"), "-m", "streamlit") as address:
+        yield address
+
+
+@contextlib.contextmanager
+def serving(folder: Path, *streamlit: str, **places: str) -> Iterator[str]:
+    """The app's address while it is served; `streamlit` is how Python starts it, `places` more of its environment."""
+    port, log = free_port(), folder / "log.txt"
+    command = [sys.executable, *streamlit, "run", "streamlit_app.py", "--server.headless=true"]
     command += [f"--server.port={port}", "--server.address=127.0.0.1"]
     with log.open("wb") as output:
-        server = subprocess.Popen(command, cwd=PROJECT, stdout=output, stderr=subprocess.STDOUT)
+        how = {"cwd": PROJECT, "stdout": output, "stderr": subprocess.STDOUT, "env": os.environ | places}
+        server = subprocess.Popen(command, **how)
     try:
         end = time.monotonic() + PATIENCE
         while not answers(f"http://127.0.0.1:{port}/_stcore/health"):
@@ -212,3 +220,29 @@ def test_a_page_opens_without_a_complaint(page, address, path):
     page.locator("[data-testid=stMain] [data-testid=stHeading]").first.wait_for()
     page.wait_for_function("() => !document.querySelector('[data-testid=stProgress], [data-testid=stSkeleton]')")
     assert not said
+
+
+SMALL = f"""
+import sys
+sys.path.insert(0, {str(PROJECT / "tests")!r})
+import explorer, archives, pytest
+from streamlit.web.cli import main
+with archives.serving() as web:
+    archives.small_cifar10(pytest.MonkeyPatch(), web)
+    web.cuts = [5000, 0]  # the connection is lost, and at first there is none
+    main()
+"""
+
+
+def test_a_download_is_picked_up_by_itself_in_every_tab(page, tmp_path):
+    with serving(tmp_path, "-c", SMALL, EXPLORER_DATA=str(tmp_path / "data")) as address:
+        other = page.context.new_page()
+        for tab in (page, other):
+            tab.goto(f"{address}/?checkpoint=simple-cnn_cifar10")
+            tab.get_by_role("button", name="Download CIFAR-10").wait_for()
+        page.get_by_role("button", name="Download CIFAR-10").click()
+        for tab in (page, other):
+            tab.get_by_text(re.compile("Downloading CIFAR-10: . of . MB")).wait_for()
+        for tab in (page, other):
+            tab.get_by_test_id("stMetric").filter(has=tab.get_by_text("Channels left")).wait_for()
+            assert tab.get_by_role("button", name="Download CIFAR-10").count() == 0
