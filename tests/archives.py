@@ -39,7 +39,7 @@ class Web(ThreadingHTTPServer):
     """Serves `pages`, by file name, under any folder of `address`, and notes in `asked` what was asked for.
 
     Each of `cuts` ends one reply after so many bytes. What is under one of `broken` is answered with its error code.
-    Where `ranges` is false, every reply begins at the beginning; `shift` moves the beginning of those that do not.
+    Where `ranges` is false, every reply begins at the beginning; by `shift`, the others say that they begin elsewhere.
     """
 
     def __init__(self) -> None:
@@ -67,10 +67,9 @@ class Handler(BaseHTTPRequestHandler):
             wanted, start = "", 0
         if wanted and start >= len(content):
             return self.send_error(416)
-        start += web.shift if wanted else 0
         self.send_response(206 if wanted else 200)
         if wanted:
-            self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
+            self.send_header("Content-Range", f"bytes {start + web.shift}-{len(content) - 1}/{len(content)}")
         self.send_header("Content-Length", str(len(content) - start))
         self.end_headers()
         end = start + web.cuts.pop(0) if web.cuts else None

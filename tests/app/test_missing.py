@@ -86,6 +86,16 @@ def bar_text(at) -> str:
     return bar.proto.text
 
 
+def test_a_download_goes_on_when_the_tab_is_closed(slow, monkeypatch):
+    at = visit("prune", checkpoint="simple-cnn_cifar10")
+    at.button(key="download cifar10").click().run()
+    monkeypatch.setattr("explorer.background.jobs.WATCHED", 0.0)
+    work.jobs().let_go()  # as after a while without a tab
+    slow.set()
+    job = work.jobs().get(("download", "cifar10"))
+    assert job.wait(60) and job.status == "done"
+
+
 def test_who_may_not_download_sees_how_far_it_is_but_cannot_cancel(slow, monkeypatch):
     at = visit("prune", checkpoint="simple-cnn_cifar10")
     at.button(key="download cifar10").click().run()

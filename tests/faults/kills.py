@@ -171,13 +171,16 @@ NETWORK = Work(
 )
 
 DOWNLOAD_CODE = """
-import hashlib, pathlib
+import pathlib
 import torchvision.datasets as tv
+from archives import md5, serving
 from explorer.images import downloads
-place = pathlib.Path(sys.argv[1])
-tv.MNIST.mirrors = [place.as_uri() + "/"]  # archives packed anew, so with digests of their own
-tv.MNIST.resources = [(name, hashlib.md5((place / name).read_bytes()).hexdigest()) for name, _ in tv.MNIST.resources]
-downloads.download("mnist")
+with serving() as web:
+    tv.MNIST.mirrors = [web.address + "/"]
+    web.pages = {name: (pathlib.Path(sys.argv[1]) / name).read_bytes() for name, _ in tv.MNIST.resources}
+    tv.MNIST.resources = [(name, md5(content)) for name, content in web.pages.items()]  # packed anew
+    web.cuts = [2_000_000]
+    downloads.download("mnist")
 """
 
 
