@@ -5,6 +5,7 @@ import io
 import json
 import re
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -128,6 +129,14 @@ def test_points_are_left_out_where_they_would_run_together():
     assert 0 in sizes and 0 not in [layer["mark"].get("size") for layer in layers(charts.accuracy_curve(curve(), 2))]
 
 
+def names_of(part) -> Iterator[str]:
+    """The names of the data that a part of a specification draws."""
+    if isinstance(part, dict) and "name" in part.get("data", {}):
+        yield part["data"]["name"]
+    for inner in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
+        yield from names_of(inner)
+
+
 def test_every_chart_is_valid_vega_lite_with_its_data_inside():
     table = pd.concat([curve(criterion="mean"), curve(criterion="l1")])
     channels = pd.DataFrame({"channel": [3, 1], "value": [-0.1, 0.2], "state": ["pruned", "kept"]})
@@ -145,10 +154,7 @@ def test_every_chart_is_valid_vega_lite_with_its_data_inside():
     ):
         whole = chart.altair().to_dict()  # validates against the schema
         assert set(whole["datasets"]) == set(chart.data)
-        used = {layer["data"]["name"] for layer in whole["layer"] if "data" in layer} | {
-            whole.get("data", {}).get("name")
-        }
-        assert used - {None} == set(chart.data)
+        assert set(names_of({key: part for key, part in whole.items() if key != "datasets"})) == set(chart.data)
         assert json.dumps(chart.spec) and chart.words
 
 

@@ -58,10 +58,9 @@ def pruning_axis(
     here = pd.DataFrame({"k": [k], "gone": [gone], "words": [f"{gone} pruned, {count - gone} kept"], "tone": [1]})
     here = here.merge(rows.drop(columns="name"), how="left").assign(name=name, left=0)
     drop = pd.DataFrame([(*steepest, k)] if steepest else [], columns=["first", "last", "k"])
-    picture = (
-        pd.DataFrame({"left": [0], "right": [count], "url": [strip]}) if strip else _nothing("left", "right", "url")
-    )
-    data = {"curve": rows, "here": here, "channels": places, "strip": picture, "drop": drop}
+    data = {"curve": rows, "here": here, "channels": places, "drop": drop}
+    if strip:
+        data["strip"] = pd.DataFrame({"left": [0], "right": [count], "url": [strip]})
     names: tuple[str, ...] = ()
     if others:
         every = {name: rows, **others}
@@ -84,10 +83,6 @@ def _words(
         f"Accuracy against channels pruned: {percent(first['accuracy'])} at K = {first['k']:.0f}{at}, "
         f"{percent(last['accuracy'])} at K = {last['k']:.0f}{fall}. Channels pruned, in order: {pruned}"
     )
-
-
-def _nothing(*columns: str) -> pd.DataFrame:
-    return pd.DataFrame({column: [] for column in columns})
 
 
 @lru_cache(maxsize=64)
