@@ -14,6 +14,7 @@ from explorer.app import (
     links,
     pickers,
     prepared,
+    presenting,
     presets,
     story,
     sweeps,
@@ -52,15 +53,21 @@ def explore(view: View, job: Job, others: dict[str, Job], live: bool) -> None:
             headline(view, sweep, k, asked, job)
         with axis:
             one_axis(view, sweep, others, k)
+    if not st.session_state["present"]:
+        closer(view, sweep, others, k)
+    if live and all(
+        each.finished for each in (job, *others.values())
+    ):  # only now: a widget that a run leaves out drops from the URL
+        st.rerun()
+
+
+def closer(view: View, sweep: Sweep, others: dict[str, Job], k: int) -> None:
+    """What comes below: the images whose prediction changed, the classes, and where the numbers come from."""
     detail = pickers.pick_option("Look closer at", "details", list(DETAILS), format_func=titles.DETAILS.get)
     DETAILS[detail](view, sweep, k)
     st.subheader("Accuracy per class", help="The bar is the pruned network, the tick the unpruned one.")
     drawing.draw(charts.class_bars(tables.class_table(sweep, k), k, height=400), key="classes")
     provenance(view, sweep, others)
-    if live and all(
-        each.finished for each in (job, *others.values())
-    ):  # only now: a widget that a run leaves out drops from the URL
-        st.rerun()
 
 
 def running(view: View, job: Job, others: dict[str, Job], live: bool) -> None:
@@ -258,8 +265,10 @@ def other_ways(view: View) -> dict[str, Job]:
 
 
 with links.page(), st.container(gap="xxsmall"):
+    large = presenting.presents()
     view = views.pick_view()
-    switch = partial(presets.pick_way, view.lab, view.variant)
+    switch = presenting.leave_button if large else partial(presets.pick_way, view.lab, view.variant)
+    presenting.present_button()
     story.head_of_pruning(view.checkpoint, view.layer, view.experiment.criterion, view.lab, switch)
     if not work.ships(view.checkpoint, view.experiment):
         downloads.require_data(view.checkpoint.card.dataset)

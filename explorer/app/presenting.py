@@ -1,0 +1,35 @@
+"""Presenting to a class: larger type, no sidebar, the numbers and the curve alone."""
+
+import streamlit as st
+
+from explorer.app import links
+
+LARGER = "<style>html { font-size: 125%; }</style>"  # Streamlit measures everything in the root's type size
+
+
+def presents() -> bool:
+    """Whether this tab presents; then makes everything larger and folds the sidebar."""
+    links.linked("present", False)
+    if not st.session_state["present"]:
+        st.set_page_config(initial_sidebar_state=300)
+        return False
+    st.html(LARGER)
+    st.set_page_config(initial_sidebar_state="collapsed")
+    return True
+
+
+def present_button() -> None:
+    """The way in, in the sidebar."""
+    with st.sidebar:
+        words = "Larger type, no sidebar, the numbers and the curve alone (key P)"
+        st.button("Present", icon=":material/present_to_all:", help=words, shortcut="P", on_click=_turn, args=(True,))
+
+
+def leave_button() -> None:
+    """The way out."""
+    words = "Back to all there is (key Esc)"
+    st.button("Leave", icon=":material/close_fullscreen:", help=words, shortcut="Esc", on_click=_turn, args=(False,))
+
+
+def _turn(on: bool) -> None:
+    st.session_state["present"] = on
