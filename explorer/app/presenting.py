@@ -1,5 +1,7 @@
 """Presenting to a class: larger type, no sidebar, the numbers and the curve alone."""
 
+from typing import Any
+
 import streamlit as st
 
 from explorer.app import links
@@ -25,10 +27,18 @@ def present_button() -> None:
         st.button("Present", icon=":material/present_to_all:", help=words, shortcut="P", on_click=_turn, args=(True,))
 
 
-def leave_button() -> None:
-    """The way out."""
+def head(title: str) -> None:
+    """The title, and the way out."""
     words = "Back to all there is (key Esc)"
-    st.button("Leave", icon=":material/close_fullscreen:", help=words, shortcut="Esc", on_click=_turn, args=(False,))
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+        st.header(title, anchor=False, width="content")
+        look: dict[str, Any] = {
+            "type": "tertiary",
+            "icon": ":material/close_fullscreen:",
+            "help": words,
+            "shortcut": "Esc",
+        }
+        st.button("Leave", on_click=_turn, args=(False,), **look)
 
 
 def _turn(on: bool) -> None:

@@ -103,11 +103,12 @@ def head_of_pruning(point: Checkpoint, layer: str, criterion: str, lab: Lab | No
     examples = datasets.dataset_info(point.card.dataset).examples
     sentences = f"{asked.sentence} {NEGATIVE}" if criterion == "mean" else asked.sentence
     about = ABOUT_PRUNING.format(examples=examples, criterion=asked.title.lower(), sentence=sentences)
-    title = title_of(point.name)
-    if lab:
-        title = f"Lab {lab.name}: {model_info(point.card.model).title}"
-        about = f"{about_lab(lab)}\n\n{about}"
-    head(title, sentence, about, switch)
+    head(title(point, lab), sentence, f"{about_lab(lab)}\n\n{about}" if lab else about, switch)
+
+
+def title(point: Checkpoint, lab: Lab | None) -> str:
+    """What the pages about a network, or a lab that prunes it, are called."""
+    return f"Lab {lab.name}: {model_info(point.card.model).title}" if lab else title_of(point.name)
 
 
 def head_of_activations(point: Checkpoint, layer: str, lab: Lab | None, switch: Callable[[], None]) -> None:

@@ -267,9 +267,12 @@ def other_ways(view: View) -> dict[str, Job]:
 with links.page(), st.container(gap="xxsmall"):
     large = presenting.presents()
     view = views.pick_view()
-    switch = presenting.leave_button if large else partial(presets.pick_way, view.lab, view.variant)
-    presenting.present_button()
-    story.head_of_pruning(view.checkpoint, view.layer, view.experiment.criterion, view.lab, switch)
+    if large:
+        presenting.head(story.title(view.checkpoint, view.lab))
+    else:
+        presenting.present_button()
+        switch = partial(presets.pick_way, view.lab, view.variant)
+        story.head_of_pruning(view.checkpoint, view.layer, view.experiment.criterion, view.lab, switch)
     if not work.ships(view.checkpoint, view.experiment):
         downloads.require_data(view.checkpoint.card.dataset)
     job = sweeps.sweep_job(view)
