@@ -92,7 +92,7 @@ def draw(chart: charts.Chart, **options: Any) -> Any:
     config, own = chart.spec["config"], {mark: {"color": ink()} for mark in ("text", "rule")}
     if st.context.theme.type == "light":  # Streamlit's own grey is pale; its dark theme needs no help
         config = {part: {**look, "labelColor": LIGHT_INK, "titleColor": LIGHT_INK} for part, look in config.items()}
-    spec = {**chart.spec, "datasets": chart.data, "config": {**config, **own}}
+    spec = {**chart.spec, "datasets": chart.arrow, "config": {**config, **own}}
     return st.vega_lite_chart(spec, width="stretch", alt=chart.words, **options)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import TYPE_CHECKING
+from functools import lru_cache, wraps
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -14,16 +14,42 @@ import streamlit as st
 
 from explorer.answers.images import examples_of
 from explorer.app.cache import TABS, TEST, identity
+from explorer.engine import tables
 from explorer.engine.curves import Sweep
 from explorer.engine.scans import Scan
+from explorer.images import reading
 from explorer.networks.checkpoints import Checkpoint
 from explorer.pruning.ranking import Ranking
 from explorer.pruning.statistics import ChannelStatistics
 from explorer.show import charts, figures, pictures
-from explorer.show.pictures import side_by_side
+from explorer.show.pictures import png, side_by_side, thumbnails
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+
+LOOKS = 64  # tables and charts of one K that are kept, each with its curve: a class looks at the same few
+
+P = ParamSpec("P")
+T = TypeVar("T")
+_forgets: list[Callable[[], None]] = []
+
+
+def once(entries: int) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """Decorates what makes something of results: once for all tabs, of the results that are whole; so many are kept."""
+
+    def keep(make: Callable[P, T]) -> Callable[P, T]:
+        kept = lru_cache(entries)(make)
+        _forgets.append(kept.cache_clear)
+
+        @wraps(make)
+        def made(*parts: P.args, **more: P.kwargs) -> T:
+            grows = any(isinstance(part, (Sweep, Scan)) and part.done < part.total for part in parts)
+            return make(*parts, **more) if grows else kept(*parts, **more)  # type: ignore[arg-type]
+
+        return made
+
+    return keep
 
 
 def channel_table(ranked: Ranking | Sweep, pruned: int) -> pd.DataFrame:
@@ -39,20 +65,58 @@ def statistics_table(averages: ChannelStatistics, ranked: Ranking, pruned: int) 
     return table.merge(averages.frame(), on="channel")
 
 
+@once(TABS)
 def accuracy_table(result: Sweep) -> pd.DataFrame:
-    """One row a K, the columns of the CSV file; made once for a whole sweep."""
-    return _accuracy_table(result) if result.done == result.total else result.frame()
+    """One row a K, the columns of the CSV file."""
+    return result.frame()
 
 
-_accuracy_table = lru_cache(maxsize=TABS)(Sweep.frame)
-
-
+@once(TABS)
 def scan_table(result: Scan) -> pd.DataFrame:
-    """One row a layer, the columns of the CSV file; made once for a whole scan."""
-    return _scan_table(result) if result.done == result.total else result.frame()
+    """One row a layer, the columns of the CSV file."""
+    return result.frame()
 
 
-_scan_table = lru_cache(maxsize=TABS)(Scan.frame)
+@once(LOOKS)
+def class_table(result: Sweep, k: int) -> pd.DataFrame:
+    """Accuracy per class at K = k; see `tables.class_table`."""
+    return tables.class_table(result, k)
+
+
+@dataclass(frozen=True)
+class Flip:
+    """An image whose prediction pruning changes."""
+
+    picture: bytes  # a PNG file
+    label: str  # the class it is of
+    before: str  # the class predicted of it at K = 0
+    after: str
+
+
+@once(LOOKS)
+def flips(result: Sweep, k: int, kind: str, count: int) -> list[Flip]:
+    """The first `count` images of a `kind` of flips (see `tables.flip_table`) at K = k; reads the images."""
+    table = tables.flip_table(result, k)
+    rows = table[table["flip"] == kind].head(count)
+    chosen = reading.load_split(result.run.dataset, result.run.split).take(rows["image"].tolist())
+    pictures = thumbnails(side_by_side([part.numpy() for part in chosen.inputs]))
+    named = rows[["label", "before", "after"]].itertuples(index=False)
+    return [Flip(png(picture), *names) for picture, names in zip(pictures, named, strict=True)]
+
+
+@once(LOOKS)
+def axis_chart(k: int, title: str, strip: str, name: str, names: tuple[str, ...], *results: Sweep) -> charts.Chart:
+    """The curves by their `names` over the channels of the one called `name`; see `charts.pruning_axis`."""
+    curves = dict(zip(names, results, strict=True))
+    own, tables_of = curves[name], {each: accuracy_table(result) for each, result in curves.items()}
+    channels, rest = channel_table(own, own.gone_at(k)), {each: table for each, table in tables_of.items() if each != name}
+    return charts.pruning_axis(tables_of[name], k, channels, title, strip, own.steepest(), name, rest, names)
+
+
+@once(LOOKS)
+def class_chart(result: Sweep, k: int, height: int) -> charts.Chart:
+    """Accuracy per class at K = k, beside that of the unpruned network."""
+    return charts.class_bars(class_table(result, k), k, height)
 
 
 @dataclass(frozen=True)
@@ -121,5 +185,5 @@ def _examples(_point: Checkpoint, identity: Hashable, layer: str, where: str, co
 def forget() -> None:
     """Let go of all tables, files and pictures."""
     _examples.clear()
-    for each in (_accuracy_table, _scan_table, grid_file, strip):
-        each.cache_clear()
+    for forget_them in (*_forgets, grid_file.cache_clear, strip.cache_clear):
+        forget_them()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -18,6 +17,7 @@ from explorer.answers.computing import Measured
 from explorer.answers.experiment import Experiment
 from explorer.answers.keeping import Note
 from explorer.app.cache import TABS, TEST, identity, scanned_layers
+from explorer.background import memory
 from explorer.background.board import Jobs
 from explorer.background.jobs import Job, reports
 from explorer.engine.curves import Band, Sweep
@@ -33,12 +33,8 @@ PREVIEW_AFTER = 2.0  # seconds of ranking, after which a first curve does not wa
 
 @st.cache_resource
 def jobs() -> Jobs:
-    """The job board of this process.
-
-    Streamlit collects garbage after every run of a script or fragment. Looking through all that torch has loaded took
-    0.25 s each time, and kept running jobs waiting; what is there by now stays, and is left out from now on.
-    """
-    gc.freeze()
+    """The job board of this process; what is loaded by the time of the first page stays in memory."""
+    memory.settle()
     return Jobs(capacity=TABS)
 
 

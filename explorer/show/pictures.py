@@ -43,3 +43,10 @@ def strip(maps: np.ndarray, rows_only: bool = False) -> str:
     content = io.BytesIO()
     Image.fromarray(picture.round().astype(np.uint8)).save(content, "PNG")
     return f"data:image/png;base64,{base64.b64encode(content.getvalue()).decode()}"
+
+
+def png(picture: np.ndarray, size: int = 224) -> bytes:
+    """A picture uint8 (h, w) or (h, w, 3) as a PNG file; one far larger than `size` pixels is made smaller."""
+    file = io.BytesIO()
+    Image.fromarray(picture).reduce(max(1, min(picture.shape[:2]) // size)).save(file, "PNG")
+    return file.getvalue()

@@ -28,10 +28,8 @@ from explorer.background.jobs import Job
 from explorer.engine import tables
 from explorer.engine.curves import Sweep
 from explorer.engine.schedule import SCHEDULES
-from explorer.images import reading
 from explorer.pruning.modes import MODES
 from explorer.show import charts, figures
-from explorer.show.pictures import side_by_side, thumbnails
 from explorer.show.words import percent, points
 
 SHOWN = 8  # images
@@ -66,7 +64,7 @@ def closer(view: View, sweep: Sweep, others: dict[str, Job], k: int) -> None:
     detail = pickers.pick_option("Look closer at", "details", list(DETAILS), format_func=titles.DETAILS.get)
     DETAILS[detail](view, sweep, k)
     st.subheader("Accuracy per class", help="The bar is the pruned network, the tick the unpruned one.")
-    drawing.draw(charts.class_bars(tables.class_table(sweep, k), k, height=400), key="classes")
+    drawing.draw(prepared.class_chart(sweep, k, 400), key="classes")
     provenance(view, sweep, others)
 
 
@@ -103,30 +101,23 @@ def jumps(view: View, sweep: Sweep) -> list[Jump]:
 
 def one_axis(view: View, sweep: Sweep, others: dict[str, Job], k: int) -> None:
     """The whole curve, and below it the channels in the order they go; a click or a drag moves K."""
-    curves, name = tables_of(view, sweep, others), name_of(view)
-    rest = {title: table for title, table in curves.items() if title != name}
-    gone = sweep.gone_at(k)
-    channels = prepared.channel_table(sweep, gone)
-    chart = charts.pruning_axis(
-        curves[name],
-        k,
-        channels,
-        criterion_named(view.experiment.criterion).title,
-        sweeps.strip(view, sweep),
-        sweep.steepest(),
-        name,
-        rest,
-        list(curves),
-    )
+    curves, title = curves_of(view, sweep, others), criterion_named(view.experiment.criterion).title
+    strip = sweeps.strip(view, sweep)
+    chart = prepared.axis_chart(k, title, strip, name_of(view), tuple(curves), *curves.values())
     drawing.draw(chart, key="curve", on_select=jump_to_click, selection_mode="pick")
 
 
-def tables_of(view: View, sweep: Sweep, others: dict[str, Job]) -> dict[str, pd.DataFrame]:
+def curves_of(view: View, sweep: Sweep, others: dict[str, Job]) -> dict[str, Sweep]:
     """The curves there are, by name: a lab's ways in its order whichever is chosen, so that each keeps its look."""
     curves = {name_of(view): sweep, **{title: work.curve(each) for title, each in others.items()}}
     ways = [way.title for way in view.lab.variants] if view.lab and others else []
-    found = {title: curves[title] for title in [*ways, name_of(view)] if curves.get(title) is not None}
-    return {title: prepared.accuracy_table(curve) for title, curve in found.items() if curve is not None}
+    found = {title: curves.get(title) for title in [*ways, name_of(view)]}
+    return {title: curve for title, curve in found.items() if curve is not None}
+
+
+def tables_of(view: View, sweep: Sweep, others: dict[str, Job]) -> dict[str, pd.DataFrame]:
+    """The tables of these curves, by name."""
+    return {title: prepared.accuracy_table(curve) for title, curve in curves_of(view, sweep, others).items()}
 
 
 def name_of(view: View) -> str:
@@ -163,35 +154,30 @@ def headline(view: View, sweep: Sweep, k: int, asked: int, job: Job) -> None:
 
 def flips(view: View, sweep: Sweep, k: int) -> None:
     """Images that pruning moved from right to wrong, or back."""
-    table = tables.flip_table(sweep, k)
-    counts = table["flip"].value_counts().reindex(KINDS, fill_value=0)
+    counts = dict(zip(KINDS, map(len, sweep.flipped(k)), strict=True))
     with st.container(horizontal=True, vertical_alignment="center"):
         kind = pickers.pick_option("Which", "flips", KINDS, label_visibility="collapsed", format_func=titles.FLIPS.get)
         st.markdown(f"{counts['broken']:,} broken, {counts['repaired']:,} repaired of {sweep.done:,} {view.examples}")
-    shown = table[table["flip"] == kind].head(SHOWN)
-    if shown.empty:
+    if not counts[kind]:
         st.caption(f":material/check_circle: No prediction is {kind} at K = {k}.")
         return
     if not downloads.has_data(sweep.run.dataset, why="To see them takes the images of"):
         return
-    chosen = reading.load_split(sweep.run.dataset, sweep.run.split).take(shown["image"].tolist())
-    images = side_by_side([part.numpy() for part in chosen.inputs])
     with st.grid(SHOWN, min_column_width=80, gap="small"):
-        for picture, row in zip(thumbnails(images), shown.itertuples(), strict=True):
-            label, before, after = (drawing.plain(name, 40) for name in (row.label, row.before, row.after))
-            words = f"true {label}  \n{before} → **{after}**"
+        for flip in prepared.flips(sweep, k, kind, SHOWN):
+            label, before, after = (drawing.plain(name, 40) for name in (flip.label, flip.before, flip.after))
             st.image(
-                picture,
-                caption=words,
+                flip.picture,
+                caption=f"true {label}  \n{before} → **{after}**",
                 width="stretch",
                 output_format="PNG",
-                alt=f"True class {row.label}: predicted {row.before}, then {row.after}",
+                alt=f"True class {flip.label}: predicted {flip.before}, then {flip.after}",
             )
 
 
 def classes(view: View, sweep: Sweep, k: int) -> None:
     """Accuracy per class as a table and as files."""
-    table = tables.class_table(sweep, k)
+    table = prepared.class_table(sweep, k)
     name = views.file_name(view, view.experiment.criterion, f"k{k}", "classes")
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(f"At K = {k}, over {sweep.done:,} test {view.examples}, with 95 % intervals.")

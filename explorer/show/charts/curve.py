@@ -44,15 +44,16 @@ def accuracy_curve(
     the rule alone. `others` are tables of curves drawn beside it, by name, with a legend that calls this one `name`;
     whichever of them is which, a name has its look by its place in `order`.
     """
-    curve = table[["k", "accuracy", "low", "high"]].assign(name=name)
-    here = pd.DataFrame({"k": [k]}).merge(curve.drop(columns="name"), how="left").assign(tone=1, name=name)
-    first, last = curve.iloc[0], curve.iloc[-1]
-    at = f", {percent(here['accuracy'][0])} at K = {k}" if here["accuracy"].notna()[0] else ""
+    rows = table[["k", "accuracy", "low", "high"]]
+    curve, first, last = rows.assign(name=name), rows.iloc[0], rows.iloc[-1]
+    here = rows[rows["k"] == k]
+    at = f", {percent(here['accuracy'].iloc[0])} at K = {k}" if len(here) else ""
+    here = (here if len(here) else pd.DataFrame({"k": [k]}).reindex(columns=rows.columns)).assign(tone=1, name=name)
     words = (
         f"Accuracy against channels pruned: {percent(first['accuracy'])} at K = {first['k']:.0f}{at}, "
         f"{percent(last['accuracy'])} at K = {last['k']:.0f}"
     )
-    ends, points = (int(curve["k"].min()), int(curve["k"].max())), len(curve) <= MANY + 1
+    ends, points = (int(first["k"]), int(last["k"])), len(rows) <= MANY + 1
     if not others:
         return Chart(_curve_spec(*ends, points, height), {"curve": curve, "here": here}, words)
     named = pd.concat(rows[["k", "accuracy"]].assign(name=title) for title, rows in {name: curve, **others}.items())
