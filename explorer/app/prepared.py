@@ -107,10 +107,10 @@ def flips(result: Sweep, k: int, kind: str, count: int) -> list[Flip]:
 @once(LOOKS)
 def axis_chart(k: int, title: str, strip: str, name: str, names: tuple[str, ...], *results: Sweep) -> charts.Chart:
     """The curves by their `names` over the channels of the one called `name`; see `charts.pruning_axis`."""
-    curves = dict(zip(names, results, strict=True))
-    own, tables_of = curves[name], {each: accuracy_table(result) for each, result in curves.items()}
-    channels, rest = channel_table(own, own.gone_at(k)), {each: table for each, table in tables_of.items() if each != name}
-    return charts.pruning_axis(tables_of[name], k, channels, title, strip, own.steepest(), name, rest, names)
+    curves = {each: accuracy_table(result) for each, result in zip(names, results, strict=True)}
+    own, curve = results[names.index(name)], curves.pop(name)
+    channels = channel_table(own, own.gone_at(k))
+    return charts.pruning_axis(curve, k, channels, title, strip, own.steepest(), name, curves, names)
 
 
 @once(LOOKS)

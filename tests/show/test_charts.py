@@ -10,12 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from PIL import Image
 from plain_tables import classes, curve, scanned
 
 from explorer.show import charts
-from explorer.show.pictures import side_by_side, strip, thumbnails
+from explorer.show.pictures import png, side_by_side, strip, thumbnails
 from explorer.show.words import decimal, percent, points
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -110,9 +111,16 @@ def test_a_new_k_sends_rows_not_a_new_specification():
     assert first.data["here"]["k"].tolist() != second.data["here"]["k"].tolist()
 
 
+def test_a_browser_gets_the_rows_packed_once():
+    chart = charts.accuracy_curve(curve(), 2)
+    sent = pa.ipc.open_stream(chart.arrow["curve"]).read_all().to_pandas()
+    assert sent["accuracy"].tolist() == curve()["accuracy"].tolist() and sent["name"].nunique() == 1
+    assert chart.arrow is chart.arrow and set(chart.arrow) == set(chart.data)
+
+
 def test_a_k_not_computed_yet_gets_the_rule_alone():
     chart = charts.accuracy_curve(curve(ks=(0, 10, 20, 30, 40)), 7)
-    assert chart.data["here"]["k"].tolist() == [7]
+    assert chart.data["here"]["k"].tolist() == [7] and chart.data["here"]["accuracy"].isna().all()
     assert chart.data["here"]["accuracy"].isna().all()
     assert "K = 7" not in chart.words
 
@@ -262,6 +270,13 @@ def test_thumbnails_enlarge_whole_pixels():
     small, _ = thumbnails(grey, 6)
     assert small.shape == (6, 6) and small[:3, :3].tolist() == [[0] * 3] * 3
     assert thumbnails(np.zeros((1, 3, 4, 4), np.uint8), 8)[0].shape == (8, 8, 3)
+
+
+def test_a_picture_as_a_file_keeps_its_pixels_unless_it_is_large():
+    grey, large = np.arange(12, dtype=np.uint8).reshape(3, 4), np.full((700, 1400, 3), 7, np.uint8)
+    assert np.array_equal(Image.open(io.BytesIO(png(grey))), grey)
+    small = Image.open(io.BytesIO(png(large)))
+    assert small.format == "PNG" and small.size == (467, 234) and (np.array(small) == 7).all()
 
 
 def test_a_pair_of_images_stands_side_by_side():
