@@ -82,7 +82,6 @@ def _button(dataset: str) -> None:
         f"Download {info.title} ({info.download_bytes / 1e6:.0f} MB)",
         key=f"download {dataset}",
         icon=":material/download:",
-        type="secondary" if is_here(dataset) else "primary",
         on_click=start_download,
         args=(dataset,),
     )

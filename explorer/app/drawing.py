@@ -98,4 +98,4 @@ def draw(chart: charts.Chart, **options: Any) -> Any:
 
 def ink() -> str:
     """The colour of text in a figure on this page's ground."""
-    return "#F2F5F8" if st.context.theme.type == "dark" else "#14202B"
+    return "#F2F5F8" if st.context.theme.type == "dark" else "#0C1721"

@@ -1,6 +1,7 @@
-"""Fixtures of the pages: the truth from the core alone, and folders of one's own."""
+"""Fixtures of the pages: the truth from the core alone, folders of one's own, and a browser."""
 
 import itertools
+import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -10,6 +11,7 @@ import pandas as pd
 import pytest
 import torch
 from app_test import BUNDLED, until
+from browsing import CHROMIUM, PATIENCE, QUIET, is_foreign, serving
 from PIL import Image
 
 from explorer.answers.computing import sweep_of
@@ -69,3 +71,35 @@ def own_things(own_folder, monkeypatch, tmp_path) -> Path:
         monkeypatch.setenv(f"EXPLORER_{variable}", str(folder))
     work.jobs.clear()  # whose failed downloads, of other tests, the Model page would show
     return own
+
+
+@pytest.fixture(scope="session")
+def address(tmp_path_factory) -> Iterator[str]:
+    """The app, served to the tests in a browser alone."""
+    with serving(tmp_path_factory.mktemp("server"), "-m", "streamlit") as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator:
+    if CHROMIUM is None and not os.environ.get("CI"):
+        pytest.skip("no Chromium here: install it with `apt-get install chromium`")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def page(browser) -> Iterator:
+    """A fresh tab; what it cannot load from the app, and what it asks of any other host, fails the test."""
+    context = browser.new_context(viewport={"width": 1440, "height": 900}, accept_downloads=True)
+    context.set_default_timeout(PATIENCE * 1000)
+    opened = context.new_page()
+    strangers: list[str] = []
+    opened.on("request", lambda request: strangers.append(request.url) if is_foreign(request.url) else None)
+    yield opened
+    context.close()
+    assert not strangers, "the app must need no other host"

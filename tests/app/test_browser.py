@@ -1,124 +1,20 @@
 """One journey in a real browser: open, read the accuracy, move K, see it change to what the CSV file says."""
 
-import contextlib
 import io
-import os
 import re
-import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from browsing import PROJECT, accuracy_at, percent, serving, wait_until_done
 
-PROJECT = Path(__file__).parent.parent.parent
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
-QUIET += ["--disable-background-networking", "--disable-component-update"]
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]  # one server for all
-
-PATIENCE = 120  # seconds; a busy machine may need many
-
-if CHROMIUM is None and not os.environ.get("CI"):
-    pytest.skip("no Chromium here: install it with `apt-get install chromium`", allow_module_level=True)
-
-sync_api = (
-    pytest.importorskip("playwright.sync_api")
-    if not os.environ.get("CI")
-    else __import__("playwright.sync_api", fromlist=["sync_playwright"])
-)
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
-
-
-@pytest.fixture(scope="module")
-def address(tmp_path_factory) -> Iterator[str]:
-    """The app, served to this test alone."""
-    with serving(tmp_path_factory.mktemp("server"), "-m", "streamlit") as address:
-        yield address
-
-
-@contextlib.contextmanager
-def serving(folder: Path, *streamlit: str, **places: str) -> Iterator[str]:
-    """The app's address while it is served; `streamlit` is how Python starts it, `places` more of its environment."""
-    port, log = free_port(), folder / "log.txt"
-    command = [sys.executable, *streamlit, "run", "streamlit_app.py", "--server.headless=true"]
-    command += [f"--server.port={port}", "--server.address=127.0.0.1"]
-    with log.open("wb") as output:
-        how = {"cwd": PROJECT, "stdout": output, "stderr": subprocess.STDOUT, "env": os.environ | places}
-        server = subprocess.Popen(command, **how)
-    try:
-        end = time.monotonic() + PATIENCE
-        while not answers(f"http://127.0.0.1:{port}/_stcore/health"):
-            assert server.poll() is None and time.monotonic() < end, log.read_text()
-            time.sleep(0.1)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.terminate()
-        server.wait(PATIENCE)
-    trouble = [line for line in log.read_text().splitlines() if "Traceback" in line or "Error" in line]
-    assert not trouble, log.read_text()
-
-
-def answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=1) as answer:
-            return answer.status == 200
-    except (urllib.error.URLError, OSError):
-        return False
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator:
-    with sync_api.sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        yield started
-        started.close()
-
-
-@pytest.fixture
-def page(browser) -> Iterator:
-    """A fresh tab; what it cannot load from the app, and what it asks of any other host, fails the test."""
-    context = browser.new_context(viewport={"width": 1440, "height": 900}, accept_downloads=True)
-    context.set_default_timeout(PATIENCE * 1000)
-    opened = context.new_page()
-    strangers: list[str] = []
-    opened.on("request", lambda request: strangers.append(request.url) if is_foreign(request.url) else None)
-    yield opened
-    context.close()
-    assert not strangers, "the app must need no other host"
-
-
-def is_foreign(url: str) -> bool:
-    return not url.startswith(("http://127.0.0.1", "ws://127.0.0.1", "data:", "blob:"))
-
-
-def accuracy_at(page, k: int) -> str:
-    """The accuracy that the page shows, once it shows K = k and has all the images."""
-    metric = page.get_by_test_id("stMetric").filter(has=page.get_by_text(f"Accuracy at K = {k}", exact=True))
-    metric.wait_for()
-    page.wait_for_function("() => !document.querySelector('[data-testid=stProgress]')")
-    return metric.get_by_test_id("stMetricValue").inner_text().strip()
 
 
 def csv_of(page) -> pd.DataFrame:
     with page.expect_download() as started:
         page.get_by_role("button", name="Download CSV").click()
     return pd.read_csv(io.BytesIO(Path(started.value.path()).read_bytes())).set_index("k")
-
-
-def percent(share: float) -> str:
-    return f"{100 * share:.2f} %"
 
 
 def test_the_journey(page, address):
@@ -217,8 +113,7 @@ def test_a_page_opens_without_a_complaint(page, address, path):
     page.on("response", lambda answer: said.append(f"{answer.status} {answer.url}") if answer.status >= 400 else None)
     page.on("console", lambda line: said.append(line.text) if line.type in ("warning", "error") else None)
     page.goto(f"{address}/{path}")
-    page.locator("[data-testid=stMain] [data-testid=stHeading]").first.wait_for()
-    page.wait_for_function("() => !document.querySelector('[data-testid=stProgress], [data-testid=stSkeleton]')")
+    wait_until_done(page)
     assert not said
 
 

@@ -92,14 +92,13 @@ class Tally:
     wrong: list[str] = field(default_factory=list)
     opened: list[float] = field(default_factory=list)  # seconds that opening took
 
-    def row(self) -> dict[str, str]:
-        """The figures, by name."""
-        ordered = sorted(self.seconds)
-        p95 = ordered[int(0.95 * len(ordered))]
+    def row(self, since: int = 0) -> dict[str, str]:
+        """The figures of the moves after the first so many, by name."""
+        ordered = sorted(self.seconds[since:]) or [float("nan")]
         return {
-            "moves": f"{len(ordered):,}",
+            "moves": f"{len(self.seconds) - since:,}",
             "p50": f"{statistics.median(ordered):.3f} s",
-            "p95": f"{p95:.3f} s",
+            "p95": f"{ordered[int(0.95 * len(ordered))]:.3f} s",
             "max": f"{ordered[-1]:.3f} s",
             "wrong": f"{len(self.wrong)}",
         }
@@ -135,25 +134,25 @@ def served(options: list[str]) -> Iterator[Server]:
         port = found.getsockname()[1]
     with tempfile.TemporaryDirectory() as results:
         command = [sys.executable, "-m", "streamlit", "run", "streamlit_app.py", "--server.headless=true"]
-        command += [f"--server.port={port}", "--server.address=127.0.0.1", *options]
+        command += [f"--server.port={port}", "--server.address=127.0.0.1", "--logger.level=warning", *options]
         quiet = {"cwd": PROJECT, "env": os.environ | {"EXPLORER_RESULTS": results}, "stdout": subprocess.DEVNULL}
         with subprocess.Popen(command, **quiet) as process:
             try:
-                wait_for(f"http://127.0.0.1:{port}/_stcore/health")
+                wait_for(f"http://127.0.0.1:{port}/_stcore/health", process)
                 yield Server(f"http://127.0.0.1:{port}", process.pid if sys.platform == "linux" else None)
             finally:
                 process.terminate()
 
 
-def wait_for(url: str) -> None:
+def wait_for(url: str, process: "subprocess.Popen[bytes]") -> None:
     end = time.monotonic() + PATIENCE
-    while time.monotonic() < end:
+    while time.monotonic() < end and process.poll() is None:
         try:
             with urllib.request.urlopen(url, timeout=1):
                 return
         except (urllib.error.URLError, OSError):
             time.sleep(0.1)
-    raise TimeoutError(f"{url} did not answer within {PATIENCE:.0f} s")
+    raise TimeoutError(f"{url} did not answer")
 
 
 def true_accuracies() -> dict[int, str]:
@@ -207,25 +206,24 @@ async def class_at_once(server: Server, sessions: int, seconds: float) -> Tally:
 
 async def soak(server: Server, sessions: int, minutes: float) -> Tally:
     """Tabs that come and go, so many at a time; prints a row each half minute."""
-    truth, whole, now, start = true_accuracies(), Tally(), Tally(), asyncio.Event()
+    truth, tally, start = true_accuracies(), Tally(), asyncio.Event()
     start.set()
     began = time.monotonic()
 
     async def come_and_go() -> None:
         while (left := began + 60 * minutes - time.monotonic()) > 0:
-            await use(server.address, truth, now, start, min(left, random.expovariate(1 / STAY)))
+            await use(server.address, truth, tally, start, min(left, random.expovariate(1 / STAY)))
 
     async with asyncio.TaskGroup() as tabs:
         for _ in range(sessions):
             tabs.create_task(come_and_go())
+        since = 0
         for turn in range(1, int(60 * minutes / LOOK) + 1):
             await asyncio.sleep(began + turn * LOOK - time.monotonic())
-            row = {"minute": f"{turn * LOOK / 60:.1f}", "opened": f"{len(whole.opened) + len(now.opened)}"}
-            print_row(row | now.row() | {"memory": f"{server.memory():.0f} MB"}, head=turn == 1)
-            for total, part in zip(vars(whole).values(), vars(now).values(), strict=True):
-                total += part
-                part.clear()
-    return whole
+            row = {"minute": f"{turn * LOOK / 60:.1f}", "opened": f"{len(tally.opened)}", **tally.row(since)}
+            print_row(row | {"memory": f"{server.memory():.0f} MB"}, head=turn == 1)
+            since = len(tally.seconds)
+    return tally
 
 
 def print_row(row: dict[str, str], head: bool) -> None:

@@ -76,7 +76,7 @@ def new_training(found: list[Training]) -> None:
         st.error(f"This cannot be trained: {drawing.plain(str(error))}.", icon=":material/error:")
     else:
         estimate(model, dataset, recipe, found)
-    if st.button("Start training", type="primary", icon=":material/play_arrow:", disabled=not there, width="stretch"):
+    if st.button("Start training", icon=":material/play_arrow:", disabled=not there, width="stretch"):
         if waiting.attempt(submit, found, model, dataset, recipe, name, words):
             st.session_state[STARTED] = name
         st.rerun()

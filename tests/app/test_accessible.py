@@ -1,0 +1,66 @@
+"""Everybody can read and use every page: nothing that axe-core calls serious or critical, and a keyboard will do."""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from browsing import PATIENCE, accuracy_at, percent, wait_until_done
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]
+
+PAGES = ["", "activations", "sweep", "scan", "model", "train"]
+OURS = {"serious", "critical"}
+# By rule, elements of Vega's that it gives a role and no name, and that no specification can name: the frame in which
+# one drags a range, and the ground behind it. The chart around them has a name.
+NOT_OURS = {"svg-img-alt": (".zoom_brush", ".zoom_brush_bg")}
+
+
+def violations(page) -> list[str]:
+    """What axe-core finds that is serious and ours: the rule, the element and the fix, a line each."""
+    found = Axe().run(page).response["violations"]
+    return [
+        f"{rule['id']}: {node['html'][:120]}: {' '.join(node['failureSummary'].split())[:240]}"
+        for rule in found
+        if rule["impact"] in OURS
+        for node in rule["nodes"]
+        if node["target"][-1] not in NOT_OURS.get(rule["id"], ())
+    ]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_has_no_serious_violation(page, address, path, scheme):
+    page.emulate_media(color_scheme=scheme)
+    page.goto(f"{address}/{path}")
+    wait_until_done(page)
+    assert not violations(page)
+    unnamed = page.locator("[data-testid=stMain] :is(img, svg.marks, [role=img], canvas):visible").evaluate_all(
+        "all => all.filter(each => !each.closest('[aria-hidden=true], [aria-label], [alt], [title]'))"
+        ".map(each => each.outerHTML.slice(0, 200))"
+    )
+    assert not unnamed, "pictures and charts have a text that says what they show"
+
+
+def test_axe_finds_a_violation_where_there_is_one(page, address):
+    page.goto(address)
+    accuracy_at(page, 16)
+    page.evaluate(
+        "() => document.querySelector('[data-testid=stMain] h2, h1').append(document.createElement('button'))"
+    )
+    assert any(line.startswith("button-name: <button>") for line in violations(page))
+
+
+def test_k_moves_by_keyboard_alone(page, address, truth):
+    """Tab goes to the slider of K, and the arrow keys move it."""
+    accuracies = truth.set_index("k")["accuracy"]
+    page.goto(address)
+    accuracy_at(page, 16)
+    slider = page.get_by_role("slider", name="Channels pruned (K)")
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if slider.evaluate("slider => slider == document.activeElement"):
+            break
+    else:
+        pytest.fail("Tab never comes to the slider")
+    for key, k in (("ArrowRight", 17), ("ArrowRight", 18), ("ArrowLeft", 17), ("Home", 0), ("End", 32)):
+        page.keyboard.press(key)
+        assert accuracy_at(page, k) == percent(accuracies[k])
+        slider.and_(page.locator(":focus")).wait_for(timeout=1000 * PATIENCE)  # and stays where one is
