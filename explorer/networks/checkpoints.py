@@ -3,18 +3,16 @@
 The root is the environment variable `EXPLORER_CHECKPOINTS`, else `checkpoints/` in the project.
 """
 
+from __future__ import annotations
+
 import contextlib
 import hashlib
 import os
-from collections.abc import Iterable, Mapping
+import threading
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
-
-import safetensors.torch
-import torch
-from safetensors import SafetensorError
-from torch import Tensor, nn
+from typing import TYPE_CHECKING
 
 from explorer.files.json import read_json
 from explorer.files.locks import PATIENCE, held
@@ -24,6 +22,10 @@ from explorer.files.whole import part_of, write_part
 from explorer.images.datasets import dataset_info
 from explorer.networks.cards import Card, card_from_json, card_text
 from explorer.networks.registry import build, model_info
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
 
 SHIPPED = (  # come with the app: its pages and labs count on them
     "simple-cnn_fashion-mnist",
@@ -35,12 +37,36 @@ SHIPPED = (  # come with the app: its pages and labs count on them
 )
 BESIDES = (".json", ".csv", ".resume.pt", ".json.part", ".csv.part", ".resume.pt.part")  # what lies with the weights
 
-FEW = 3  # names that a complaint lists
+
+class Weights:
+    """The weights in a file, which become a network when it is first asked for, whichever thread asks."""
+
+    def __init__(self, path: Path, card: Card) -> None:
+        self._path, self._card = path, card
+        self._lock = threading.Lock()
+        self._model: nn.Module | None = None
+
+    def network(self) -> nn.Module:
+        """The network with these weights; ValueError where they do not fit it, or are no longer those of the card."""
+        with self._lock:
+            if self._model is None:
+                self._model = self._loaded()
+            return self._model
+
+    def _loaded(self) -> nn.Module:
+        from explorer.networks import weights  # imports torch, which takes seconds
+
+        content = self._path.read_bytes()
+        tensors = weights.parse(content, self._path)
+        check_same(content, self._card, self._path)
+        model = build(self._card.model, shape=self._card.shape, classes=len(self._card.classes))
+        weights.fill(model, tensors, self._card.model, self._path)
+        return model.eval()
 
 
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
-    """A trained network, loaded and verified: `model` is in eval mode and, being shared, must not be changed.
+    """A trained network, verified: `model` is in eval mode and, being shared, must not be changed.
 
     >>> import explorer as ex
     >>> ex.load("simple-cnn_fashion-mnist").card.dataset
@@ -50,8 +76,13 @@ class Checkpoint:
     name: str
     path: Path
     card: Card
-    model: nn.Module
     sha256: str
+    weights: Weights
+
+    @property
+    def model(self) -> nn.Module:
+        """The network; of a checkpoint that was only looked up, it is loaded and verified now: see `Weights`."""
+        return self.weights.network()
 
 
 def list_checkpoints(root: Path | None = None) -> list[str]:
@@ -77,18 +108,33 @@ def load(name: str | Path, root: Path | None = None) -> Checkpoint:
     >>> net.card.shape, len(net.card.classes), net.model.training
     ((1, 28, 28), 10, False)
     """
+    found = look_up(name, root)
+    found.weights.network()
+    return found
+
+
+def look_up(name: str | Path, root: Path | None = None) -> Checkpoint:
+    """The checkpoint as `load` finds it, but for its `model`, which is loaded when it is first used: needs no torch.
+
+    ValueError as for `load`, but for what is wrong with weights that are those of their card.
+    """
     path = find(name, root)
-    content = path.read_bytes()
-    weights = parse(content, path)
-    sha256 = hashlib.sha256(content).hexdigest()
-    card = _card_of(path)
-    if card.sha256 != sha256:
+    card, content = _card_of(path), path.read_bytes()
+    weights = Weights(path, card)
+    try:
+        check_same(content, card, path)
+    except ValueError:
+        weights.network()  # which says better what the file is instead
+        raise
+    return Checkpoint(path.stem, path, card, card.sha256, weights)
+
+
+def check_same(content: bytes, card: Card, path: Path) -> None:
+    """ValueError unless these are the weights, read from `path`, that the card describes."""
+    if hashlib.sha256(content).hexdigest() != card.sha256:
         raise ValueError(
             f"{path.name} is not the file its card describes (SHA-256 differs); restore both or train again"
         )
-    model = build(card.model, shape=card.shape, classes=len(card.classes))
-    fill(model, weights, card.model, path)
-    return Checkpoint(path.stem, path, card, model.eval(), sha256)
 
 
 def read_card(name: str | Path, root: Path | None = None) -> Card:
@@ -96,15 +142,15 @@ def read_card(name: str | Path, root: Path | None = None) -> Card:
     return _card_of(find(name, root))
 
 
-def save(name: str, model: nn.Module, card: Card, root: Path | None = None, dtype: torch.dtype = torch.float32) -> Path:
-    """Write a checkpoint, weights in `dtype`; the card's `sha256` is filled in. Returns the path of the weights.
+def save(name: str, model: nn.Module, card: Card, root: Path | None = None, dtype: torch.dtype | None = None) -> Path:
+    """Write a checkpoint, weights in `dtype` (float32); the card's `sha256` is filled in. Returns the weights' path.
 
     Both files are complete on disk before the first takes its place. A kill between the two replacements leaves new
     weights, an old card and the new card as NAME.json.part, which `load` then finds.
     """
-    path = weights_path(name, root)
-    weights = {key: rounded(value, dtype).contiguous().cpu() for key, value in model.state_dict().items()}
-    content = safetensors.torch.save(weights)
+    from explorer.networks import weights
+
+    path, content = weights_path(name, root), weights.pack(model, dtype)
     card_path = path.with_suffix(".json")
     path.parent.mkdir(parents=True, exist_ok=True)
     write_part(path, content)
@@ -184,11 +230,6 @@ def _own(name: str, root: Path | None) -> Path:
     return find(name, root)
 
 
-def rounded(weights: Tensor, dtype: torch.dtype) -> Tensor:
-    """Weights in `dtype`; a tensor of whole numbers, such as batch norm's count of batches, stays as it is."""
-    return weights.to(dtype) if weights.is_floating_point() else weights
-
-
 def find(name: str | Path, root: Path | None = None) -> Path:
     """The weights file of a name, or of a `Path` to it; ValueError lists the known names where there is none."""
     path = name if isinstance(name, Path) else weights_path(name, root)
@@ -202,52 +243,6 @@ def weights_path(name: str, root: Path | None = None) -> Path:
     """Where the weights called `name` lie, whether or not they are there; ValueError unless the name is plain."""
     check_plain(name)
     return (root or checkpoints_root()) / f"{name}.safetensors"
-
-
-def parse(content: bytes, path: Path) -> dict[str, Tensor]:
-    """The tensors of a safetensors file; ValueError says what the bytes are instead."""
-    if content[:1] == b"\x80" or content[:2] == b"PK":
-        raise ValueError(f"{path.name} is a pickle, which is never loaded here; save the weights as safetensors")
-    try:
-        return safetensors.torch.load(content)
-    except SafetensorError as error:
-        begun_well = len(content) < 9 or content[8:9] == b"{"  # eight bytes of length, then a JSON header
-        trouble = "is truncated or damaged" if begun_well else "is not a safetensors file"
-        raise ValueError(f"{path.name} {trouble}; copy it again, or train the network again") from error
-
-
-def fill(model: nn.Module, weights: Mapping[str, Tensor], model_name: str, path: Path) -> None:
-    """Put the weights, read from `path`, into the model; ValueError, which says why, where they do not fit it."""
-    state = model.state_dict()  # knows the version of each module's format, as the weights alone do not
-    _check_weights(weights, state, model_name, path)
-    state.update(weights)
-    model.load_state_dict(state)
-
-
-def _check_weights(weights: Mapping[str, Tensor], expected: Mapping[str, Tensor], model_name: str, path: Path) -> None:
-    missing, unexpected = expected.keys() - weights.keys(), weights.keys() - expected.keys()
-    if missing or unexpected:
-        lists = {"missing": missing, "unexpected": unexpected}
-        differing = "; ".join(f"{what}: {_first_few(names)}" for what, names in lists.items() if names)
-        raise ValueError(f"{path.name} does not fit {model_name}: these weights are {differing}")
-    for key, value in weights.items():
-        if value.layout != torch.strided or value.is_quantized or value.is_meta or value.is_complex():
-            raise ValueError(
-                f"{path.name} holds {key} as something else than plain real numbers; save it dense, as float"
-            )
-        if value.shape != expected[key].shape:
-            shapes = f"{tuple(value.shape)}, not {tuple(expected[key].shape)}"
-            raise ValueError(f"{path.name} does not fit {model_name}: {key} is {shapes}")
-        if not torch.isfinite(value.to(expected[key].dtype)).all():
-            raise ValueError(
-                f"{path.name} holds NaN or infinite weights in {key}; train the network again, or take other weights"
-            )
-
-
-def _first_few(names: Iterable[str]) -> str:
-    first = sorted(names)
-    more = f" and {len(first) - FEW:,} more" if len(first) > FEW else ""
-    return f"{', '.join(first[:FEW])}{more}"
 
 
 def _card_of(path: Path) -> Card:

@@ -1,15 +1,21 @@
-"""The networks by name: the labs' own, and torchvision's classification networks as "torchvision/NAME"."""
+"""The networks by name: the labs' own, and torchvision's classification networks as "torchvision/NAME".
+
+To know of them needs no torch; to build one imports it.
+"""
+
+from __future__ import annotations
 
 import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache, partial
-
-from torch import nn
+from typing import TYPE_CHECKING, Any
 
 from explorer.images.lazy_torchvision import import_torchvision
 from explorer.images.registry import Shape
-from explorer.networks.architectures import BlockNet, LabResNet, Siamese, SimpleCNN, resnet18
+
+if TYPE_CHECKING:
+    from torch import nn
 
 TORCHVISION = "torchvision/"  # before its networks' names: its resnet18 has another stem than lab C's
 WITHOUT_AUXILIARY = {"aux_logits": False, "init_weights": False}  # heads for training alone; weights come from a file
@@ -37,27 +43,34 @@ def _side(name: str, shape: Shape, factor: int) -> int:
     return height
 
 
+def _architectures() -> Any:
+    """The module with the labs' own networks, imported when the first is built."""
+    from explorer.networks import architectures
+
+    return architectures
+
+
 def _simple_cnn(shape: Shape, classes: int) -> nn.Module:
-    return SimpleCNN(shape[0], _side("simple-cnn", shape, 4), classes)
+    return _architectures().SimpleCNN(shape[0], _side("simple-cnn", shape, 4), classes)
 
 
 def _siamese(shape: Shape, classes: int) -> nn.Module:
     if classes != 2:
         raise ValueError(f"siamese tells 2 classes apart, different and same, not {classes}; use pairs of images")
-    return Siamese(shape[0], _side("siamese", shape, 4))
+    return _architectures().Siamese(shape[0], _side("siamese", shape, 4))
 
 
 def _resnet18(shape: Shape, classes: int) -> nn.Module:
-    return resnet18(shape[0], classes)
+    return _architectures().resnet18(shape[0], classes)
 
 
 def _lab_resnet(shape: Shape, classes: int) -> nn.Module:
     _side("lab-resnet", shape, 4)
-    return LabResNet(shape[0], classes)
+    return _architectures().LabResNet(shape[0], classes)
 
 
 def _block_net(shape: Shape, classes: int) -> nn.Module:
-    return BlockNet(shape[0], _side("block-net", shape, 4), classes)
+    return _architectures().BlockNet(shape[0], _side("block-net", shape, 4), classes)
 
 
 MODELS: dict[str, ModelInfo] = {

@@ -20,6 +20,7 @@ from explorer.networks.cards import IMPORTED, Card, Score, versions
 from explorer.networks.evaluation import forward, predict, resolve_device, to_device
 from explorer.networks.layers import last_conv
 from explorer.networks.registry import TORCHVISION, build, model_info
+from explorer.networks.weights import fill, parse
 from explorer.own.folder import WEIGHTS, Progress, check_within, no_progress
 from explorer.training import trainings
 
@@ -67,7 +68,7 @@ def import_network(
     check_normalisation(mean, std, info.shape[0])
     tensors = _renamed(tensors, model)
     _check_classes(tensors, model, info, weights)
-    checkpoints.fill(model, tensors, arch, weights)
+    fill(model, tensors, arch, weights)
     last_conv(model)
     _check_takes(model, arch, info.shape)
     batches = Batches(load_split(dataset, "test"), mean, std, batch_size_for(info.shape))
@@ -86,7 +87,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise ValueError(f"there is no weights file {path}")
     if path.suffix == ".safetensors":
-        return checkpoints.parse(path.read_bytes(), path)
+        return parse(path.read_bytes(), path)
     if path.suffix not in WEIGHTS:
         raise ValueError(f"{path.name} ends in none of {', '.join(WEIGHTS)}")
     found = _unwrapped(_load(path))

@@ -25,6 +25,7 @@ from explorer.networks import checkpoints
 from explorer.networks.cards import Card, Score, versions
 from explorer.networks.evaluation import has_bfloat16, logits, predict, resolve_device
 from explorer.networks.registry import build, model_info
+from explorer.networks.weights import rounded
 from explorer.training.held_out import hold_out
 from explorer.training.loss import loss_of
 from explorer.training.randomness import generator_for, seeded
@@ -238,7 +239,7 @@ def _evaluate(model: nn.Module, split: Split, recipe: Recipe, device: torch.devi
 def _card(run: State, model_name: str, parts: dict[str, Split], recipe: Recipe, description: str) -> Card:
     """The card of the kept weights, which the model then holds, as exactly as they will be stored."""
     dtype = getattr(torch, recipe.stored)
-    run.model.load_state_dict({key: checkpoints.rounded(value, dtype) for key, value in run.best_weights.items()})
+    run.model.load_state_dict({key: rounded(value, dtype) for key, value in run.best_weights.items()})
     device = next(run.model.parameters()).device
     scores = {
         part: _evaluate(run.model.eval(), split.take(MOST_SCORED), recipe, device)[1] for part, split in parts.items()

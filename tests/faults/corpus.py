@@ -105,10 +105,10 @@ def _copy(source: Path, target: Path) -> Path:
 
 def _fitting(read: Callable[[Path], dict]) -> Read:
     """Reads weights, and puts them into the network that they are of."""
-    from explorer.networks import checkpoints
+    from explorer.networks import weights
     from explorer.networks.registry import build
 
-    return lambda path: checkpoints.fill(build("simple-cnn", (1, 28, 28), 10), read(path), "simple-cnn", path)
+    return lambda path: weights.fill(build("simple-cnn", (1, 28, 28), 10), read(path), "simple-cnn", path)
 
 
 def _torch_file(path: Path) -> Path:

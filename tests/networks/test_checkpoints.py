@@ -2,6 +2,7 @@ import hashlib
 import json
 import os
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -504,3 +505,23 @@ def test_card_nested_too_deep(root):
     (root / "mine.json").write_text("[" * 100_000)
     with pytest.raises(ValueError, match="card mine.json is not valid JSON"):
         checkpoints.load("mine", root)
+
+
+# Looked up, and loaded when they are used
+
+
+def test_a_checkpoint_that_was_looked_up_is_loaded_once_however_many_threads_ask(root, monkeypatch):
+    built = []
+    monkeypatch.setattr(checkpoints, "build", lambda *args, **options: built.append(1) or build(*args, **options))
+    point = checkpoints.look_up("mine", root)
+    assert not built and point.sha256 == point.card.sha256
+    with ThreadPoolExecutor(4) as pool:
+        models = set(pool.map(lambda _: id(point.model), range(8)))
+    assert len(models) == len(built) == 1 and not point.model.training
+
+
+def test_weights_that_changed_since_they_were_looked_up_are_not_taken(root):
+    point = checkpoints.look_up("mine", root)
+    checkpoints.save("mine", network(seed=1), CARD, root)
+    with pytest.raises(ValueError, match="is not the file its card describes"):
+        _ = point.model

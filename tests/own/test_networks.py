@@ -13,7 +13,7 @@ from explorer.answers.computing import sweep_of
 from explorer.answers.experiment import Experiment
 from explorer.images import reading
 from explorer.images.batches import Batches
-from explorer.networks import checkpoints, layers
+from explorer.networks import checkpoints, layers, weights
 from explorer.networks.cards import PARTS, Score
 from explorer.networks.evaluation import logits, predict
 from explorer.networks.layers import conv_layer
@@ -266,7 +266,7 @@ def test_weights_under_names_of_old_and_for_training_alone(places):
     google = network("googlenet", aux_logits=True, init_weights=False).state_dict()
     ours = build("torchvision/googlenet", (3, SIDE, SIDE), 2)
     assert any(key.startswith("aux1.") for key in google)
-    checkpoints.fill(ours, own_networks._renamed(google, ours), "googlenet", places)
+    weights.fill(ours, own_networks._renamed(google, ours), "googlenet", places)
 
 
 def test_networks_that_ask_for_the_version_of_their_weights(pets, places):

@@ -1,0 +1,68 @@
+"""A network's weights as the bytes of a safetensors file, and back."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+from torch import Tensor, nn
+
+FEW = 3  # names that a complaint lists
+
+
+def pack(model: nn.Module, dtype: torch.dtype | None = None) -> bytes:
+    """The model's weights in `dtype` (None is float32), as a file holds them."""
+    kept = {key: rounded(value, dtype or torch.float32) for key, value in model.state_dict().items()}
+    return safetensors.torch.save({key: value.contiguous().cpu() for key, value in kept.items()})
+
+
+def rounded(weights: Tensor, dtype: torch.dtype) -> Tensor:
+    """Weights in `dtype`; a tensor of whole numbers, such as batch norm's count of batches, stays as it is."""
+    return weights.to(dtype) if weights.is_floating_point() else weights
+
+
+def parse(content: bytes, path: Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors file; ValueError says what the bytes are instead."""
+    if content[:1] == b"\x80" or content[:2] == b"PK":
+        raise ValueError(f"{path.name} is a pickle, which is never loaded here; save the weights as safetensors")
+    try:
+        return safetensors.torch.load(content)
+    except SafetensorError as error:
+        begun_well = len(content) < 9 or content[8:9] == b"{"  # eight bytes of length, then a JSON header
+        trouble = "is truncated or damaged" if begun_well else "is not a safetensors file"
+        raise ValueError(f"{path.name} {trouble}; copy it again, or train the network again") from error
+
+
+def fill(model: nn.Module, weights: Mapping[str, Tensor], model_name: str, path: Path) -> None:
+    """Put the weights, read from `path`, into the model; ValueError, which says why, where they do not fit it."""
+    state = model.state_dict()  # knows the version of each module's format, as the weights alone do not
+    _check_weights(weights, state, model_name, path)
+    state.update(weights)
+    model.load_state_dict(state)
+
+
+def _check_weights(weights: Mapping[str, Tensor], expected: Mapping[str, Tensor], model_name: str, path: Path) -> None:
+    missing, unexpected = expected.keys() - weights.keys(), weights.keys() - expected.keys()
+    if missing or unexpected:
+        lists = {"missing": missing, "unexpected": unexpected}
+        differing = "; ".join(f"{what}: {_first_few(names)}" for what, names in lists.items() if names)
+        raise ValueError(f"{path.name} does not fit {model_name}: these weights are {differing}")
+    for key, value in weights.items():
+        if value.layout != torch.strided or value.is_quantized or value.is_meta or value.is_complex():
+            raise ValueError(
+                f"{path.name} holds {key} as something else than plain real numbers; save it dense, as float"
+            )
+        if value.shape != expected[key].shape:
+            shapes = f"{tuple(value.shape)}, not {tuple(expected[key].shape)}"
+            raise ValueError(f"{path.name} does not fit {model_name}: {key} is {shapes}")
+        if not torch.isfinite(value.to(expected[key].dtype)).all():
+            raise ValueError(
+                f"{path.name} holds NaN or infinite weights in {key}; train the network again, or take other weights"
+            )
+
+
+def _first_few(names: Iterable[str]) -> str:
+    first = sorted(names)
+    more = f" and {len(first) - FEW:,} more" if len(first) > FEW else ""
+    return f"{', '.join(first[:FEW])}{more}"
