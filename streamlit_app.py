@@ -5,6 +5,7 @@ from starlette.middleware import Middleware
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.starlette import App
 
+from explorer.app import loading
 from explorer.app.front import Front, opening
 
 app = App(__file__, lifespan=opening, middleware=[Middleware(Front)])
@@ -54,5 +55,6 @@ def pages() -> list[st.Page]:
 
 
 if get_script_run_ctx(suppress_warning=True):  # a tab runs this file as its script
+    loading.wait()
     st.set_page_config(page_title="Pruning Explorer", page_icon="✂️", layout="wide", initial_sidebar_state=300)
     st.navigation(pages(), position="top").run()

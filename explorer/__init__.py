@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from explorer.answers.images import batches_of as batches
     from explorer.engine.curves import Band as Band
     from explorer.engine.curves import Sweep as Sweep
-    from explorer.engine.oracle import greedy as greedy
+    from explorer.engine.greedy import greedy as greedy
     from explorer.engine.scan import scan as scan
     from explorer.engine.scans import Scan as Scan
     from explorer.engine.sweep import sweep as sweep
@@ -52,8 +52,8 @@ if TYPE_CHECKING:
     from explorer.networks.checkpoints import load as load
     from explorer.pruning.activations import collect as statistics
     from explorer.pruning.prune import prune as prune
-    from explorer.pruning.ranking import Ranking as Ranking
     from explorer.pruning.ranking import rank as rank
+    from explorer.pruning.rankings import Ranking as Ranking
     from explorer.pruning.statistics import ChannelStatistics as ChannelStatistics
 
 # The public names and where they live. Each is loaded when it is first used, for torch takes seconds.
@@ -62,13 +62,13 @@ _HOMES = {
     "ChannelStatistics": "pruning.statistics.ChannelStatistics",
     "Checkpoint": "networks.checkpoints.Checkpoint",
     "Experiment": "answers.experiment.Experiment",
-    "Ranking": "pruning.ranking.Ranking",
+    "Ranking": "pruning.rankings.Ranking",
     "Scan": "engine.scans.Scan",
     "Sweep": "engine.curves.Sweep",
     "ask": "answers.door.ask",
     "batches": "answers.images.batches_of",
     "checkpoints": "networks.checkpoints.list_checkpoints",
-    "greedy": "engine.oracle.greedy",
+    "greedy": "engine.greedy.greedy",
     "load": "networks.checkpoints.load",
     "prune": "pruning.prune.prune",
     "rank": "pruning.ranking.rank",

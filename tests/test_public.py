@@ -64,7 +64,7 @@ def test_an_answer_is_found_again_and_what_came_up_is_a_warning(results, monkeyp
     asked = ex.Experiment("simple-cnn_fashion-mnist", "conv2", "l1", ks=(0, 8), limit=50)
     first = ex.ask(asked)
     with monkeypatch.context() as patch:
-        patch.setattr("explorer.answers.door.sweep_of", None)  # nothing is computed
+        patch.setattr("explorer.answers.here.sweep_of", None)  # nothing is computed
         assert (ex.ask(asked).predictions == first.predictions).all()
     (kept,) = results.iterdir()
     kept.write_bytes(b"damaged")

@@ -8,6 +8,7 @@ another identity, such as one about a checkpoint that has changed since, is none
 
 import io
 import json
+import os
 import platform
 import zipfile
 import zlib
@@ -19,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from explorer.files.places import answers_root
 from explorer.files.whole import write_whole
@@ -105,7 +105,7 @@ class Question:
         write_whole(self.path, content.getvalue())
 
     def _about(self) -> Facts | None:
-        if self.checkpoint.card.dataset not in DATASETS or not self.path.is_file():
+        if self.checkpoint.card.dataset not in DATASETS or not os.path.isfile(self.path):  # not for impossible names
             return None
         about = _read_about(self.path, self.path.stat().st_mtime_ns)
         return about if about["identity"] == self.identity else None
@@ -124,6 +124,8 @@ def predictions_of(steps: np.ndarray) -> np.ndarray:
 
 def processor() -> str:
     """What computes here, in words."""
+    import torch  # which takes seconds, and is here already where something was computed
+
     return f"{torch.get_num_threads()} threads of {platform.processor() or platform.machine()}"
 
 

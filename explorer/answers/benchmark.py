@@ -11,8 +11,8 @@ from torch import Tensor
 from explorer.answers.computing import oracle_cost, ranking_of
 from explorer.answers.experiment import Experiment
 from explorer.answers.images import batches_of
+from explorer.engine.greedy import greedy
 from explorer.engine.ks import check_ks
-from explorer.engine.oracle import greedy
 from explorer.engine.plan import make_plan
 from explorer.engine.steps import in_order
 from explorer.engine.sweep import sweep

@@ -3,25 +3,26 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from explorer.answers.choices import check, criterion_named
+from explorer.answers.checking import check
+from explorer.answers.choices import ORDERS, Measured, criterion_named
 from explorer.answers.experiment import Experiment
 from explorer.answers.images import batches_of
-from explorer.engine.curves import Band, Run, Sweep
+from explorer.answers.runs import run_of
+from explorer.engine.curves import Band, Sweep
+from explorer.engine.greedy import cost_of, greedy_stream
 from explorer.engine.ks import check_ks, coarse_to_fine
-from explorer.engine.oracle import Cost, Oracle, Search, cost_of, greedy_stream
-from explorer.engine.schedule import rerank
+from explorer.engine.oracle import Cost, Oracle, Search
+from explorer.engine.reranking import rerank
 from explorer.engine.sweep import EAGER, Course, sweep_orders_stream
 from explorer.networks.checkpoints import Checkpoint
 from explorer.networks.evaluation import Device
 from explorer.networks.layers import conv_layer
 from explorer.pruning.activations import collect_stream
-from explorer.pruning.ranking import Ranking, rank_by
+from explorer.pruning.ranking import rank_by
+from explorer.pruning.rankings import Ranking
 from explorer.pruning.statistics import ChannelStatistics
 
-ORDERS = (20, 200)  # how many random orders a band may have
 BAND_BYTES = 2**28  # of its predictions
-
-Measured = ChannelStatistics | Search  # what a ranking measures on images
 
 
 def measure_stream(experiment: Experiment, checkpoint: Checkpoint, device: Device = None) -> Iterator[Measured]:
@@ -73,24 +74,6 @@ def steps_of(
     assert not isinstance(measured, Search), "check() refuses it"
     ks = check_ks(experiment.ks, conv_layer(checkpoint.model, layer).out_channels)
     return rerank(checkpoint.model, layer, experiment.criterion, measured, ks, experiment.mode, experiment.seed)
-
-
-def run_of(experiment: Experiment, checkpoint: Checkpoint) -> Run:
-    """What identifies the experiment's numbers, for tables and pages."""
-    needs_data = criterion_named(experiment.criterion).needs_data
-    return Run(
-        checkpoint=checkpoint.name,
-        checkpoint_sha256=checkpoint.sha256,
-        dataset=checkpoint.card.dataset,
-        split=experiment.split,
-        layer=experiment.layer,
-        criterion=experiment.criterion,
-        ranked_on=experiment.ranked_on if needs_data else "",
-        mode=experiment.mode,
-        seed=experiment.seed,
-        schedule=experiment.schedule,
-        dtype=experiment.dtype,
-    )
 
 
 def sweep_of(

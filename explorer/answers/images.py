@@ -39,7 +39,7 @@ def _images(checkpoint: Checkpoint, split: str) -> Split:
 def statistics_of(
     checkpoint: Checkpoint, layer: str, split: str, limit: int | None = None, point: str = "raw"
 ) -> ChannelStatistics:
-    """Statistics of the layer's output over a split; `point` is a key of activations.POINTS."""
+    """Statistics of the layer's output over a split; `point` is a key of points.POINTS."""
     return collect(checkpoint.model, layer, batches_of(checkpoint, split, limit), point)
 
 

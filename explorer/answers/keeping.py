@@ -14,9 +14,10 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from explorer.answers.computing import Steps, run_of
+from explorer.answers.computing import Steps
 from explorer.answers.experiment import Experiment
 from explorer.answers.images import batches_of
+from explorer.answers.runs import run_of
 from explorer.answers.store import Arrays, Identity, SetAsideError, Store
 from explorer.engine.curves import Agreement, Sweep
 from explorer.engine.ks import check_ks
@@ -33,7 +34,7 @@ Answer = TypeVar("Answer")
 
 # The source code that decides an answer's numbers: whole rooms, and the modules of this one that `computing` imports.
 ROOMS = ("files", "images", "networks", "training", "pruning", "engine")
-MODULES = ("experiment", "choices", "images", "computing")
+MODULES = ("experiment", "choices", "checking", "images", "runs", "computing")
 
 
 @dataclass(frozen=True)

@@ -10,15 +10,15 @@ from typing import Any
 
 import numpy as np
 
+from explorer.answers import outline
 from explorer.answers.archive import SPLIT, Archive, Arrays, Facts, Note, Question, differences, predictions_of
-from explorer.answers.computing import run_of
 from explorer.answers.experiment import Experiment
+from explorer.answers.runs import run_of
 from explorer.engine.curves import Band, Run, Sweep
 from explorer.engine.ks import check_ks
 from explorer.engine.oracle import Cost, Search
 from explorer.engine.scans import Layer, Scan
 from explorer.networks.checkpoints import Checkpoint
-from explorer.networks.layers import conv_layer
 from explorer.pruning.statistics import ChannelStatistics
 
 STATISTICS = ("mean", "std", "minimum", "maximum", "mean_absolute", "mean_positive", "positive", "maps")
@@ -67,7 +67,7 @@ def _has_ks(facts: Facts, asked: Experiment, checkpoint: Checkpoint) -> bool:
 
 
 def _ks_of(asked: Experiment, checkpoint: Checkpoint) -> tuple[int, ...]:
-    return check_ks(asked.ks, conv_layer(checkpoint.model, asked.layer).out_channels)
+    return check_ks(asked.ks, outline.layer_of(checkpoint, asked.layer).channels)
 
 
 def _facts_of(answer: Sweep) -> Facts:

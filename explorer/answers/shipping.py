@@ -6,12 +6,13 @@ off goes on where it was.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
-from explorer.answers import door, shipped
+from explorer.answers import door, outline, outlining, shipped
 from explorer.answers.archive import SPLIT, Question
-from explorer.answers.choices import default_layer
-from explorer.answers.computing import ORDERS, oracle_cost
+from explorer.answers.choices import ORDERS, default_layer
+from explorer.answers.computing import oracle_cost
 from explorer.answers.experiment import Experiment
 from explorer.answers.labs import LABS, Lab
 from explorer.engine.oracle import ORACLES
@@ -42,7 +43,17 @@ def pieces(checkpoint: Checkpoint) -> list[Piece]:
     """All that ships of a checkpoint."""
     lab = next((lab for lab in LABS.values() if lab.checkpoint == checkpoint.name), None)
     layer = lab.layer if lab else default_layer(checkpoint)
-    return [*_statistics(checkpoint, lab, layer), _scan(checkpoint), *_curves(checkpoint, lab, layer)]
+    return [
+        _outline(checkpoint),
+        *_statistics(checkpoint, lab, layer),
+        _scan(checkpoint),
+        *_curves(checkpoint, lab, layer),
+    ]
+
+
+def _outline(checkpoint: Checkpoint) -> Piece:
+    compute = partial(outlining.outline_of, checkpoint.model)
+    return Piece(outline.question(checkpoint), lambda: iter([compute()]), outline.ship)
 
 
 def _curves(checkpoint: Checkpoint, lab: Lab | None, layer: str) -> list[Piece]:

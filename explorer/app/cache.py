@@ -9,23 +9,21 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from explorer.answers import choices, computing, shipped
+from explorer.answers import choices, outline, shipped
 from explorer.answers.experiment import Experiment
-from explorer.engine import remainder, schedule
+from explorer.app import loading
+from explorer.engine import schedule
 from explorer.engine.oracle import Cost
-from explorer.engine.scan import choose_layers
 from explorer.images import datasets
-from explorer.networks import checkpoints, layers
+from explorer.networks import checkpoints
 from explorer.networks.checkpoints import Checkpoint
-from explorer.networks.evaluation import has_bfloat16, resolve_device
-from explorer.pruning import activations, modes, ranking
 
 if TYPE_CHECKING:
-    pass
+    import pandas as pd
 
 TEST = "test"  # accuracies are always measured on this split
 
-BFLOAT16 = has_bfloat16(resolve_device(None))  # whether it is on offer
+# What imports torch does so where it is needed: what ships must not wait for it.
 
 
 def checkpoint(name: str) -> Checkpoint:
@@ -36,40 +34,62 @@ def checkpoint(name: str) -> Checkpoint:
 
 @st.cache_resource(max_entries=8, show_spinner=False)
 def _checkpoint(path: Path, changed: tuple[int, ...]) -> Checkpoint:
-    return checkpoints.load(path)
+    point = checkpoints.look_up(path)
+    if outline.shipped(point) is None:  # else what the pickers ask is known, and the weights are known to be whole
+        point.weights.network()
+    return point
 
 
-layer_table = lru_cache(maxsize=8)(layers.layer_table)
+@lru_cache(maxsize=8)
+def layer_table(point: Checkpoint) -> pd.DataFrame:
+    """The network's modules; see layers.layer_table."""
+    from explorer.networks.layers import layer_table
+
+    return layer_table(point)
+
+
+def dtypes() -> tuple[str, ...]:
+    """What can be computed in: bfloat16 only where the device has it, which nobody knows before torch is here."""
+    if not loading.torch_is_here() and "dtype" not in st.query_params:
+        return ("float32",)
+    from explorer.networks import evaluation
+
+    native = evaluation.has_bfloat16(evaluation.resolve_device(None))
+    return tuple(evaluation.DTYPES) if native else ("float32",)
 
 
 @lru_cache(maxsize=64)
 def fitting_modes(point: Checkpoint, layer: str) -> tuple[str, ...]:
     """The pruning modes that fit the layer."""
-    return tuple(modes.fitting_modes(point.model, layer))
+    return outline.layer_of(point, layer).modes
 
 
 @lru_cache(maxsize=32)
 def scanned_layers(point: Checkpoint, which: str) -> tuple[str, ...]:
     """The layers that a scan of `which`, a key of scan.LAYERS, looks at."""
+    from explorer.engine.scan import choose_layers
+
     return choose_layers(point.model, which)
 
 
 @lru_cache(maxsize=32)
 def scan_modes(point: Checkpoint, which: str) -> tuple[str, ...]:
     """The pruning modes that fit at least one of these layers."""
+    from explorer.engine import remainder
+
     return tuple(remainder.fitting_modes(point.model, scanned_layers(point, which)))
 
 
 @lru_cache(maxsize=64)
 def fitting_criteria(point: Checkpoint, layer: str) -> tuple[str, ...]:
     """The criteria that fit the layer."""
-    return tuple(ranking.fitting_criteria(point.model, layer))
+    return outline.layer_of(point, layer).criteria
 
 
 @lru_cache(maxsize=64)
 def criteria_for(point: Checkpoint, layer: str) -> tuple[str, ...]:
     """Whatever can order the layer's channels: the criteria that fit it, the same reversed, and the oracles."""
-    return tuple(choices.criteria_for(point, layer))
+    return tuple(outline.criteria_for(point, layer))
 
 
 def splits_to_rank_on(point: Checkpoint) -> tuple[str, ...]:
@@ -85,19 +105,24 @@ def _splits_to_rank_on(point: Checkpoint, version: tuple[str, ...]) -> tuple[str
 @lru_cache(maxsize=64)
 def oracle_cost(point: Checkpoint, asked: Experiment) -> Cost:
     """What an oracle's search takes, on the layer, in the mode and over the images of an experiment."""
-    return shipped.search_cost(asked, point) or computing.oracle_cost(asked, point)
+    known = shipped.search_cost(asked, point)
+    if known:
+        return known
+    from explorer.answers.computing import oracle_cost
+
+    return oracle_cost(asked, point)
 
 
 @lru_cache(maxsize=64)
 def fitting_schedules(point: Checkpoint, layer: str, criterion: str, mode: str) -> tuple[str, ...]:
     """When channels can be ranked, for the layer in this mode by this criterion."""
-    return tuple(schedule.fitting_schedules(point.model, layer, criterion, mode))
+    return tuple(schedule.fitting_schedules(criterion, mode, outline.layer_of(point, layer).reads_itself))
 
 
 @lru_cache(maxsize=64)
 def fitting_points(point: Checkpoint, layer: str) -> tuple[str, ...]:
     """The points at which the layer's output can be looked at."""
-    return tuple(activations.fitting_points(point.model, layer))
+    return outline.layer_of(point, layer).points
 
 
 TABS = 32  # finished results kept: a few views of a few tabs, each with the curves of a whole comparison

@@ -6,7 +6,7 @@ import streamlit as st
 
 from explorer.app import cache, drawing, guard, waiting, work
 from explorer.background.jobs import DONE, Job
-from explorer.images import datasets, reading
+from explorer.images import datasets, pictures
 
 IDLE = 2.0  # seconds between looks for a data set, or a download, that came from elsewhere
 
@@ -37,7 +37,7 @@ def has_data(
             show_download(dataset)
         return False
     try:
-        reading.load_split(dataset, split)
+        pictures.check_whole(dataset, split)
     except (ValueError, OSError) as error:
         st.error(f"{drawing.plain(title)} cannot be read: {drawing.plain(error)}.", icon=":material/database_off:")
         return False

@@ -1,17 +1,21 @@
 """Charts as this app draws them, files to download, and text that is not markup."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import streamlit as st
-from pandas.io.formats.style import Styler
 
 from explorer.files import csv
 from explorer.show import charts, figures
 from explorer.show.words import decimal, percent, points
+
+if TYPE_CHECKING:
+    from pandas.io.formats.style import Styler
 
 LIGHT_INK = "#44525F"
 

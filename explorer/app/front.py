@@ -11,6 +11,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from streamlit.starlette import App
 
+from explorer.app import loading
+
 WHERE = b"<head><script>window.__streamlit = {BACKEND_BASE_URL: window.location.origin}</script>"
 PLAIN = {b"accept-encoding", b"if-none-match", b"if-modified-since"}  # headers without which a page comes whole
 
@@ -36,7 +38,8 @@ class Front(BaseHTTPMiddleware):
 
 @asynccontextmanager
 async def opening(app: App) -> AsyncIterator[None]:
-    """Open the app in a browser once the server is up, unless it is to run without one."""
+    """Once the server is up, load what pages need, and open the app in a browser unless it is to run without one."""
+    loading.begin()
     if not st.get_option("server.headless"):
         address = f"http://localhost:{st.get_option('server.port')}"
         asyncio.get_running_loop().call_later(0.5, webbrowser.open, address)

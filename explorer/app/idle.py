@@ -13,7 +13,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from explorer.app import cache, prepared, work
 from explorer.background.memory import give_back
-from explorer.images import reading
+from explorer.images import pictures
 
 EMPTY, LOOK = 20.0, 5.0  # seconds without a tab until memory is given back, and between two looks
 
@@ -72,7 +72,8 @@ def note_tab() -> None:
 def let_go() -> None:
     """Drop networks, images, answers and tables from memory, end what nobody waits for, and hand the memory back."""
     work.jobs().let_go()
-    for each in (cache, prepared):
+    from explorer.images import reading  # imports torch, which is not for the first page to wait for
+
+    for each in (cache, prepared, pictures, reading):
         each.forget()
-    reading.forget()
     give_back()

@@ -7,8 +7,7 @@ from typing import Any
 import streamlit as st
 
 from explorer.answers import shipped
-from explorer.answers.choices import criterion_named
-from explorer.answers.computing import ORDERS
+from explorer.answers.choices import ORDERS, criterion_named
 from explorer.answers.experiment import RANKED_ON, Experiment
 from explorer.app import cache, downloads, pickers, views, work
 from explorer.app.views import View

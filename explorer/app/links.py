@@ -12,7 +12,7 @@ from typing import Any
 import streamlit as st
 from streamlit.runtime.scriptrunner import StopException, get_script_run_ctx
 
-from explorer.app import drawing, idle, work
+from explorer.app import drawing, idle, loading, work
 
 NOTES = "notes on the link"
 NOTE_DROPPED = "a note was dropped"
@@ -41,6 +41,7 @@ def page() -> Iterator[None]:
     finally:
         for text in st.session_state.get(NOTES, {}).values():
             top.warning(drawing.plain(text), icon=":material/link_off:")
+        loading.go_on()
 
 
 def linked(key: str, default: Any, read: Callable[[Raw], Any] | None = None) -> dict[str, Any]:

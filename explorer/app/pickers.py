@@ -1,13 +1,17 @@
 """Pickers of one value or a few, all in the address bar."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import streamlit as st
 
 from explorer.app import drawing, links
-from explorer.training.recipes import Option
+
+if TYPE_CHECKING:
+    from explorer.training.recipes import Option
 
 
 def pick_named(label: str, key: str, options: Sequence[str], default: str, wrong: str, **look: Any) -> str:

@@ -12,14 +12,13 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from explorer.answers.images import examples_of
 from explorer.app.cache import TABS, TEST, identity
 from explorer.engine import tables
 from explorer.engine.curves import Sweep
 from explorer.engine.scans import Scan
-from explorer.images import reading
+from explorer.images.pictures import pictures
 from explorer.networks.checkpoints import Checkpoint
-from explorer.pruning.ranking import Ranking
+from explorer.pruning.rankings import Ranking
 from explorer.pruning.statistics import ChannelStatistics
 from explorer.show import charts, figures, pictures
 from explorer.show.pictures import png, side_by_side, thumbnails
@@ -98,10 +97,9 @@ def flips(result: Sweep, k: int, kind: str, count: int) -> list[Flip]:
     """The first `count` images of a `kind` of flips (see `tables.flip_table`) at K = k; reads the images."""
     table = tables.flip_table(result, k)
     rows = table[table["flip"] == kind].head(count)
-    chosen = reading.load_split(result.run.dataset, result.run.split).take(rows["image"].tolist())
-    pictures = thumbnails(side_by_side([part.numpy() for part in chosen.inputs]))
+    shown = thumbnails(side_by_side(pictures(result.run.dataset, result.run.split, rows["image"].tolist())))
     named = rows[["label", "before", "after"]].itertuples(index=False)
-    return [Flip(png(picture), *names) for picture, names in zip(pictures, named, strict=True)]
+    return [Flip(png(picture), *names) for picture, names in zip(shown, named, strict=True)]
 
 
 @once(LOOKS)
@@ -178,6 +176,8 @@ def examples(point: Checkpoint, layer: str, where: str, count: int) -> Examples:
 
 @st.cache_resource(max_entries=16, show_spinner=False)
 def _examples(_point: Checkpoint, identity: Hashable, layer: str, where: str, count: int) -> Examples:
+    from explorer.answers.images import examples_of  # runs the network, which takes torch
+
     found = examples_of(_point, layer, where, count, TEST)
     return side_by_side(found.images), found.labels, side_by_side(found.outputs)
 

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 
+from explorer.answers import outline
 from explorer.answers.choices import criterion_named
 from explorer.answers.labs import Lab
 from explorer.app.heads import head
 from explorer.images import datasets
 from explorer.networks import checkpoints
 from explorer.networks.checkpoints import Checkpoint
-from explorer.networks.layers import conv_layers
 from explorer.networks.registry import model_info
 from explorer.pruning.criteria import REVERSED
 
@@ -80,9 +80,9 @@ def task_of(point: Checkpoint) -> str:
 
 def layer_of(point: Checkpoint, layer: str) -> str:
     """A layer of a network and its channels, as the beginning of a sentence."""
-    convs = conv_layers(point.model)
+    convs = outline.channels_of(point)
     which = "last convolution" if layer == list(convs)[-1] else f"convolution `{layer}`"
-    return f"Its {which} has {convs[layer].out_channels} channels"
+    return f"Its {which} has {convs[layer]} channels"
 
 
 def first_to_go(criterion: str) -> str:

@@ -8,13 +8,12 @@ import streamlit as st
 
 from explorer.answers import shipped
 from explorer.answers.choices import criterion_named
-from explorer.answers.computing import steps_of
 from explorer.app import cache, downloads, drawing, prepared, views, waiting, work
 from explorer.background.jobs import Job
 from explorer.engine.curves import Band, Sweep
 from explorer.engine.oracle import ORACLES
 from explorer.networks.checkpoints import Checkpoint
-from explorer.pruning.ranking import Ranking
+from explorer.pruning.rankings import Ranking
 from explorer.pruning.statistics import ChannelStatistics
 from explorer.show import charts
 
@@ -26,6 +25,8 @@ SCANNING = "Pruning one layer at a time"
 # on the page from run to run. Containers that move are built anew in the browser, and their widgets drop from the URL.
 def steps(view: views.View) -> tuple[Ranking, dict[int, int]]:
     """The view's channels in the order they go, and how many are gone at each K; stops the page while it looks."""
+    from explorer.answers.computing import steps_of  # ranks the channels of the network itself, which takes torch
+
     with st.container():
         measured, asked = None, view.experiment
         if asked.schedule == "once":

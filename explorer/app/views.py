@@ -6,6 +6,7 @@ from typing import Any
 
 import streamlit as st
 
+from explorer.answers import outline
 from explorer.answers.choices import criterion_named, default_layer
 from explorer.answers.experiment import Experiment
 from explorer.answers.labs import Lab, Variant, lab_of
@@ -13,8 +14,6 @@ from explorer.app import cache, drawing, links, networks, pickers, presets, titl
 from explorer.app.cache import TEST
 from explorer.engine.schedule import SCHEDULES
 from explorer.networks.checkpoints import Checkpoint
-from explorer.networks.evaluation import DTYPES
-from explorer.networks.layers import conv_layers
 from explorer.pruning.criteria import MAX_SEED, REVERSED
 from explorer.pruning.modes import MODES
 from explorer.show import charts
@@ -84,18 +83,17 @@ def pick_view(criterion: str | None = None) -> View:
     """
     lab = presets.pick_lab()
     point = networks.pick_checkpoint()
-    convs = conv_layers(point.model)
+    convs = outline.channels_of(point)
     with st.sidebar:
         usual, wrong = default_layer(point), f"no layer of {point.name}"
-        counted = {name: f"{name} ({conv.out_channels})" for name, conv in convs.items()}
+        counted = {name: f"{name} ({channels})" for name, channels in convs.items()}
         layer = pickers.pick_named("Layer (channels)", "layer", list(convs), usual, wrong, format_func=counted.get)
         chosen = criterion or pick_criterion(cache.criteria_for(point, layer))
         with st.expander("More", icon=":material/tune:"):
             experiment = pick_more(point, layer, chosen, lab, has_seed=bool(criterion))
         unusual = unusual_in(experiment)
         st.caption(f":material/tune: {'. '.join(unusual)}." if unusual else "")
-    channels = convs[layer].out_channels
-    return View(point, experiment, channels, lab if lab and lab.checkpoint == point.name else None)
+    return View(point, experiment, convs[layer], lab if lab and lab.checkpoint == point.name else None)
 
 
 def pick_more(point: Checkpoint, layer: str, criterion: str, lab: Lab | None, has_seed: bool) -> Experiment:
@@ -115,12 +113,12 @@ def pick_more(point: Checkpoint, layer: str, criterion: str, lab: Lab | None, ha
     fitting, wrong = cache.fitting_modes(point, layer), f"no mode that fits {layer}"
     mode = pickers.pick_named("Pruning a channel", "mode", fitting, "filter", wrong, format_func=mode_title)
     st.caption(MODES[mode].sentence)
-    channels, own = conv_layers(point.model)[layer].out_channels, lab_of(point.name, layer)
+    channels, own = outline.channels_of(point)[layer], lab_of(point.name, layer)
     grid = own.grid if own and not pick_every(own, channels, lab is None and is_cheap(point, layer)) else None
     schedule, ks = pick_schedule(cache.fitting_schedules(point, layer, criterion, mode), channels, grid)
-    dtype = "float32"
-    if cache.BFLOAT16:
-        dtype = pickers.pick_option("Compute in", "dtype", list(DTYPES), help=IN_DTYPE, format_func=titles.DTYPES.get)
+    dtype, dtypes = "float32", cache.dtypes()
+    if len(dtypes) > 1:
+        dtype = pickers.pick_option("Compute in", "dtype", dtypes, help=IN_DTYPE, format_func=titles.DTYPES.get)
     return Experiment(point.name, layer, criterion, mode, ranked_on, TEST, seed, ks, None, schedule, dtype)
 
 

@@ -11,11 +11,10 @@ from typing import Any
 
 import streamlit as st
 
-from explorer.answers import door, shipped
-from explorer.answers.choices import criterion_named, default_layer
-from explorer.answers.computing import Measured
+from explorer.answers import door, outline, shipped
+from explorer.answers.archive import Note
+from explorer.answers.choices import Measured, criterion_named, default_layer
 from explorer.answers.experiment import Experiment
-from explorer.answers.keeping import Note
 from explorer.app.cache import TABS, TEST, identity, scanned_layers
 from explorer.background import memory
 from explorer.background.board import Jobs
@@ -23,7 +22,6 @@ from explorer.background.jobs import Job, reports
 from explorer.engine.curves import Band, Sweep
 from explorer.images import downloads
 from explorer.networks.checkpoints import Checkpoint
-from explorer.networks.layers import conv_layers
 from explorer.pruning.criteria import Criterion
 from explorer.pruning.statistics import ChannelStatistics
 
@@ -39,7 +37,7 @@ def jobs() -> Jobs:
 
 
 def statistics(point: Checkpoint, layer: str, split: str, where: str = "raw", restart: bool = False) -> Job:
-    """The job that averages a layer's output over a split; `where` is a key of activations.POINTS."""
+    """The job that averages a layer's output over a split; `where` is a key of points.POINTS."""
     key = ("statistics", identity(point), layer, split, where)
     return _job(key, lambda: door.statistics(point, layer, split, where), restart)
 
@@ -182,7 +180,7 @@ def unpruned(point: Checkpoint, restart: bool = False) -> Job:
     """The job that tests the network as it is: a sweep of K = 0 alone, so that the order does not matter."""
     asked = _unpruned(point)
     if not unpruned_ships(point):
-        asked = replace(asked, layer=next(iter(conv_layers(point.model))), criterion="l1")
+        asked = replace(asked, layer=next(iter(outline.channels_of(point))), criterion="l1")
     return _job(("sweep", identity(point), asked), lambda: door.curve(asked, point), restart)
 
 

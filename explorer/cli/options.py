@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
-from explorer.answers import choices
+from explorer.answers import checking, choices
 from explorer.answers.experiment import Experiment
 from explorer.engine.ks import check_ks
 from explorer.networks import checkpoints
@@ -40,7 +40,7 @@ def experiment_of(args: argparse.Namespace, checkpoint: Checkpoint) -> Experimen
     }
     layer = choices.default_layer(checkpoint) if args.layer is None else args.layer
     plan = Experiment(checkpoint.name, layer, limit=args.limit, **given)
-    choices.check(plan, checkpoint)
+    checking.check(plan, checkpoint)
     channels = conv_layer(checkpoint.model, layer).out_channels
     return replace(plan, ks=None if args.k is None else check_ks(_k_range(args.k), channels))
 

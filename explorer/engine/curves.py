@@ -78,7 +78,7 @@ class Sweep(Predictions, Shown):
         return min(self.ks, key=lambda other: abs(other - k))
 
     def gone_at(self, k: int) -> int:
-        """How many channels are pruned at K = k: k, or more where the channels were ranked again (schedule.py)."""
+        """How many channels are pruned at K = k: k, or more where the channels were ranked again (reranking.py)."""
         at = self.index(k)
         return k if self.gone is None else self.gone[at]
 

@@ -11,7 +11,7 @@ from explorer.engine.steps import Step, check_logits, copied
 from explorer.images.batches import Inputs
 from explorer.networks.evaluation import forward
 from explorer.networks.graph import exclusive
-from explorer.pruning.modes import Mode
+from explorer.pruning.zeroing import Zeroing
 
 
 class MaskedCopies:
@@ -21,7 +21,7 @@ class MaskedCopies:
     one_by_one = True
 
     def __init__(
-        self, model: nn.Module, layer: str, mode: Mode, device: torch.device | str, dtype: torch.dtype
+        self, model: nn.Module, layer: str, mode: Zeroing, device: torch.device | str, dtype: torch.dtype
     ) -> None:
         self.copy = copy.deepcopy(model).eval().to(device, dtype)
         self.original = copy.deepcopy(self.copy.state_dict())

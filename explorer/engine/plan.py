@@ -15,7 +15,7 @@ from explorer.images.batches import Inputs
 from explorer.networks.graph import NeverCalledError
 from explorer.networks.layers import conv_layer
 from explorer.networks.tracing import lower, trace
-from explorer.pruning.modes import Mode, mode_info
+from explorer.pruning.zeroing import Zeroing, zeroing_of
 
 
 class Plan(Protocol):
@@ -51,7 +51,7 @@ def make_plan(
     masked copies, correct and slow. In another `dtype` than float32, logits agree with it only as far as a measurement
     says. ValueError for an unknown layer or mode, a mode that does not fit the layer, and a layer that never runs.
     """
-    chosen, two = mode_info(mode), two_images(example)
+    chosen, two = zeroing_of(mode), two_images(example)
     torch.backends.cudnn.allow_tf32 = False  # which would round a GPU's float32 convolutions to 10 bits
     sound = _sound_cut(model, layer, chosen, two, device)
     if sound is None:
@@ -60,7 +60,7 @@ def make_plan(
 
 
 def _cut_network(
-    model: nn.Module, layer: str, mode: Mode, two: Inputs, device: torch.device | str, dtype: torch.dtype
+    model: nn.Module, layer: str, mode: Zeroing, two: Inputs, device: torch.device | str, dtype: torch.dtype
 ) -> "CutNetwork":
     traced = trace(model).to(device)
     sites = mode.sites(traced, layer)
@@ -70,7 +70,7 @@ def _cut_network(
 
 
 def _sound_cut(
-    model: nn.Module, layer: str, mode: Mode, two: Inputs, device: torch.device | str
+    model: nn.Module, layer: str, mode: Zeroing, two: Inputs, device: torch.device | str
 ) -> "CutNetwork | None":
     """The network traced and cut, if it gives on two images the logits of masked copies, at K = 0, P/2 and P.
 

@@ -1,6 +1,6 @@
 """How to get a network's logits with one layer pruned whole, for many layers: what they share is computed once a batch.
 
-With every channel pruned, a layer's sites (see pruning.Mode) emit a constant, whatever the image. So of the operations
+With every channel pruned, a layer's sites (see `zeroing`) emit a constant, whatever the image. So of the operations
 behind them
 
 - what depends on constants alone is the same for every image, and is computed once and for all;
@@ -31,8 +31,8 @@ from explorer.networks.graph import (
 )
 from explorer.networks.layers import conv_layer
 from explorer.networks.tracing import trace
-from explorer.pruning.modes import MODES, check_mode, mode_info
 from explorer.pruning.prune import prune
+from explorer.pruning.zeroing import ZEROING, check_mode, zeroing_of
 
 KEPT_BYTES = 2**26  # of the unpruned network's values at once: large batches come in parts
 Fit = TypeVar("Fit")
@@ -64,7 +64,7 @@ def plan_layers(
     except UntraceableError:
         fits, left_out = _fitting(layers, lambda layer: check_mode(model, layer, mode))
         return PrunedCopies(model, tuple(fits), mode, left_out, device)
-    chosen = mode_info(mode)
+    chosen = zeroing_of(mode)
     sites, left_out = _fitting(layers, lambda layer: chosen.sites(traced, layer))
     emits = {layer: chosen.emits(conv_layer(model, layer)) for layer in sites}
     plan = SharedPass(traced, sites, emits, example, left_out)
@@ -91,8 +91,8 @@ def fitting_modes(model: nn.Module, layers: Iterable[str]) -> list[str]:
     try:
         traced = trace(model)
     except UntraceableError:
-        return [mode for mode in MODES if any(fits(check_mode, model, layer, mode) for layer in names)]
-    return [mode for mode, info in MODES.items() if any(fits(info.sites, traced, layer) for layer in names)]
+        return [mode for mode in ZEROING if any(fits(check_mode, model, layer, mode) for layer in names)]
+    return [mode for mode, info in ZEROING.items() if any(fits(info.sites, traced, layer) for layer in names)]
 
 
 def _fitting(layers: Iterable[str], fit: Callable[[str], Fit]) -> tuple[dict[str, Fit], dict[str, str]]:

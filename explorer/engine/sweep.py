@@ -33,7 +33,7 @@ class Course:
 
     order: Sequence[int] | np.ndarray  # (P,), first pruned first
     importance: np.ndarray | None = None  # (P,)
-    gone: Sequence[int] | None = None  # how many channels are pruned at each K, where it is not K (see schedule.py)
+    gone: Sequence[int] | None = None  # how many channels are pruned at each K, where it is not K (see reranking.py)
     run: Run | None = None
 
 
@@ -57,7 +57,7 @@ def sweep_stream(
 
     `batches` are (inputs, labels), inputs a tensor (N, …) or a tuple of them. Predictions are those of
     `pruning.prune(model, layer, order[:k], mode)`; where `gone` is given, at each K that many channels of `order` are
-    pruned instead of K (see schedule.py). `dtype` is a key of evaluation.DTYPES: float32 is the default and exact; how
+    pruned instead of K (see reranking.py). `dtype` is a key of evaluation.DTYPES: float32 is the default and exact; how
     far another agrees with it is measured on the first batch. `device` None is the best there is. With `coarse_first`,
     many K that are dear each come in rounds over all images, a few K and then the ones between; what is yielded holds
     those that are there. Raises ValueError for an unknown layer or mode, an order that is no permutation of 0…P−1, a K

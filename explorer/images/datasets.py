@@ -12,6 +12,7 @@ from explorer.files.places import PLAIN_NAME, data_root
 from explorer.images.integrity import remedy
 from explorer.images.registry import BUNDLED_FILES, DATASETS, SPLITS, DataFile, DatasetInfo
 
+BUNDLED = Path(__file__).resolve().parent / "bundled"
 OWN_INFO = "images.json"  # what a data set of one's own is
 
 
@@ -76,6 +77,21 @@ def require_split(name: str, split: str, root: Path | None = None) -> None:
         raise ValueError(f"{info.title} has no {split} split: choose {' or '.join(info.files)}, or import both splits")
     if split not in splits_of(name, root):
         raise ValueError(f"the {split} split of {info.title} is not on this machine; {remedy(name)}")
+
+
+def files_of(name: str, split: str, root: Path | None = None) -> tuple[Path, tuple[DataFile, ...]]:
+    """The files that hold a split, and the folder that they lie under: the full ones, or else those that are bundled.
+
+    ValueError where the data set has no such split, or it is not on this machine.
+    """
+    root = root or data_root()
+    origin = availability(name, root)
+    require_split(name, split, root)
+    if origin == "missing":
+        raise ValueError(f"{DATASETS[name].title} is not in {root}; {remedy(name)}")
+    if origin == "bundled":
+        return BUNDLED, BUNDLED_FILES[name][split]
+    return root, dataset_info(name, root).files[split]
 
 
 def _own_info(name: str, root: Path) -> DatasetInfo:

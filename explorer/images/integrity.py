@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from hashlib import file_digest
 from pathlib import Path
 
-from explorer.images.lazy_torchvision import import_torchvision
 from explorer.images.registry import DATASETS, DataFile, DatasetInfo
 
 
@@ -30,15 +29,14 @@ def is_whole(info: DatasetInfo, root: Path) -> bool:
 
 def _trouble(file: DataFile, root: Path) -> str | None:
     """What is wrong with a file of a dataset, in words; None where it is the official one."""
-    check_integrity = import_torchvision("datasets").utils.check_integrity
     path = root / file.path
     if not path.is_file():
         return "is missing"
     size = path.stat().st_size
     if size < file.size:
         return f"is truncated ({size:,} of {file.size:,} bytes)"
+    with open(path, "rb") as content:
+        digest = file_digest(content, "sha256" if file.sha256 else "md5").hexdigest()
     if file.sha256:
-        with open(path, "rb") as content:
-            same = file_digest(content, "sha256").hexdigest() == file.sha256
-        return None if same else "is corrupt (SHA-256 differs)"
-    return None if check_integrity(path, file.md5) else "is corrupt (not the official MD5)"
+        return None if digest == file.sha256 else "is corrupt (SHA-256 differs)"
+    return None if digest == file.md5 else "is corrupt (not the official MD5)"

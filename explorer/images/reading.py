@@ -12,16 +12,13 @@ import safetensors.torch
 import torch
 from safetensors import SafetensorError
 
-from explorer.files.places import data_root
-from explorer.images.datasets import OWN_INFO, availability, dataset_info, require_split
+from explorer.images.datasets import OWN_INFO, availability, dataset_info, files_of
 from explorer.images.downloads import one_line
 from explorer.images.integrity import check_files, remedy
 from explorer.images.lazy_torchvision import torchvision_class
 from explorer.images.pairs import draw_pairs
 from explorer.images.registry import BUNDLED_FILES, DATASETS, DataFile
 from explorer.images.split import Split
-
-BUNDLED = Path(__file__).resolve().parent / "bundled"
 
 
 def load_split(name: str, split: str, root: Path | None = None) -> Split:
@@ -30,16 +27,12 @@ def load_split(name: str, split: str, root: Path | None = None) -> Split:
     Raises ValueError where the dataset is missing or has no such split, or a file of it is missing, truncated or
     corrupt; it names the file.
     """
-    root = root or data_root()
-    origin = availability(name, root)
-    require_split(name, split, root)
-    if origin == "missing":
-        raise ValueError(f"{DATASETS[name].title} is not in {root}; {remedy(name)}")
+    folder, (file, *_) = files_of(name, split, root)
     with _READING:
         if name not in DATASETS:
             info = dataset_info(name, root)
-            return _read_own(name, split, root, info.files[split][0], info.shape, info.classes)
-        return _read(name, split, root if origin == "full" else BUNDLED, origin)
+            return _read_own(name, split, folder, file, info.shape, info.classes)
+        return _read(name, split, folder, availability(name, root))
 
 
 def forget() -> None:

@@ -12,16 +12,10 @@ from explorer.networks.graph import UntraceableError, exclusive, layer_calls, pl
 from explorer.networks.layers import conv_layer
 from explorer.networks.neighbours import activation_node, addition_node, block_node
 from explorer.networks.tracing import trace
+from explorer.pruning.points import POINTS, TAYLOR
 from explorer.pruning.statistics import ChannelStatistics
 from explorer.training.loss import loss_of
 
-POINTS: dict[str, str] = {
-    "raw": "raw output of the convolution",
-    "activation": "output after batch norm and activation",
-    "block": "output of the residual block",
-}
-
-TAYLOR = "taylor"  # a point for rankings alone: not an output, but how much it matters to the loss, see _Effects
 NODES: dict[str, Callable[[fx.Node], fx.Node]] = {
     "raw": lambda call: call,
     "activation": activation_node,

@@ -1,14 +1,22 @@
-"""The criteria: how important each channel of a layer is, by its weights or its activations."""
+"""The criteria: how important each channel of a layer is, by its weights or its activations.
+
+To know of them needs no torch.
+"""
+
+from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import nn
 
-from explorer.pruning.activations import TAYLOR
+from explorer.pruning.points import TAYLOR
 from explorer.pruning.statistics import ChannelStatistics
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
 
 MAX_SEED = 2**31 - 1
 REVERSED = "-reversed"  # NAME-reversed is the criterion NAME with the most important channels first
@@ -40,7 +48,7 @@ class Criterion:
     sentence: str
     needs_data: bool
     importance: Callable[[Evidence], np.ndarray]
-    point: str = "raw"  # where it looks at activations, a key of activations.POINTS or TAYLOR
+    point: str = "raw"  # where it looks at activations, a key of points.POINTS or TAYLOR
     looks_at_norm: bool = False  # whether it needs the batch norm right behind the layer
 
 
@@ -96,6 +104,8 @@ def geometric_median(evidence: Evidence) -> np.ndarray:
 
     He et al. (2019), *Filter pruning via geometric median*, equation 7.
     """
+    import torch
+
     filters = _filters(evidence)
     return torch.cdist(filters, filters).sum(1).cpu().numpy()
 
@@ -124,6 +134,8 @@ def random_order(evidence: Evidence) -> np.ndarray:
 
     Mittal et al. (2018), *Recovering from random pruning*.
     """
+    import torch
+
     generator = torch.Generator().manual_seed(evidence.seed)
     return torch.rand(evidence.conv.out_channels, generator=generator, dtype=torch.float64).numpy()
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from explorer.networks.layers import conv_layer
-from explorer.pruning.modes import mode_info
+from explorer.pruning.zeroing import zeroing_of
 
 
 def check_channels(channels: Iterable[int], size: int) -> Tensor:
@@ -35,5 +35,5 @@ def prune(model: nn.Module, layer: str, channels: Iterable[int], mode: str = "fi
     """
     listed = check_channels(channels, conv_layer(model, layer).out_channels)
     pruned = copy.deepcopy(model)
-    mode_info(mode).zero(pruned, layer, listed)
+    zeroing_of(mode).zero(pruned, layer, listed)
     return pruned

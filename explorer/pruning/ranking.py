@@ -1,10 +1,7 @@
-"""A ranking: the order in which channels are pruned, the least important first."""
+"""How channels are ranked: by a criterion that fits the layer, from what was measured."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
-import numpy as np
-import pandas as pd
 from torch import nn
 
 from explorer.networks.evaluation import Batch, Device
@@ -15,25 +12,8 @@ from explorer.networks.neighbours import norm_behind
 from explorer.networks.tracing import trace
 from explorer.pruning.activations import check_point, collect
 from explorer.pruning.criteria import CRITERIA, MAX_SEED, Evidence, criterion_info
+from explorer.pruning.rankings import Ranking, order_of
 from explorer.pruning.statistics import ChannelStatistics
-
-
-@dataclass(frozen=True, eq=False)
-class Ranking:
-    """Importance of P channels, higher = keep, and their order, first pruned first.
-
-    >>> import explorer as ex
-    >>> net = ex.load("simple-cnn_fashion-mnist")
-    >>> ex.rank(net.model, "conv2", criterion="l2").frame().columns.tolist()
-    ['channel', 'importance']
-    """
-
-    importance: np.ndarray  # (P,) float64
-    order: np.ndarray  # (P,) int64
-
-    def frame(self) -> pd.DataFrame:
-        """One row a channel, first pruned first: channel and importance."""
-        return pd.DataFrame({"channel": self.order, "importance": self.importance[self.order]})
 
 
 def check_criterion(model: nn.Module, layer: str, name: str) -> None:
@@ -57,14 +37,6 @@ def _norm_behind(model: nn.Module, layer: str) -> nn.BatchNorm2d:
     if any(norm is not norms[0] for norm in norms):
         raise ValueError(f"layer {layer!r} has a different batch norm behind each of its {len(norms)} calls")
     return norms[0]
-
-
-def order_of(importance: np.ndarray) -> np.ndarray:
-    """Channels from least to most important; ties go by the lowest channel index."""
-    if not np.isfinite(importance).all():
-        broken = int(np.flatnonzero(~np.isfinite(importance))[0])
-        raise ValueError(f"channel {broken} has importance {importance[broken]}, which cannot be ranked")
-    return np.argsort(importance, kind="stable")
 
 
 def rank_by(

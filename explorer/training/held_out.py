@@ -4,10 +4,10 @@ from pathlib import Path
 
 import torch
 
-from explorer.images.datasets import availability
 from explorer.images.reading import load_split
 from explorer.images.split import Split
 from explorer.networks.cards import Card
+from explorer.training.provenance import check_held_out
 from explorer.training.randomness import generator_for
 from explorer.training.recipes import Recipe
 
@@ -36,17 +36,3 @@ def held_out_of(card: Card, root: Path | None = None) -> Split:
         )
     _, held_out = hold_out(whole, Recipe(batch_size=1, seed=card.seed, validation=card.validation_images / known))
     return held_out
-
-
-def check_held_out(card: Card, root: Path | None = None) -> None:
-    """ValueError where the data here cannot give the card's held-out images; reads no images."""
-    if card.imported:
-        raise ValueError(
-            f"{card.model} was imported, so the images it was validated on are not known: rank on test or train instead"
-        )
-    here = availability(card.dataset, root)
-    if here != card.origin:
-        raise ValueError(
-            f"{card.model} was trained on the {card.origin} {card.dataset}, but the one here is {here}, so its "
-            "held-out images are not known: rank on test or train instead"
-        )

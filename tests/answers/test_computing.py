@@ -3,12 +3,15 @@
 import numpy as np
 import pytest
 
-from explorer.answers.choices import check, criteria_for, criterion_named, default_layer, splits_to_rank_on
+from explorer.answers.checking import check
+from explorer.answers.choices import criterion_named, default_layer, splits_to_rank_on
 from explorer.answers.computing import band_of, measure_stream, oracle_cost, preview_of, ranking_of, sweep_of
 from explorer.answers.experiment import Experiment
 from explorer.answers.images import batches_of, examples_of, statistics_of
+from explorer.answers.outline import criteria_for
 from explorer.engine.curves import ACCURACY_COLUMNS
-from explorer.engine.oracle import Cost, greedy
+from explorer.engine.greedy import greedy
+from explorer.engine.oracle import Cost
 from explorer.images.batches import batch_size_for
 from explorer.images.reading import load_split
 from explorer.networks import checkpoints

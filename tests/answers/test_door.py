@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from explorer.answers import computing, door, images, keeping
+from explorer.answers import computing, door, here, images, keeping
 from explorer.answers.experiment import Experiment
 from explorer.answers.images import statistics_of
 from explorer.answers.store import Store
@@ -35,8 +35,8 @@ def refuse(*args, **options):
 
 def without_computing(monkeypatch):
     for name in ("sweep_of", "along_seeds", "greedy_stream"):
-        monkeypatch.setattr(door, name, refuse)
-    monkeypatch.setattr(door, "collect_stream", refuse)
+        monkeypatch.setattr(here, name, refuse)
+    monkeypatch.setattr(here, "collect_stream", refuse)
 
 
 def assert_same(one, other):
@@ -302,11 +302,11 @@ def test_of_a_band_only_what_is_missing_is_computed(point, results, monkeypatch)
     gone.unlink()
     groups = []
 
-    def along_seeds(seeds, *args, really=door.along_seeds):
+    def along_seeds(seeds, *args, really=here.along_seeds):
         groups.append(len(seeds))
         return really(seeds, *args)
 
-    monkeypatch.setattr(door, "along_seeds", along_seeds)
+    monkeypatch.setattr(here, "along_seeds", along_seeds)
     steps = list(door.band(asked, point, 20))
     assert groups == [2] and [step for step in steps if isinstance(step, str)], "with a note on the damaged one"
     for one, other in zip(steps[-1].sweeps, computed.sweeps, strict=True):

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from explorer.answers.choices import check, default_layer
+from explorer.answers.checking import check
+from explorer.answers.choices import default_layer
 from explorer.answers.computing import sweep_of
 from explorer.answers.experiment import Experiment
 from explorer.answers.images import batches_of

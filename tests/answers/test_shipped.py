@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from explorer.answers import door, shipped, shipping
+from explorer.answers import door, outline, outlining, shipped, shipping
 from explorer.answers.experiment import Experiment
 from explorer.answers.images import batches_of
 from explorer.answers.labs import LABS
@@ -18,7 +18,7 @@ from explorer.networks import checkpoints
 from explorer.networks.evaluation import logits
 from explorer.networks.layers import conv_layer
 from explorer.pruning.prune import prune
-from explorer.pruning.ranking import order_of
+from explorer.pruning.rankings import order_of
 
 FASHION = Experiment("simple-cnn_fashion-mnist", "conv2")
 SMALL = [name for name in checkpoints.SHIPPED if name != "resnet18_cifar10"]  # whose whole answers come in seconds
@@ -43,7 +43,7 @@ def point(shipped_answers):
 
 
 def test_an_answer_that_ships_needs_no_images(point, monkeypatch):
-    monkeypatch.setattr(door, "batches_of", None)
+    monkeypatch.setattr("explorer.answers.here.batches_of", None)
     monkeypatch.setattr("explorer.answers.keeping.batches_of", None)
     (curve,) = door.curve(FASHION, point)
     assert curve.ks == tuple(range(33)) and curve.done == curve.total == 10_000 and curve.made
@@ -168,6 +168,20 @@ def check_sample(point, curve, ks):
             pruned = prune(point.model, curve.run.layer, curve.order[: curve.gone_at(k)], curve.run.mode)
             best = logits(pruned, batches)[torch.from_numpy(differ)].topk(2).values
             assert (best[:, 0] - best[:, 1]).max() < 1e-4, f"K = {k}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", checkpoints.SHIPPED)
+def test_every_outline_is_what_the_network_gives_today(shipped_answers, name):
+    point = checkpoints.look_up(name)
+    today = outlining.outline_of(point.model)
+    assert outline.shipped(point) == today, f"run `python -m explorer ship {name}`"
+    assert list(outline.shipped(point)) == list(today)
+
+
+def test_a_layer_that_is_none_is_told_of_as_elsewhere(point):
+    with pytest.raises(ValueError, match="unknown layer 'conv9'; choose one of: conv1, conv2"):
+        outline.layer_of(point, "conv9")
 
 
 @pytest.mark.slow

@@ -6,7 +6,7 @@ import pytest
 from app_test import BUNDLED, PAGES, labels, metrics, settle, until, visit, without_data
 
 from explorer.app import guard, work
-from explorer.images import downloads, reading
+from explorer.images import datasets, downloads
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -150,7 +150,7 @@ def test_a_truncated_network_is_one_sentence_and_others_stay_in_reach(page, monk
 def test_corrupt_data_is_one_sentence(monkeypatch, tmp_path):
     folder = tmp_path / "FashionMNIST" / "raw"
     folder.mkdir(parents=True)
-    for source in (reading.BUNDLED / "FashionMNIST" / "raw").iterdir():
+    for source in (datasets.BUNDLED / "FashionMNIST" / "raw").iterdir():
         (folder / source.name).write_bytes(source.read_bytes()[:100])
     monkeypatch.setenv("EXPLORER_DATA", str(tmp_path))
     at = visit()

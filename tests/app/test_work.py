@@ -15,7 +15,7 @@ from explorer.background.board import Jobs
 from explorer.background.jobs import CANCELLED, DONE, Job
 from explorer.engine.curves import Sweep
 from explorer.images import registry
-from explorer.networks import checkpoints
+from explorer.networks import checkpoints, evaluation
 
 
 def test_the_same_weights_on_other_images_or_normalised_otherwise_are_another_network(own_folder):
@@ -62,7 +62,7 @@ def test_a_restarted_server_finds_the_curve(truth, monkeypatch):
     visit()
     restart()
     monkeypatch.setattr("explorer.answers.computing.sweep_orders_stream", None)  # nothing is computed
-    monkeypatch.setattr("explorer.answers.door.collect_stream", None)
+    monkeypatch.setattr("explorer.answers.here.collect_stream", None)
     at = visit()
     assert not at.warning and metrics(at)["Accuracy at K = 16"] == percent(truth["accuracy"][16])
 
@@ -85,9 +85,9 @@ def test_a_damaged_result_is_a_warning_and_computed_anew(page, kind, truth, resu
 @pytest.mark.slow
 @pytest.mark.parametrize(("page", "key"), [("prune", "bfloat16"), ("sweep", "float32")])
 def test_bfloat16_is_offered_where_the_device_has_it_with_how_far_it_agrees(page, key, monkeypatch):
-    monkeypatch.setattr(cache, "BFLOAT16", False)
+    monkeypatch.setattr(evaluation, "has_bfloat16", lambda device: False)
     assert "dtype" not in visit(page).session_state
-    monkeypatch.setattr(cache, "BFLOAT16", True)
+    monkeypatch.setattr(evaluation, "has_bfloat16", lambda device: True)
     at = visit(page, dtype=key, criterion="l1", criteria="l1")
     assert not at.warning and at.session_state["dtype"] == key
     said = any("Computed in bfloat16, which agrees with float32 on" in caption.value for caption in at.caption)

@@ -6,8 +6,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from explorer.engine import greedy as search
 from explorer.engine import oracle
-from explorer.engine.oracle import ORACLES, cost_of, greedy, greedy_stream
+from explorer.engine.greedy import cost_of, greedy, greedy_stream
+from explorer.engine.oracle import ORACLES
 from explorer.networks.evaluation import logits, predict
 from explorer.pruning.prune import prune
 
@@ -115,8 +117,8 @@ def test_the_sample_is_stated_and_is_the_first_images(monkeypatch):
     assert cost_of(net, "last", batches[0][0], 90) == oracle.Cost(networks=15, images=90, linear=True)
     assert cost_of(net, "last", batches[0][0], 10**6).images == 10_000
     assert cost_of(net, "first", batches[0][0], 10**6) == oracle.Cost(networks=15, images=1_000, linear=False)
-    monkeypatch.setattr(oracle, "SLOW_IMAGES", (10, 50))
-    monkeypatch.setattr(oracle, "MOST_FLOATS", 60 * 5 * 7)
+    monkeypatch.setattr(search, "SLOW_IMAGES", (10, 50))
+    monkeypatch.setattr(search, "MOST_FLOATS", 60 * 5 * 7)
     for layer, taken in (("first", 50), ("last", 60)):
         assert cost_of(net, layer, batches[0][0], 90).images == taken
         (x, labels) = images(90)
@@ -137,7 +139,7 @@ def test_large_images_are_no_more_than_memory_holds():
     deep = nn.Sequential(nn.Conv2d(1, 64, 1), nn.Conv2d(64, 2, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten()).eval()
     each = 2 * 4 * 64 * 224 * 224  # bytes: kept and pruned, float32
     cost = cost_of(deep, "0", torch.zeros(2, 1, 224, 224), 10_000)
-    assert cost.images == oracle.SLOW_BYTES // each < 100 and not cost.linear
+    assert cost.images == search.SLOW_BYTES // each < 100 and not cost.linear
 
 
 def test_bad_requests_are_named():

@@ -13,8 +13,9 @@ from explorer.engine.remainder import PrunedCopies, SharedPass, plan_layers
 from explorer.networks.evaluation import forward
 from explorer.networks.layers import conv_layer, conv_layers
 from explorer.networks.registry import build
-from explorer.pruning.modes import MODES, check_mode
+from explorer.pruning.modes import MODES
 from explorer.pruning.prune import prune
+from explorer.pruning.zeroing import check_mode
 
 
 def truth(model, layer, inputs, mode="filter"):

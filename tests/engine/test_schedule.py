@@ -5,13 +5,13 @@ import pytest
 import torch
 from torch import nn
 
-from explorer.engine.schedule import check_schedule, rerank
+from explorer.engine.reranking import check_schedule, rerank
 from explorer.networks.architectures import SimpleCNN
 from explorer.networks.layers import conv_layer
 from explorer.pruning.activations import collect
 from explorer.pruning.criteria import CRITERIA
-from explorer.pruning.modes import MODES
 from explorer.pruning.ranking import rank
+from explorer.pruning.zeroing import ZEROING
 
 KS = (0, 2, 4, 5, 9, 16)
 OWN = [name for name, known in CRITERIA.items() if known.point == "raw" and not known.looks_at_norm]
@@ -36,7 +36,7 @@ def as_scripted(model, layer, batches, criterion, mode, ks):
     gone, sets = set(), []
     for k in ks:
         lowest = rank(script, layer, batches, criterion).order[:k].tolist()
-        MODES[mode].zero(script, layer, torch.tensor(lowest, dtype=torch.int64))
+        ZEROING[mode].zero(script, layer, torch.tensor(lowest, dtype=torch.int64))
         gone |= set(lowest)
         sets.append(set(gone))
     return sets

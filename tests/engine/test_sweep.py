@@ -9,8 +9,8 @@ from torch.utils.data import DataLoader
 
 from explorer.engine.curves import Band, Run, difference
 from explorer.engine.cut_network import CutNetwork
+from explorer.engine.greedy import greedy
 from explorer.engine.ks import coarse_to_fine
-from explorer.engine.oracle import greedy
 from explorer.engine.sweep import Course, sweep, sweep_orders_stream, sweep_stream
 from explorer.networks.evaluation import logits, predict
 from explorer.networks.intervals import change_interval, wilson

@@ -151,11 +151,11 @@ def _load_split(name: str, data: Path) -> object:
 
 
 def _idx(root: Path) -> tuple[Path, Read]:
-    from explorer.images import reading
+    from explorer.images import datasets
 
     folder = root / "data" / "FashionMNIST" / "raw"
     folder.mkdir(parents=True)
-    for path in reading.BUNDLED.rglob("*ubyte"):
+    for path in datasets.BUNDLED.rglob("*ubyte"):
         shutil.copy(path, folder)
     path = folder / "t10k-labels-idx1-ubyte"
     return path, lambda path: _whole_or_said("fashion-mnist", root / "data")

@@ -10,8 +10,8 @@ from torchvision import transforms
 from explorer.files.places import PROJECT, data_root
 from explorer.images import datasets, reading
 from explorer.images.batches import Batches
+from explorer.images.datasets import BUNDLED
 from explorer.images.pairs import draw_pairs
-from explorer.images.reading import BUNDLED
 from explorer.images.registry import BUNDLED_FILES, DATASETS, Pairing
 from explorer.images.split import Split
 
@@ -91,7 +91,7 @@ def test_pairs_take_the_place_of_mnists_files(tmp_path):
 def test_the_pairs_to_test_on_come_with_the_app_and_are_those_of_the_full_files(tmp_path):
     bundled = reading.load_split("mnist-pairs", "test", tmp_path)
     assert (len(bundled), bundled.origin, datasets.splits_of("mnist-pairs", tmp_path)) == (2_000, "bundled", ["test"])
-    licence = (reading.BUNDLED / "MNIST" / "LICENSE").read_text()
+    licence = (datasets.BUNDLED / "MNIST" / "LICENSE").read_text()
     assert "Attribution-ShareAlike 3.0" in licence and "LeCun" in licence
     if datasets.availability("mnist-pairs") == "full":
         full = reading.load_split("mnist-pairs", "test")

@@ -8,7 +8,7 @@ from nets import warm_up_on
 from torchvision.models import mnasnet
 from user_files import SIDE, keep, network, paint
 
-from explorer.answers import choices
+from explorer.answers import checking, choices
 from explorer.answers.computing import sweep_of
 from explorer.answers.experiment import Experiment
 from explorer.images import reading
@@ -57,7 +57,7 @@ def test_ranking_is_offered_where_there_are_images_for_it(places):
         ({"ranked_on": "held-out"}, "was imported, so the images it was validated on are not known"),
     ):
         with pytest.raises(ValueError, match=words):
-            choices.check(Experiment(point.name, layer, **asked), point)
+            checking.check(Experiment(point.name, layer, **asked), point)
 
 
 @pytest.mark.parametrize("key", [None, "state_dict", "model", "model_state_dict"])

@@ -3,8 +3,9 @@ import torch
 from torch import nn
 
 from explorer.networks.registry import build
-from explorer.pruning.modes import MODES, fitting_modes
+from explorer.pruning.modes import MODES
 from explorer.pruning.prune import prune
+from explorer.pruning.zeroing import ZEROING, fitting_modes
 
 
 @pytest.fixture
@@ -46,9 +47,9 @@ def test_batch_norm_leaks_a_constant_for_a_zeroed_filter(mode):
 
 def test_modes_say_what_a_pruned_channel_emits(model):
     x = torch.randn(1, 16, 4, 4)
-    for mode in (MODES["filter"], MODES["weights"]):
-        emitted = prune(model, "conv2", range(32), mode.name).conv2(x)
-        assert torch.equal(emitted, mode.emits(model.conv2).view(1, 32, 1, 1).expand_as(emitted))
+    for mode in ("filter", "weights"):
+        emitted = prune(model, "conv2", range(32), mode).conv2(x)
+        assert torch.equal(emitted, ZEROING[mode].emits(model.conv2).view(1, 32, 1, 1).expand_as(emitted))
 
 
 def test_inputs_mode_cuts_what_is_read_not_what_is_written():
@@ -106,3 +107,7 @@ def test_weights_that_are_computed_cannot_be_zeroed(norm):
         ValueError, match="layer 'conv2' computes its weights from others, .* remove the parametrization"
     ):
         prune(model, "conv2", [1])
+
+
+def test_every_mode_has_words_and_does_something():
+    assert list(ZEROING) == list(MODES)

@@ -272,7 +272,7 @@ def test_hold_out_splits_by_the_seed(tiny):
 def test_the_held_out_images_are_known_from_the_card(tiny, tmp_path, monkeypatch):
     run(tmp_path)
     point = checkpoints.load(NAME, tmp_path)
-    monkeypatch.setattr("explorer.training.held_out.availability", lambda name, root=None: "full")
+    monkeypatch.setattr("explorer.training.provenance.availability", lambda name, root=None: "full")
     held_out = held_out_of(point.card)
     expected = hold_out(loop.load_split("tiny", "train"), RECIPE)[1]
     assert torch.equal(held_out.inputs[0], expected.inputs[0]) and torch.equal(held_out.labels, expected.labels)
@@ -280,7 +280,7 @@ def test_the_held_out_images_are_known_from_the_card(tiny, tmp_path, monkeypatch
     assert loop._evaluate(point.model, held_out, RECIPE, torch.device("cpu"))[1] == score
     with pytest.raises(ValueError, match="trained and validated on 79 images of tiny, but 80 are here"):
         held_out_of(replace(point.card, train_images=point.card.train_images - 1))
-    monkeypatch.setattr("explorer.training.held_out.availability", lambda name, root=None: "bundled")
+    monkeypatch.setattr("explorer.training.provenance.availability", lambda name, root=None: "bundled")
     with pytest.raises(ValueError, match="trained on the full tiny, but the one here is bundled, so its held-out"):
         held_out_of(point.card)
 

@@ -13,9 +13,9 @@ from explorer.answers.computing import run_of
 from explorer.app import cache, downloads, drawing, links, pickers, prepared, presets, story, sweeps, views
 from explorer.app.views import View
 from explorer.engine.oracle import Oracle
-from explorer.pruning.activations import POINTS
 from explorer.pruning.criteria import Criterion
-from explorer.pruning.ranking import Ranking
+from explorer.pruning.points import POINTS
+from explorer.pruning.rankings import Ranking
 from explorer.show import charts, figures
 from explorer.show.pictures import thumbnails
 

@@ -1,0 +1,24 @@
+"""What identifies an answer's numbers in tables and on pages."""
+
+from explorer.answers.choices import criterion_named
+from explorer.answers.experiment import Experiment
+from explorer.engine.predictions import Run
+from explorer.networks.checkpoints import Checkpoint
+
+
+def run_of(experiment: Experiment, checkpoint: Checkpoint) -> Run:
+    """What identifies the experiment's numbers, for tables and pages."""
+    needs_data = criterion_named(experiment.criterion).needs_data
+    return Run(
+        checkpoint=checkpoint.name,
+        checkpoint_sha256=checkpoint.sha256,
+        dataset=checkpoint.card.dataset,
+        split=experiment.split,
+        layer=experiment.layer,
+        criterion=experiment.criterion,
+        ranked_on=experiment.ranked_on if needs_data else "",
+        mode=experiment.mode,
+        seed=experiment.seed,
+        schedule=experiment.schedule,
+        dtype=experiment.dtype,
+    )
