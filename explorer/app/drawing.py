@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import streamlit as st
+from altair.utils.schemapi import disable_debug_mode
 
 from explorer.files import csv
 from explorer.show import charts, figures
@@ -16,6 +17,8 @@ from explorer.show.words import decimal, percent, points
 
 if TYPE_CHECKING:
     from pandas.io.formats.style import Styler
+
+disable_debug_mode()  # Altair's look at whether charts fit its schema, which is half of their making; tests do that
 
 LIGHT_INK = "#44525F"
 

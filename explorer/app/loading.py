@@ -11,7 +11,8 @@ import threading
 
 from streamlit.runtime import exists
 
-PAGES = ("explorer.app.views", "explorer.app.sweeps", "explorer.app.prepared")  # and with them pandas and Altair
+# What the first script run takes longest to import, and with it pandas and Altair; Streamlit's emojis for its page icon
+PAGES = ("explorer.app.views", "explorer.app.sweeps", "explorer.app.prepared", "streamlit.emojis")
 PAUSE = 1.0  # seconds after the first script run, in which the browser paints
 
 

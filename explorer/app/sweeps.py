@@ -76,6 +76,8 @@ def sweep_job(view: views.View) -> Job:
     """
     ask = partial(work.sweep, view.checkpoint, view.experiment)
     job = ask()
+    if work.ships(view.checkpoint, view.experiment):
+        job.wait(work.SHORT)  # it is read sooner than axes are drawn
 
     def ready() -> bool:
         return work.curve(job) is not None

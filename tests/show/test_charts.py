@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from altair.utils.schemapi import debug_mode
 from PIL import Image
 from plain_tables import classes, curve, scanned
 
@@ -20,6 +21,13 @@ from explorer.show.pictures import png, side_by_side, strip, thumbnails
 from explorer.show.words import decimal, percent, points
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+@pytest.fixture(autouse=True)
+def checked():
+    """Charts are checked against Altair's schema, which the app does without."""
+    with debug_mode(True):
+        yield
 
 
 def epochs() -> pd.DataFrame:
