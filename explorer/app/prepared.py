@@ -16,7 +16,7 @@ from explorer.app.cache import TABS, TEST, identity
 from explorer.engine import tables
 from explorer.engine.curves import Sweep
 from explorer.engine.scans import Scan
-from explorer.images.pictures import pictures
+from explorer.images.pictures import pictures as images_of
 from explorer.networks.checkpoints import Checkpoint
 from explorer.pruning.rankings import Ranking
 from explorer.pruning.statistics import ChannelStatistics
@@ -97,7 +97,7 @@ def flips(result: Sweep, k: int, kind: str, count: int) -> list[Flip]:
     """The first `count` images of a `kind` of flips (see `tables.flip_table`) at K = k; reads the images."""
     table = tables.flip_table(result, k)
     rows = table[table["flip"] == kind].head(count)
-    shown = thumbnails(side_by_side(pictures(result.run.dataset, result.run.split, rows["image"].tolist())))
+    shown = thumbnails(side_by_side(images_of(result.run.dataset, result.run.split, rows["image"].tolist())))
     named = rows[["label", "before", "after"]].itertuples(index=False)
     return [Flip(png(picture), *names) for picture, names in zip(shown, named, strict=True)]
 
