@@ -144,7 +144,7 @@ def test_a_truncated_network_is_one_sentence_and_others_stay_in_reach(page, monk
     weights.write_bytes(weights.read_bytes()[:1000])
     at = visit(page)
     assert len(at.error) == 1 and at.error[0].value.startswith(f"{BUNDLED} cannot be opened: ")
-    assert "simple-cnn_cifar10" in at.selectbox(key="checkpoint").options
+    assert "SimpleCNN on CIFAR-10" in at.selectbox(key="checkpoint").options
 
 
 def test_corrupt_data_is_one_sentence(monkeypatch, tmp_path):

@@ -61,7 +61,7 @@ def test_the_tensor_is_named_and_no_batch_norm_where_there_is_none():
     at = visit("activations", output="activation")
     words = "\n".join([captions(at), *(each.value for each in at.subheader)])
     assert "output after the activation" in words and "batch norm" not in words
-    assert "Mean activation (raw output), channel by channel" in words
+    assert "Mean activation (raw output, before ReLU), channel by channel" in words
 
 
 @pytest.mark.slow
