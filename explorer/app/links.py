@@ -92,11 +92,19 @@ def _follow() -> None:
     said, moved = _said(), page != _page()
     if moved:
         st.session_state[ENTERED] = "" if said or page is None else _page()
+        _keep()
     changed = any(st.session_state.get(key) != value for key, value in values.items())
     if page is None or said == query or changed or _at_entry():
         return  # a new session, nothing new, or a widget that changed before its last address came back
     for key in said if moved else st.session_state.get(CHOSEN, ()):
         st.session_state.pop(key, None)
+
+
+def _keep() -> None:
+    """Set what was chosen anew: of a value that stays from page to page, some widgets make nothing at first."""
+    for key in st.session_state.get(CHOSEN, ()):
+        if key in st.session_state:
+            st.session_state[key] = st.session_state[key]
 
 
 def _at_entry() -> bool:
