@@ -17,7 +17,7 @@ from explorer.engine.oracle import ORACLES
 from explorer.pruning.criteria import REVERSED
 
 USUAL = ["mean", "l1", "random"]
-MEAN, RANDOM = "mean", "random"
+RANDOM = "random"
 
 
 @dataclass(frozen=True)
@@ -43,21 +43,89 @@ class Line:
 # Which curves
 
 
-def pick_lines(view: View) -> list[Line]:
-    """The curves to draw, as chosen: criteria, the same reversed, ranked on other images, oracles, random orders."""
+def pick_lines(view: View) -> list[str]:
+    """The rankings whose curves are drawn, by name: those of the page's own list, in words."""
+    keep_lit(view)
     fitting = list(cache.fitting_criteria(view.checkpoint, view.layer))
-    criteria = pickers.pick_several("Rank the channels by", "criteria", fitting, USUAL)
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        turned = pickers.pick_among("Most important first", "reversed", [each for each in fitting if each != RANDOM])
-        oracles = pickers.pick_several("Greedy oracle", "oracle", [name.removeprefix(ORACLE) for name in ORACLES], [])
-        others = pickers.pick_several("Rank also on", "also", cache.splits_to_rank_on(view.checkpoint), [])
-        orders = views.pick_orders(*ORDERS)
+    return pickers.pick_among("Rankings to compare", "criteria", fitting, USUAL, format_func=title_of)
+
+
+def pick_evidence(view: View) -> View:
+    """What the curves look at though the sidebar's ranking does not: images to rank on, and a seed."""
+    asked = view.experiment
+    changes: dict[str, Any] = {}
+    if not criterion_named(asked.criterion).needs_data:
+        splits = cache.splits_to_rank_on(view.checkpoint)
+        changes["ranked_on"] = pickers.pick_option("Rank on", "ranked_on", splits, format_func=str.capitalize)
+    if asked.criterion.removesuffix(REVERSED) != RANDOM:
+        changes["seed"] = views.pick_seed()
+    return replace(view, experiment=replace(asked, **changes))
+
+
+def pick_more(view: View, criteria: Sequence[str]) -> list[Line]:
+    """The curves to draw: those of the `criteria` and, as chosen here, the same reversed, oracles, on other images."""
+    ranked_by = [name for name in cache.fitting_criteria(view.checkpoint, view.layer) if name != RANDOM]
+    oracles = [name.removeprefix(ORACLE) for name in ORACLES]
+    turned = pickers.pick_among("Most important first", "reversed", ranked_by, format_func=title_of)
+    searched = pickers.pick_several("Greedy oracle", "oracle", oracles, [], format_func=str.capitalize)
+    others = pickers.pick_several(
+        "Rank also on", "also", cache.splits_to_rank_on(view.checkpoint), [], format_func=str.capitalize
+    )
+    orders = views.pick_orders(*ORDERS)
     names = [name for name in criteria if name != RANDOM] + [f"{name}{REVERSED}" for name in turned]
-    lines = [line for name in [*names, *(f"{ORACLE}{name}" for name in oracles)] for line in ranked(view, name, others)]
-    lines = lab_lines(view) + lines
+    names += [f"{ORACLE}{name}" for name in searched]
+    lines = lab_lines(view) + [line for name in names for line in ranked(view, name, others)]
     if RANDOM in criteria:
         lines.append(Line(RANDOM, asked(view, RANDOM, seed=view.experiment.seed), orders))
     return lines
+
+
+def title_of(criterion: str) -> str:
+    """What a criterion is called on the screen."""
+    return criterion_named(criterion).title
+
+
+LIT = "the ranking lit on the page of curves"
+
+
+def keep_lit(view: View) -> None:
+    """Let the ranking of the sidebar be among the curves once it is another than before; then it may be taken away."""
+    name, before = view.experiment.criterion, st.session_state.get(LIT)
+    st.session_state[LIT] = name
+    linked = before is None and any(key in st.query_params for key in ("criteria", "reversed", "oracle"))
+    if name == before or linked or (lab_lines(view) and view.variant):
+        return
+    if name in ORACLES:
+        key, value = "oracle", name.removeprefix(ORACLE)
+    elif name.endswith(REVERSED):
+        key, value = "reversed", name.removesuffix(REVERSED)
+    else:
+        key, value = "criteria", name
+    chosen = st.session_state.get(key, USUAL if key == "criteria" else [])
+    if value not in chosen:
+        st.session_state[key] = [*chosen, value]
+
+
+def lit_of(view: View, lines: list[Line]) -> Line | None:
+    """The curve that is ranked and pruned as the sidebar says."""
+    return next((line for line in lines if _way(line.experiment) == _way(view.experiment)), None)
+
+
+def _way(asked: Experiment) -> tuple[str, ...]:
+    """How an experiment ranks and prunes, whatever the K and the seed."""
+    on = asked.ranked_on if criterion_named(asked.criterion).needs_data else ""
+    return (asked.criterion, asked.mode, asked.schedule, on)
+
+
+def light(line: Line) -> None:
+    """Let the sidebar stand at a curve's ranking; one of a lab's ways brings its mode and schedule. For callbacks."""
+    asked = line.experiment
+    way = {"criterion": asked.criterion}
+    if criterion_named(asked.criterion).needs_data:
+        way["ranked_on"] = asked.ranked_on
+    if line.label:
+        way |= {"mode": asked.mode, "schedule": asked.schedule}
+    st.session_state.update(way)
 
 
 def lab_lines(view: View) -> list[Line]:
@@ -69,7 +137,7 @@ def lab_lines(view: View) -> list[Line]:
         Line(
             way.title,
             lab.experiment(way, view.experiment.dtype, every=True),
-            label=f"Lab {lab.name}, {way.title.lower()}",
+            label=f"Lab {lab.name}, {way.title[:1].lower()}{way.title[1:]}",
         )
         for way in lab.variants
     ]

@@ -1,7 +1,7 @@
 """How work in the background waits, runs, ends, fails and is cancelled on a page."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import streamlit as st
@@ -136,6 +136,33 @@ def cancel_button(job: Job) -> None:
     label = "Cancelling…" if job.cancelling else "Cancel"
     key, icon = f"cancel {job.key}", ":material/cancel:"
     st.button(label, key=key, icon=icon, on_click=job.cancel, disabled=job.cancelling)
+
+
+def several(jobs: Mapping[str, Job], what: str) -> None:
+    """How far several jobs are, by their titles, in one line that `what` begins; each for itself is a click away.
+
+    The line keeps its place when they are through. For a fragment that runs by itself.
+    """
+    running = {title: job for title, job in jobs.items() if not job.finished}
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if not running:
+            return
+        done = sum(job.fraction for job in jobs.values()) / len(jobs)
+        lefts = [job.left for job in running.values()]
+        left = f", {duration(sum(filter(None, lefts)))} left" if None not in lefts else ""
+        st.progress(done, f":material/autorenew: {what}: {done:.0%}{left}")
+        with st.popover("Details", icon=":material/list:", key=f"details of {what}"):
+            for title, job in running.items():
+                progress(job, title)
+        if all(job.cancelling for job in running.values()):
+            st.button("Cancelling…", key=f"cancel {what}", icon=":material/cancel:", disabled=True)
+        else:
+            st.button("Cancel", key=f"cancel {what}", icon=":material/cancel:", on_click=_cancel, args=(running,))
+
+
+def _cancel(jobs: Mapping[str, Job]) -> None:
+    for job in jobs.values():
+        job.cancel()
 
 
 def duration(seconds: float) -> str:

@@ -17,12 +17,13 @@ import pandas as pd
 
 from explorer.show.charts.comparison import close_range, with_ratio
 from explorer.show.charts.layers import LOST, losses
-from explorer.show.charts.parts import AXES, MANY, PRUNED, check_axis
+from explorer.show.charts.parts import AXES, MANY, PRUNED, check_axis, ticks
 from explorer.show.pictures import thumbnails
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.patches import Patch
 
 COLOUR_MAPS = {"grey": "gray", "colour": "viridis"}
 ORDERS = ("sorted", "original")
@@ -208,13 +209,20 @@ def map_pictures(maps: np.ndarray, colour: str = "colour", size: int = 112) -> l
 # Curves and bars
 
 
-def accuracy_figure(curves: Mapping[str, pd.DataFrame], axis: str = "k", close: bool = False) -> Figure:
+def accuracy_figure(
+    curves: Mapping[str, pd.DataFrame],
+    axis: str = "k",
+    close: bool = False,
+    title: str = "",
+    orders: Collection[str] = (),
+) -> Figure:
     """Accuracy in percent against K or the ratio: curves by name with markers and 95 % bands, and a grid.
 
     A curve is a table with the columns k, channels, accuracy, low, high, as `Sweep.points` gives them; `axis`
-    is "k" or "ratio". Accuracy runs from 0 to 100 %, or, where `close`, over the bands alone.
+    is "k" or "ratio". Accuracy runs from 0 to 100 %, or, where `close`, over the bands alone. `title` says what the
+    curves are of; `orders` are the names of those that stand for several random orders, whose band means another thing.
     """
-    from matplotlib.ticker import MaxNLocator, PercentFormatter
+    from matplotlib.ticker import PercentFormatter
 
     check_axis(axis)
     figure, axes = _page(CURVE_SIZE)
@@ -225,13 +233,29 @@ def accuracy_figure(curves: Mapping[str, pd.DataFrame], axis: str = "k", close: 
     axes.set_ylim(*(close_range(pd.concat(curves.values())) if close else (0, 1)))
     axes.yaxis.set_major_formatter(PercentFormatter(1))
     if axis == "k":
-        axes.xaxis.set_major_locator(MaxNLocator(10, steps=[1, 2, 4, 5, 10], integer=True))
+        every = pd.concat(curves.values())["k"]
+        axes.set_xticks(ticks(int(every.min()), int(every.max())))
     else:
         axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     axes.margins(x=0.02)
-    if len(curves) > 1:
-        axes.legend(handlelength=3.5)
+    axes.set_title(title, fontsize=11, loc="left")
+    lines = axes.get_legend_handles_labels()[0] if len(curves) > 1 else []
+    axes.legend(handles=[*lines, *_bands(curves, orders)], handlelength=3.5)
     return figure
+
+
+def _bands(curves: Mapping[str, pd.DataFrame], orders: Collection[str]) -> list[Patch]:
+    """What the legend says of the bands: one patch for all intervals, one for the random orders in their colour."""
+    from matplotlib.patches import Patch
+
+    found = []
+    if set(curves) - set(orders):
+        found.append(Patch(color=FRAME, alpha=0.35, linewidth=0, label="95 % interval"))
+    for place, name in enumerate(curves):
+        if name in orders:
+            colour, words = PALETTE[place % len(PALETTE)], "where 95 % of random orders fall"
+            found.append(Patch(color=colour, alpha=0.18, linewidth=0, label=words))
+    return found
 
 
 def _curve(axes: Axes, at: pd.Series, curve: pd.DataFrame, name: str, place: int) -> None:

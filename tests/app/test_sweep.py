@@ -2,6 +2,7 @@
 
 import pytest
 from app_test import BUNDLED, metrics, percent, settle, visit
+from streamlit.testing.v1 import AppTest
 
 from explorer.answers import computing
 from explorer.answers.computing import sweep_of
@@ -92,10 +93,45 @@ def test_ranking_again_keeps_to_its_own_k():
     assert table.index.tolist() == [0, 16, 32] and not at.error, "taylor, which cannot be ranked again, is ranked once"
 
 
+def test_the_k_and_the_ranking_of_the_other_pages_are_marked_and_stay():
+    at = visit(criterion="l2", k="5")
+    at = settle(at.switch_page("explorer/app/pages/sweep.py"))
+    assert at.number_input(key="k").value == 5 and at.selectbox(key="criterion").value == "l2"
+    worth = at.dataframe[0].value
+    assert worth["criterion"].tolist() == ["mean", "l1", "l2", "random"], "it joins those compared"
+    (sentence,) = [text.value for text in at.markdown if "channels of **conv2** pruned" in text.value]
+    accuracies = at.dataframe[1].value.loc[5]
+    assert "with K = 5 of the 32" in sentence and f"keeps {percent(accuracies.max())}" in sentence
+    link = next(link.proto for link in at.get("page_link"))
+    assert link.label == "Look closer at L2 norm at K = 5 on Prune" and "criterion=l2" in link.query_string
+    at.multiselect(key="criteria").set_value(["l1"])
+    at.number_input(key="k").set_value(7)
+    at = settle(at)
+    assert at.dataframe[0].value["criterion"].tolist() == ["l1"], "it may be taken away"
+    at = settle(at.switch_page("explorer/app/pages/prune.py"))
+    assert at.slider(key="k").value == 7 and at.selectbox(key="criterion").value == "l2"
+
+
+def test_several_jobs_are_one_line_with_each_a_click_away():
+    def script():
+        from explorer.app import waiting
+        from explorer.background.jobs import DONE, RUNNING, Job, Progress
+
+        jobs = {name: Job(name) for name in ("one", "two", "three")}
+        for job, done in zip(jobs.values(), (100, 50, 0), strict=True):
+            job.latest, job.status = Progress(done, 100), DONE if done == 100 else RUNNING
+        waiting.several(jobs, "Pruning")
+
+    at = AppTest.from_function(script).run()
+    assert not at.exception and at.progress[0].text == ":material/autorenew: Pruning: 50%"
+    details = [bar.text for bar in at.get("popover")[0].get("progress")]
+    assert len(at.progress) == 3 and details == [":material/autorenew: two: 50%", ":material/autorenew: three: 0%"]
+
+
 @pytest.mark.slow
 def test_no_ranking_chosen_is_an_invitation_not_an_error():
     at = visit("sweep")
-    at.pills(key="criteria").set_value([])
+    at.multiselect(key="criteria").set_value([])
     settle(at)
     assert "Choose at least one ranking" in at.info[0].value and not at.get("vega_lite_chart")
 

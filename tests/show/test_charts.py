@@ -17,6 +17,7 @@ from PIL import Image
 from plain_tables import classes, curve, scanned
 
 from explorer.show import charts
+from explorer.show.charts.parts import ticks
 from explorer.show.pictures import png, side_by_side, strip, thumbnails
 from explorer.show.words import decimal, percent, points
 
@@ -319,7 +320,34 @@ def test_dragging_in_the_overview_zooms_the_curves_and_a_click_picks_one(axis, h
     assert below["encoding"]["x"]["field"] == axis and below["encoding"]["x"]["scale"]["domain"] == [0, highest]
     assert chart.words.startswith("Accuracy against channels pruned: mean 70.00 % at K = 2, random")
     whole = chart.altair().to_dict()  # validates against the schema
-    assert set(whole["datasets"]) == set(chart.data) == {"curves"}
+    assert set(whole["datasets"]) == set(chart.data) == {"curves", "here"}
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "wanted"),
+    [
+        (0, 64, [0, 8, 16, 24, 32, 40, 48, 56, 64]),
+        (0, 31, [0, 4, 8, 12, 16, 20, 24, 28, 31]),
+        (1, 31, [1, 6, 11, 16, 21, 26, 31]),
+        (0, 1, [0, 1]),
+        (5, 5, [5]),
+    ],
+)
+def test_the_axis_of_k_begins_and_ends_with_the_k_there_are(low, high, wanted):
+    assert ticks(low, high) == wanted
+    table = curve(range(low, high + 1), np.linspace(0.9, 0.1, high - low + 1), criterion="mean")
+    for chart in (charts.compare_curves(table), charts.zoomable_curves(table)):
+        axis = json.dumps([layer["encoding"]["x"]["axis"] for layer in (chart.spec.get("layer") or parts_of(chart)[0])])
+        assert str(wanted) in axis
+
+
+def test_k_is_marked_and_the_curve_of_the_sidebar_is_thicker():
+    table = pd.concat([curve(criterion="mean"), curve(criterion="l1")])
+    chart = charts.zoomable_curves(table, k=2, lit="l1")
+    assert chart.data["here"][["k", "ratio", "label"]].values.tolist() == [[2, 0.5, "K = 2"]]
+    assert chart.data["curves"].groupby("criterion")["lit"].all().to_dict() == {"l1": True, "mean": False}
+    assert chart.spec is charts.zoomable_curves(table, k=3, lit="mean").spec, "another K sends rows only"
+    assert charts.zoomable_curves(table, k=9).data["here"].empty and charts.zoomable_curves(table).data["here"].empty
 
 
 def test_nine_curves_differ_in_colour_dash_and_shape_each():

@@ -127,7 +127,21 @@ def test_the_accuracy_figure_has_markers_a_band_a_grid_and_percents():
     assert axes.xaxis.get_gridlines()[0].get_visible() and axes.get_xlabel() == "Channels pruned (K)"
     (band,) = axes.collections
     assert band.get_paths()[0].get_extents().extents.tolist() == pytest.approx([0, 0.08, 4, 0.92])
-    assert axes.get_legend() is None
+    assert said(axes) == ["95 % interval"] and axes.get_xticks().tolist() == [0, 1, 2, 3, 4]
+
+
+def said(axes) -> list[str]:
+    """What the legend says."""
+    return [text.get_text() for text in axes.get_legend().get_texts()]
+
+
+def test_the_accuracy_figure_says_what_it_is_of_and_what_each_band_means():
+    table = {"Mean": curve(), "Random": curve()}
+    (axes,) = figures.accuracy_figure(table, title="net, conv2\nK = 0 … 4", orders=["Random"]).axes
+    assert axes.get_title(loc="left") == "net, conv2\nK = 0 … 4"
+    assert said(axes) == ["Mean", "Random", "95 % interval", "where 95 % of random orders fall"]
+    (alone,) = figures.accuracy_figure({"Random": curve()}, orders=["Random"]).axes
+    assert said(alone) == ["where 95 % of random orders fall"]
 
 
 def test_curves_of_several_rankings_differ_in_dash_and_marker_not_only_in_colour():
@@ -136,8 +150,7 @@ def test_curves_of_several_rankings_differ_in_dash_and_marker_not_only_in_colour
     assert len({line.get_marker() for line in drawn}) == len({line.get_color() for line in drawn}) == 7
     assert len({str(line._dash_pattern) for line in drawn}) == 7
     assert drawn[0].get_xdata().max() == 1
-    legend = figures.accuracy_figure(table).axes[0].get_legend()
-    assert [text.get_text() for text in legend.get_texts()] == [f"ranking {i}" for i in range(7)]
+    assert said(figures.accuracy_figure(table).axes[0])[:7] == [f"ranking {i}" for i in range(7)]
 
 
 def test_a_long_curve_has_fewer_markers_than_points_and_a_close_one_its_own_range():

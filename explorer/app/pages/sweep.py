@@ -5,53 +5,132 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-import pandas as pd
 import streamlit as st
 
 from explorer.answers.choices import criterion_named
-from explorer.app import cache, drawing, links, pickers, prepared, sweeps, views, waiting
-from explorer.app.lines import MEAN, Line, at_ks, drawn, is_oracle, job_of, lost_of, pick_lines, start, titles
+from explorer.app import cache, drawing, heads, links, networks, pickers, prepared, sweeps, views, waiting
+from explorer.app.lines import (
+    Line,
+    at_ks,
+    drawn,
+    is_oracle,
+    job_of,
+    light,
+    lit_of,
+    lost_of,
+    pick_evidence,
+    pick_lines,
+    pick_more,
+    start,
+    titles,
+)
 from explorer.app.views import View
 from explorer.background.jobs import Job
 from explorer.engine import tables
 from explorer.engine.curves import Band, Sweep, difference
+from explorer.pruning.modes import MODES
 from explorer.show import charts, figures
 from explorer.show.words import percent, points
 
 MOST = 12  # curves
-SHOWN = 3  # progress bars
 
 PRUNE = "explorer/app/pages/prune.py"
 
 NAMED = 5  # curves in a file's name
 AXIS_ROOM = 88  # pixels that the axis of two charts in one takes beyond its width
+CLICKED = "a point of a curve was clicked"
+HEIGHT = 225  # of the curves, so that all of them and their controls are in sight at 1280 × 720
 ZOOMS = {"none": 0.0, "0.1": 0.1, "0.25": 0.25, "0.5": 0.5}  # shares of the channels
+AXES = {"k": "K", "ratio": "Share"}
+
+ABOUT = """
+**A curve** is the share of test images that the network still gets right with the first K channels of an order set to
+zero, for K = 0 (nothing pruned) up to all P channels of the layer.
+
+**A ranking** decides the order: it scores every channel, and the least important goes first. The thick curve is the
+ranking in the sidebar, the dashed line is K; both are the same on every page.
+
+**The bands.** Of a ranking: the 95 % Wilson interval of its accuracy. Of n random orders: where 95 % of further ones
+fall, mean ± t · s · √(1 + 1/n). A ranking is worth something where its curve leaves the band of random orders.
+
+**The area** under a curve is the mean accuracy over all K.
+
+Labs A and B draw one such curve, C one of a layer in the middle, D one by the share of the channels pruned, and E
+compares rankings by the size of filters.
+"""
 
 
 # What is shown
 
 
-def compare(
-    view: View, lines: list[Line], jobs: dict[str, Job], ks: tuple[int, ...], axis: str, live: bool, lost: set[str]
-) -> None:
-    """The curves so far, under the progress of those that still run; the page anew once one more is `lost`."""
-    if live and (all(job.finished for job in jobs.values()) or lost_of(jobs) != lost):
-        st.rerun()
-    with st.container():
-        progress(view, lines, jobs)
-    found = drawn(jobs, ks)
-    if not found:
-        st.skeleton(height=560)
-        return
-    chart = charts.zoomable_curves(tables.curve_table(found), axis)
-    with st.container(horizontal=True, gap=None):
-        drawing.draw(chart, key="curves", on_select=choose_clicked, selection_mode="pick")
-        st.space(AXIS_ROOM)
-    if live:
-        st.caption(sweeps.so_far(list(found.values()), ks, view.examples, jobs.values()))
+def opening(view: View, lines: list[Line], found: dict[str, Sweep | Band], k: int) -> None:
+    """The title, and in one sentence which ranking is best at K, as soon as that is known."""
+    network, layer = networks.title_of(view.checkpoint), f"{view.channels:,} channels of **{view.layer}**"
+    at_k = {line: accuracy_at(found[line.name], k) for line in lines if line.name in found}
+    known = {line: accuracy for line, accuracy in at_k.items() if accuracy is not None}
+    if known:
+        best = max(known, key=lambda line: known[line])
+        others = [line for line in (lit_of(view, lines), *known) if line in known and line is not best]
+        sentence = f"{network} with K = {k} of the {layer} pruned: **{best.title}** keeps {percent(known[best])}"
+        sentence += f" of the test {view.examples} right"
+        sentence += f", **{others[0].title}** {percent(known[others[0]])}" if others else ""
+        unpruned = accuracy_at(found[best.name], 0)
+        sentence += "." if unpruned is None else f"; unpruned it is {percent(unpruned)}."
     else:
-        about(view, words_of(view, found), tables.curve_table(found), titles(lines), axis)
-        open_on_prune(lines, found, ks)
+        sentence = f"Each curve prunes the {layer} of {network} in another order."
+    heads.head("Which ranking is best?", sentence, ABOUT)
+
+
+def accuracy_at(curve: Sweep | Band, k: int) -> float | None:
+    """The accuracy at K = k, of a band on average; None where that K is not there."""
+    if k not in curve.ks:
+        return None
+    table = curve.points().set_index("k")
+    return float(table["accuracy"][k])
+
+
+def compare(
+    view: View,
+    lines: list[Line],
+    jobs: dict[str, Job],
+    ks: tuple[int, ...],
+    axis: str,
+    k: int,
+    live: bool,
+    lost: set[str],
+) -> None:
+    """The curves so far, and below how far those are that still run; the page anew once one more is `lost`."""
+    ended = live and (all(job.finished for job in jobs.values()) or lost_of(jobs) != lost)
+    if st.session_state.pop(CLICKED, False) or ended:
+        st.rerun()
+    found, named, lit = drawn(jobs, ks), titles(lines), lit_of(view, lines)
+    if found:
+        table = tables.curve_table({named[name]: curve for name, curve in found.items()})
+        chart = charts.zoomable_curves(table, axis, HEIGHT, k, lit.title if lit else None)
+        with st.container(horizontal=True, gap=None):
+            clicked = partial(choose_clicked, view, lines)
+            drawing.draw(chart, key="curves", on_select=clicked, selection_mode="pick")
+            st.space(AXIS_ROOM)
+    else:
+        st.skeleton(height=HEIGHT + 150)
+
+
+def under_way(view: View, lines: list[Line], jobs: dict[str, Job], ks: tuple[int, ...]) -> None:
+    """How far the curves are, in one line, and over how many images they are so far."""
+    named, found = titles(lines), drawn(jobs, ks)
+    waiting.several({named[name]: job for name, job in jobs.items()}, f"Pruning {view.layer} at every K")
+    if found:
+        st.caption(sweeps.so_far(list(found.values()), ks, view.examples, jobs.values()))
+
+
+def choose_clicked(view: View, lines: list[Line]) -> None:
+    """Move K to the point that was clicked, and light its curve; a callback."""
+    for picked in st.session_state["curves"].selection.pick:
+        views.set_k(int(picked["k"]))
+        for line in lines:
+            if line.title == picked["criterion"]:
+                light(line)
+        st.session_state[CLICKED] = True
 
 
 def show_lost(view: View, lines: list[Line], jobs: dict[str, Job], lost: set[str]) -> None:
@@ -63,47 +142,51 @@ def show_lost(view: View, lines: list[Line], jobs: dict[str, Job], lost: set[str
                 waiting.show_end(jobs[line.name], what, partial(job_of, view, line))
 
 
-def progress(view: View, lines: list[Line], jobs: dict[str, Job]) -> None:
-    """The jobs that run or wait, the first few with a bar each."""
-    for job in jobs.values():
-        waiting.notes(job)
-    unfinished = [line for line in lines if line.name in jobs and not jobs[line.name].finished]
-    for line in unfinished[:SHOWN]:
-        job = jobs[line.name]
-        waiting.progress(job, sweeps.sweeping(job, view.layer, line.title))
-    if len(unfinished) > SHOWN:
-        st.caption(f"{len(unfinished) - SHOWN} more wait their turn.")
-
-
 def words_of(view: View, found: dict[str, Sweep | Band]) -> str:
     """What the curves are, and what can be done with them."""
     bands = [curve for curve in found.values() if isinstance(curve, Band)]
     single = [curve for curve in found.values() if isinstance(curve, Sweep)]
-    done = sweeps.counted(list(found.values()), f"test {view.examples}")
+    done = drawing.sentence(sweeps.counted(list(found.values()), f"test {view.examples}"))
     random = f" Of {len(bands[0].sweeps)} random orders the mean, and where 95 % of further ones fall." if bands else ""
     return (
-        f"{view.layer} of {view.checkpoint.name}, {done}, with 95 % intervals.{random} "
-        f"Click a point to choose it for Prune.{sweeps.remarks(single[0]) if single else ''}"
+        f"{done}, with 95 % intervals.{random} Click a point to take its K and its ranking to every page."
+        f"{sweeps.remarks(single[0]) if single else ''}"
     )
 
 
-def about(view: View, words: str, table: pd.DataFrame, named: dict[str, str], axis: str, close: bool = False) -> None:
-    """What stands under a chart: words, and the chart as a figure for print; `named` has the curves' titles."""
-    kind = "zoom" if close else "curves"
-    name = file_name(view, list(dict.fromkeys(table["criterion"])), axis, kind)
-    curves = {named[name]: rows for name, rows in table.groupby("criterion", sort=False)}
-    draw = partial(figures.accuracy_figure, curves, axis, close)
+def about(
+    view: View, lines: list[Line], words: str, found: dict[str, Sweep | Band], axis: str, share: float | None = None
+) -> None:
+    """What stands under a chart: words, and the chart, up to a `share` of the channels, as a figure for print."""
+    kind, named = "curves" if share is None else "zoom", titles(lines)
+    name = file_name(view, list(found), axis, kind)
+    curves = {named[name]: charts.up_to(curve.points(), share or 1) for name, curve in found.items()}
+    orders = [named[name] for name, curve in found.items() if isinstance(curve, Band)]
+    title = context(view, lines, found)
+    draw = partial(figures.accuracy_figure, curves, axis, share is not None, title, orders)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(words)
         drawing.figure_button(partial(prepared.figure_file, draw), name, kind)
 
 
-def zoomed(view: View, table: pd.DataFrame, named: dict[str, str], axis: str, share: float) -> None:
+def context(view: View, lines: list[Line], found: dict[str, Sweep | Band]) -> str:
+    """What a figure is of: network and layer, what pruning zeroes, the K, and over how many images."""
+    modes = dict.fromkeys(MODES[line.experiment.mode].title for line in lines if line.name in found)
+    ks = sorted({k for curve in found.values() for k in curve.ks})
+    done = sweeps.counted(list(found.values()), f"test {view.examples}")
+    zeroed = " or ".join(modes)
+    return (
+        f"{view.checkpoint.name}, {view.layer}\nPruned: {zeroed}. K = {ks[0]} … {ks[-1]:,} of {view.channels:,}; {done}"
+    )
+
+
+def zoomed(view: View, lines: list[Line], found: dict[str, Sweep | Band], axis: str, share: float) -> None:
     """The curves once more, up to a share of the channels, as lab D shows them."""
     st.subheader(f"The first {100 * share:.0f} % of the channels")
-    first = charts.up_to(table, share)
+    named = titles(lines)
+    first = charts.up_to(tables.curve_table({named[name]: curve for name, curve in found.items()}), share)
     drawing.draw(charts.compare_curves(first, axis, height=340, close=True), key="zoomed")
-    about(view, "The accuracy axis does not begin at zero.", first, named, axis, close=True)
+    about(view, lines, "The accuracy axis does not begin at zero.", found, axis, share)
 
 
 def file_name(view: View, names: Sequence[str], *more: str) -> str:
@@ -113,26 +196,11 @@ def file_name(view: View, names: Sequence[str], *more: str) -> str:
     return views.file_name(view, *lab, "-".join(few), *([] if lab else [view.experiment.mode]), *more)
 
 
-def choose_clicked() -> None:
-    """Choose the curve and the K of the point that was clicked."""
-    picked = st.session_state["curves"].selection.pick
-    if picked:
-        st.session_state.update({"open curve": picked[0]["criterion"], "open k": int(picked[0]["k"])})
-
-
-def open_on_prune(lines: list[Line], found: dict[str, Sweep | Band], ks: tuple[int, ...]) -> None:
-    """A curve and a K, and a link to them on Prune."""
-    there = {line.name: line for line in lines if line.name in found}
-    if st.session_state.get("open curve") not in there:
-        st.session_state["open curve"] = next(iter(there))
-    if st.session_state.get("open k") not in ks:
-        st.session_state["open k"] = ks[len(ks) // 2]
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        name = st.selectbox("Curve", list(there), key="open curve", width=280)
-        k = st.selectbox("K", ks, key="open k", width=120)
-        label = f"Open {name} at K = {k} on Prune"
-        link = views.link_to(there[name].experiment, k)
-        st.page_link(PRUNE, label=label, icon=":material/content_cut:", query_params=link)
+def open_on_prune(view: View, k: int) -> None:
+    """The way to Prune, where the lit ranking and K stand as here."""
+    title = criterion_named(view.experiment.criterion).title
+    label = f"Look closer at {title} at K = {k} on Prune"
+    st.page_link(PRUNE, label=label, icon=":material/content_cut:", query_params=views.link_to(view.experiment, k))
 
 
 def summary(view: View, lines: list[Line], found: dict[str, Sweep | Band], ks: tuple[int, ...]) -> None:
@@ -149,8 +217,8 @@ def summary(view: View, lines: list[Line], found: dict[str, Sweep | Band], ks: t
     st.dataframe(
         drawing.in_words(table.assign(area=table["area"].map(percent)), at),
         column_config={
-            "criterion": st.column_config.TextColumn("Ranked by", pinned=True),
-            "title": st.column_config.TextColumn("In words"),
+            "criterion": None,
+            "title": st.column_config.TextColumn("Ranked by", pinned=True),
             "images": st.column_config.NumberColumn(view.examples.capitalize()),
             "area": st.column_config.TextColumn("Area", help=AREA),
             "cliff": st.column_config.NumberColumn("Last K within 1 point", format="%g", help=CLIFF),
@@ -209,9 +277,8 @@ def looked_at(view: View, line: Line) -> str:
     )
 
 
-def table_of(view: View, lines: list[Line], jobs: dict[str, Job], ks: tuple[int, ...]) -> None:
+def table_of(view: View, lines: list[Line], found: dict[str, Sweep | Band]) -> None:
     """Accuracy at each K, a column a curve, and the file with every number: of a band, those of each order."""
-    found = drawn(jobs, ks)
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.subheader("Every number", width="content")
         rows = tables.rows_of(found.values())
@@ -223,42 +290,86 @@ def table_of(view: View, lines: list[Line], jobs: dict[str, Job], ks: tuple[int,
     st.dataframe(drawing.in_words(wide, found), column_config=columns, alt="Accuracy at each K", height=420)
 
 
+def pick_k(view: View) -> int:
+    """K, which is the same on every page."""
+    half = view.stops[(len(view.stops) - 1) // 2]
+    links.note_whole("k", 0, view.channels, half, "no number of channels to prune", "K")
+    pickers.keep_if("k", lambda kept: 0 <= kept <= view.channels, half)
+    k = pickers.pick_number("K", 0, view.channels, half, "k", width=150)
+    return half if k is None else k
+
+
+def controls(view: View) -> tuple[list[Line], tuple[int, ...], str, int, float]:
+    """The curves, their K, the axis, the K that is marked, and the share that a second chart shows: all in one row."""
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        criteria = pick_lines(view)
+        k = pick_k(view)
+        axis = pickers.pick_option("Axis", "axis", list(charts.AXES), format_func=AXES.get, help=IN_AXIS)
+        with st.popover("More", icon=":material/tune:"):
+            view = pick_evidence(view)
+            lines = pick_more(view, criteria)
+            ks = views.pick_ks(view)
+            zoom = pickers.pick_option("Second chart, up to", "zoom", list(ZOOMS), format_func=zoom_title)
+    return lines, ks, axis, k, ZOOMS[zoom]
+
+
+IN_AXIS = "K channels, or K as a share of all channels of the layer."
+
+
+def zoom_title(zoom: str) -> str:
+    """How much of the channels a second chart shows, in words."""
+    return f"{100 * ZOOMS[zoom]:.0f} %" if ZOOMS[zoom] else "None"
+
+
+NO_K = (
+    "Channels are ranked again every few K, and none of those lies in this range: widen it, or take smaller steps in "
+    "the sidebar."
+)
+
+
+def stop(words: str) -> None:
+    """Stop the page where there is no curve to draw, with the way to one."""
+    st.info(words, icon=":material/touch_app:")
+    st.stop()
+
+
 with links.page():
-    view = views.pick_view(criterion=MEAN)
+    view = views.pick_view()
+    top, picture = st.container(), st.container()
     views.start_afresh(view)
-    lines = pick_lines(view)
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        ks = views.pick_ks(view)
-        axis = pickers.pick_option("Axis", "axis", list(charts.AXES), help="K, or K as a share of the channels.")
-        zoom = pickers.pick_option(
-            "Zoom", "zoom", list(ZOOMS), help="A second chart, up to this share of the channels."
-        )
-    if not lines:
-        st.info("Choose at least one ranking to see its curve.", icon=":material/touch_app:")
-        st.stop()
-    if not ks:
-        st.info(
-            "Channels are ranked again every few K, and none of those lies in this range: widen it, or take smaller "
-            "steps in the sidebar.",
-            icon=":material/touch_app:",
-        )
-        st.stop()
-    if len(lines) > MOST:
-        st.info(f"These are the first {MOST} of {len(lines)} curves: more could not be told apart.")
-        lines = lines[:MOST]
+    lines, ks, axis, k, zoom = controls(view)
     some = None if len(ks) == view.channels + 1 else ks
-    lines = [at_ks(view, line, some) for line in lines]
-    jobs = start(view, lines, ks)
+    shown = [at_ks(view, line, some) for line in lines[:MOST]]
+    with picture:
+        jobs = start(view, shown, ks) if ks else {}
+        if jobs:
+            waiting.wait_briefly(list(jobs.values())[-1])
+    found, lost = drawn(jobs, ks), lost_of(jobs)
+    live = not all(job.finished for job in jobs.values())
+    every = waiting.POLL if live else None
+    with top:
+        opening(view, shown, {} if live else found, k)
+    if not lines:
+        stop("Choose at least one ranking to see its curve.")
+    if not ks:
+        stop(NO_K)
     if not jobs:
         st.stop()
-    waiting.wait_briefly(list(jobs.values())[-1])
-    live = not all(job.finished for job in jobs.values())
-    lost = lost_of(jobs)
-    show_lost(view, lines, jobs, lost)
-    links.fragment(compare, view, lines, jobs, ks, axis, live, lost, every=waiting.POLL if live else None)
-    found = drawn(jobs, ks)
+    with picture:
+        show_lost(view, shown, jobs, lost)
+        links.fragment(compare, view, shown, jobs, ks, axis, k, live, lost, every=every)
+    if len(lines) > MOST:
+        st.info(f"These are the first {MOST} of {len(lines)} curves: more could not be told apart.")
+    for job in jobs.values():
+        waiting.notes(job)
+    with st.container():
+        if live:
+            links.fragment(under_way, view, shown, jobs, ks, every=every)
+        elif found:
+            about(view, shown, words_of(view, found), found, axis)
     if found and not live:
-        if ZOOMS[zoom]:
-            zoomed(view, tables.curve_table(found), titles(lines), axis, ZOOMS[zoom])
-        summary(view, lines, found, ks)
-        table_of(view, lines, jobs, ks)
+        open_on_prune(view, k)
+        if zoom:
+            zoomed(view, shown, found, axis, zoom)
+        summary(view, shown, found, ks)
+        table_of(view, shown, found)

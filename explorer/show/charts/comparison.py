@@ -23,11 +23,11 @@ from explorer.show.charts.parts import (
     extent,
     in_turn,
     layered,
-    whole_numbers,
+    ticks,
 )
 from explorer.show.words import percent
 
-OVERVIEW_HEIGHT = 90
+OVERVIEW_HEIGHT = 36
 AXIS_WIDTH = 62  # of the accuracies, so that both charts begin at the same place
 TICKS = 6  # of the accuracies, about, the last of them at the end of the axis
 LEGEND_WIDTH = 960  # pixels; a letter takes about 9, and what stands beside a name 40
@@ -56,8 +56,7 @@ def _comparison_spec(
     points: bool,
     height: int,
 ) -> dict[str, Any]:
-    axis = whole_numbers(int(high - low)) if x == "k" else alt.Axis(format=".0%", tickMinStep=0.01, grid=False)
-    at = alt.X(f"{x}:Q", title=AXES[x], axis=axis, scale=extent(low, high))
+    at = alt.X(f"{x}:Q", title=AXES[x], axis=_axis(x, low, high), scale=extent(low, high))
     scale = alt.Scale(domain=span, nice=False)
     percents = PERCENT if span == (0, 1) else alt.Axis(format=".1%", tickCount=6)
     y = alt.Y("accuracy:Q", title="Accuracy", axis=percents, scale=scale)
@@ -74,17 +73,31 @@ def _comparison_spec(
     )
 
 
-def zoomable_curves(table: pd.DataFrame, x: str = "k", height: int = 440) -> Chart:
+def _axis(x: str, low: float, high: float) -> alt.Axis:
+    """K from its lowest to its highest, or shares of the channels."""
+    if x == "ratio":
+        return alt.Axis(format=".0%", tickMinStep=0.01, grid=False)
+    return alt.Axis(format="d", values=ticks(int(low), int(high)), grid=False)
+
+
+def zoomable_curves(
+    table: pd.DataFrame, x: str = "k", height: int = 440, k: int | None = None, lit: str | None = None
+) -> Chart:
     """Several accuracy curves, told apart by colour, dash and point shape, each with its interval as a band.
 
-    Below stands an overview: dragging there zooms the curves, on both axes. A click on a point picks it: the selection
-    `pick` gives criterion and k. `table` has the columns criterion (the curve's name), k, channels, accuracy, low and
-    high; `x` is "k" or "ratio" (K of all channels).
+    A line marks `k`, and the curve called `lit` is drawn thicker. Below stands an overview: dragging there zooms the
+    curves, on both axes. A click on a point picks it: the selection `pick` gives criterion and k. `table` has the
+    columns criterion (the curve's name), k, channels, accuracy, low and high; `x` is "k" or "ratio" (K of all
+    channels).
     """
     check_axis(x)
     rows, names, points, words = _curve_rows(table)
+    rows["lit"] = rows["criterion"] == lit
+    marked = [] if k is None or not rows["k"].min() <= k <= rows["k"].max() else [k]
+    here = with_ratio(pd.DataFrame({"k": marked, "channels": table["channels"].iloc[0]}, dtype=float))
+    here["label"] = [f"K = {k}" for k in marked]
     spec = _zoomable_spec(names, x, float(rows[x].min()), float(rows[x].max()), points, height)
-    return Chart(spec, {"curves": rows}, words)
+    return Chart(spec, {"curves": rows, "here": here}, words)
 
 
 def _curve_rows(table: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...], bool, str]:
@@ -108,24 +121,30 @@ def _zoomable_spec(
     names: tuple[str, ...], x: str, low: float, high: float, points: bool, height: int
 ) -> dict[str, Any]:
     brush = alt.selection_interval(name="zoom", encodings=["x"])
-    curves = _curves_of(names, x, points, brush).properties(height=height)
+    curves = _curves_of(names, x, (low, high), points, brush).properties(height=height)
     overview = _overview_of(names, x, low, high).properties(height=OVERVIEW_HEIGHT).add_params(brush)
-    return configured_spec(alt.vconcat(curves, overview, spacing=16))
+    return configured_spec(alt.vconcat(curves, overview, spacing=8))
 
 
-def _curves_of(names: tuple[str, ...], x: str, points: bool, brush: alt.Parameter) -> Any:
+def _curves_of(names: tuple[str, ...], x: str, ends: tuple[float, float], points: bool, brush: alt.Parameter) -> Any:
     """The curves that the brush leaves, on axes that fit them."""
     pick = alt.selection_point(name="pick", fields=["criterion", "k"], on="click", toggle=False, clear=False)
     scale = alt.Scale(domain={"param": brush.name}, nice=False, padding=12)
-    axis = alt.Axis(format="d" if x == "k" else ".0%", tickMinStep=1 if x == "k" else 0.01, grid=False)
-    at = alt.X(f"{x}:Q", title=AXES[x], axis=axis, scale=scale)
+    title = f"{AXES[x]}; drag below to zoom, click there to see it all"
+    at = alt.X(f"{x}:Q", title=title, axis=_zoomed_axis(x, *ends), scale=scale)
     percents = alt.Axis(format="~%", tickCount=TICKS, minExtent=AXIS_WIDTH, maxExtent=AXIS_WIDTH)
     y = alt.Y("accuracy:Q", title="Accuracy", axis=percents, scale=alt.Scale(zero=False, nice=TICKS))
     colour, dash, shape = _looks(names)
     rows = alt.Chart(alt.NamedData("curves")).transform_filter(brush)
+    here = alt.Chart(alt.NamedData("here")).transform_filter(brush)
+    width = alt.condition("datum.lit", alt.value(5), alt.value(2.5))
     return alt.layer(
         rows.mark_area(opacity=0.15).encode(x=at, y=alt.Y("low:Q", title="Accuracy"), y2="high:Q", color=colour),
-        rows.mark_line(strokeWidth=3).encode(x=at, y=y, color=colour, strokeDash=dash),
+        here.mark_rule(strokeWidth=2, strokeDash=[6, 4]).encode(x=at),
+        here.mark_text(align="left", baseline="top", dx=6, fontSize=15, fontWeight="bold").encode(
+            x=at, y=alt.value(0), text="label:N"
+        ),
+        rows.mark_line().encode(x=at, y=y, color=colour, strokeDash=dash, strokeWidth=width),
         rows.mark_point(filled=True, size=90 if points else 0, opacity=1).encode(x=at, y=y, color=colour, shape=shape),
         rows.mark_point(filled=True, size=300, opacity=0, cursor="pointer")
         .encode(x=at, y=y, tooltip=list(CURVE_TIPS))
@@ -133,16 +152,24 @@ def _curves_of(names: tuple[str, ...], x: str, points: bool, brush: alt.Paramete
     )
 
 
+def _zoomed_axis(x: str, low: float, high: float) -> alt.Axis:
+    """The axis of the curves that the brush leaves: where it leaves all, that of the overview."""
+    if x == "ratio":
+        return _axis(x, low, high)
+    whole = alt.ExprRef(f"zoom.k ? null : {ticks(int(low), int(high))}")
+    return alt.Axis(format="d", values=whole, tickMinStep=1, grid=False)
+
+
 def _overview_of(names: tuple[str, ...], x: str, low: float, high: float) -> alt.Chart:
     """All of the curves, small."""
     colour, dash, _ = _looks(names)
-    axis = whole_numbers(int(high - low)) if x == "k" else alt.Axis(format=".0%", grid=False)
-    percents = alt.Axis(format=".0%", tickCount=2, minExtent=AXIS_WIDTH, maxExtent=AXIS_WIDTH)
+    at = alt.Axis(labels=False, ticks=False, grid=False)
+    percents = alt.Axis(labels=False, ticks=False, grid=False, minExtent=AXIS_WIDTH, maxExtent=AXIS_WIDTH)
     return (
         alt.Chart(alt.NamedData("curves"))
         .mark_line(strokeWidth=1.5)
         .encode(
-            x=alt.X(f"{x}:Q", title="Drag here to zoom, click to see it all", axis=axis, scale=extent(low, high)),
+            x=alt.X(f"{x}:Q", title=None, axis=at, scale=extent(low, high)),
             y=alt.Y("accuracy:Q", title=None, axis=percents, scale=UNIT),
             color=colour,
             strokeDash=dash,
@@ -154,13 +181,13 @@ def _looks(names: tuple[str, ...]) -> tuple[alt.Color, alt.StrokeDash, alt.Shape
     """Colour, dash and point shape of each curve by its name, with one legend."""
     columns = max(1, LEGEND_WIDTH // (9 * max(map(len, names)) + 40))
     legend = alt.Legend(
-        title="Ranked by",
+        title=None,
         orient="top",
         columns=min(columns, len(names)),
         symbolSize=200,
         symbolStrokeWidth=0,
         symbolOpacity=1,
-        labelLimit=260,
+        labelLimit=400,
     )
     domain = list(names)
     dashes, shapes = in_turn(DASHES, names), in_turn(SHAPES, names)

@@ -112,6 +112,21 @@ def whole_numbers(highest: int) -> alt.Axis:
     return alt.Axis(format="d", tickMinStep=1, tickCount=min(17, highest + 1), grid=False)
 
 
+STEPS = (1, 2, 4, 5, 8, 10, 16, 20, 25, 32, 50, 64, 100, 128, 200, 250, 256, 500, 512, 1000)
+MOST_STEPS = 12  # on an axis
+
+
+def ticks(low: int, high: int) -> list[int]:
+    """Whole numbers for an axis from `low` to `high`: both ends, and between them a round step.
+
+    The last step is shorter or longer where no round one fits.
+    """
+    few = [step for step in STEPS if step * MOST_STEPS >= high - low] or [high - low]
+    even = [step for step in few if (high - low) % step == 0 and step <= 2 * few[0]]
+    step = even[0] if even else few[0]
+    return [*(tick for tick in range(low, high, step) if 2 * (high - tick) > step), high]
+
+
 def extent(low: float, high: float) -> alt.Scale:
     """A scale from the lowest to the highest value, padded so that no point is cut."""
     return alt.Scale(domain=[low, high], nice=False, padding=12)
