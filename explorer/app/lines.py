@@ -47,7 +47,7 @@ def pick_lines(view: View) -> list[str]:
     """The rankings whose curves are drawn, by name: those of the page's own list, in words."""
     keep_lit(view)
     fitting = list(cache.fitting_criteria(view.checkpoint, view.layer))
-    return pickers.pick_among("Rankings to compare", "criteria", fitting, USUAL, format_func=title_of)
+    return pickers.pick_among("Rankings to compare", "criteria", fitting, USUAL, format_func=title_of, width=390)
 
 
 def pick_evidence(view: View) -> View:

@@ -12,13 +12,11 @@ from explorer.app import cache, downloads, drawing, prepared, views, waiting, wo
 from explorer.background.jobs import Job
 from explorer.engine.curves import Band, Sweep
 from explorer.engine.oracle import ORACLES
-from explorer.networks.checkpoints import Checkpoint
 from explorer.pruning.rankings import Ranking
 from explorer.pruning.statistics import ChannelStatistics
 from explorer.show import charts
 
 LONG = 600  # seconds that a sweep may take without a word on how to shorten it
-SCANNING = "Pruning one layer at a time"
 
 
 # Each of these writes into one container, whether there is anything to say or not: what comes after it keeps its place
@@ -107,16 +105,6 @@ def origin(view: views.View, sweep: Sweep) -> None:
             st.button(
                 "Compute again here", icon=":material/refresh:", help=words, on_click=work.compute_again, args=asked
             )
-
-
-def scan_job(point: Checkpoint, which: str, mode: str, limit: int | None) -> Job:
-    """The scan of the network's layers over its first test images; stops the page until there is a first part of it."""
-    ask = partial(work.scan, point, which, mode, limit)
-    job = ask()
-    with st.container():
-        waiting.wait_briefly(job)
-        waiting.require_part(job, SCANNING, ask, lambda: job.latest is not None)
-    return job
 
 
 def sweeping(job: Job, what: str, title: str = "") -> str:

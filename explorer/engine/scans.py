@@ -68,6 +68,11 @@ class Scan(Predictions, Shown):
         return int(self._right_before.sum())
 
     @property
+    def guessing(self) -> float:
+        """What always naming the largest class would get right, 0…1."""
+        return float(np.bincount(self.labels).max() / self.done)
+
+    @property
     def change(self) -> np.ndarray:
         """Accuracy with each layer pruned minus that of the unpruned network, in points, (layers,)."""
         return 100 * (self.correct - self.correct_before) / self.done

@@ -107,7 +107,7 @@ def test_a_nonsense_link_gets_one_sentence_and_a_good_default(link, sentence, tr
         ("sweep", {"step": "0"}, "“0” is no step: give a whole number from 1 to 32; showing 1."),
         (
             "scan",
-            {"layers": "some"},
+            {"layers": "some", "checkpoint": "lab-resnet_cifar10"},
             "The link's layers “some” is not known: choose one of blocks, all; showing blocks.",
         ),
         ("scan", {"layer": "fc1"}, "“fc1” is not among the layers scanned: choose one of conv1, conv2; showing conv2."),

@@ -1,6 +1,6 @@
 """The Scan page."""
 
-from app_test import BUNDLED, layer_link, settle, visit
+from app_test import BUNDLED, layer_link, percent, settle, visit
 
 from explorer.answers import door
 from explorer.app import cache, work
@@ -16,7 +16,12 @@ def test_the_scan_page_shows_what_each_layer_costs(truth):
     assert table["accuracy"].tolist() == whole.frame()["accuracy"].tolist()
     assert table["accuracy"].tolist()[::2] == [truth["accuracy"][0], truth["accuracy"][32]]
     assert any("Over 10,000 test images" in caption.value for caption in at.caption)
-    assert any("no residual additions" in caption.value for caption in at.sidebar.caption)
+    (why,) = [text.value for text in at.markdown if "Nothing leads around a layer" in text.value]
+    assert (
+        "Without any one of its 2 convolutions" in why
+        and f"only guess ({percent(table['accuracy'][1:].max())} right)" in why
+    )
+    assert "layers" not in [each.key for each in at.sidebar.button_group], "blocks or all would change nothing"
     assert {button.label for button in at.get("download_button")} == {"PNG", "SVG", "PDF", "Download CSV"}
 
 
@@ -35,7 +40,7 @@ def test_a_large_network_is_scanned_on_a_sample_and_says_how_long_all_would_take
     assert at.dataframe[0].value["layer"].tolist() == ["unpruned", "res1.feature2.0", "res2.feature2.0"]
     (about,) = (caption.value for caption in at.caption if "test images, with" in caption.value)
     assert about.startswith("Over 20 test images") and "All 10,000 images would take about" in about
-    assert any("before the addition" in caption.value for caption in at.sidebar.caption)
+    assert not any("Nothing leads around" in text.value for text in at.markdown), "shortcuts do"
     at.segmented_control(key="images").set_value("40")
     at.segmented_control(key="layers").set_value("all")
     settle(at)
@@ -68,3 +73,12 @@ def test_layers_that_a_mode_does_not_fit_are_named(large):
     ]  # fmt: skip
     left_out = [caption.value for caption in at.caption if "is left out" in caption.value]
     assert len(left_out) == 5 and "stem.0 is left out: mode 'inputs' prunes" in left_out[0]
+
+
+def test_a_residual_network_says_which_layer_can_be_spared_and_offers_all_of_them():
+    at = visit("scan", lab="D")
+    table = at.dataframe[0].value[1:].set_index("layer")
+    least, most = table["change"].idxmax(), table["change"].idxmin()
+    (said,) = [text.value for text in at.markdown if "one pruned whole at a time" in text.value]
+    assert f"**{least}**" in said and f"**{most}** {-table['change'][most]:.2f}." in said
+    assert at.sidebar.button_group(key="layers").value == "blocks" and at.sidebar.button_group(key="lab").value == "D"

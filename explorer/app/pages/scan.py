@@ -7,7 +7,19 @@ import streamlit as st
 
 from explorer.answers import shipped
 from explorer.answers.choices import default_layer
-from explorer.app import cache, downloads, drawing, links, networks, pickers, prepared, sweeps, waiting
+from explorer.app import (
+    cache,
+    downloads,
+    drawing,
+    heads,
+    links,
+    networks,
+    pickers,
+    prepared,
+    presets,
+    waiting,
+    work,
+)
 from explorer.background.jobs import Job
 from explorer.engine.scan import LAYERS, samples
 from explorer.engine.scans import Scan
@@ -17,20 +29,57 @@ from explorer.show import charts, figures
 from explorer.show.words import percent
 
 EVERYTHING = "all"
+WHICH = {"blocks": "Last of each block", EVERYTHING: "All"}
+SCANNING = "Pruning one layer at a time"
+SLACK = 0.02  # an accuracy that is so little above guessing still counts as such
 
 PRUNE = "explorer/app/pages/prune.py"
 
+ABOUT = """
+**A bar** is what the network loses when *all* channels of one layer are set to zero and everything else stays:
+accuracy unpruned minus accuracy without the layer, in points. The line at its end is the 95 % interval of that change
+over the test images, each compared with itself (Agresti and Min).
+
+**A residual block** computes y = F(x) + x. With F's last convolution pruned, y = x: what comes before still reaches
+what comes after, so a block may be nearly redundant. **A sequential network** has no such way round a layer.
+
+This is lab C's question: which block should be pruned, and which one carries the network?
+"""
+
+
+def opening(point: Checkpoint, scan: Scan | None) -> None:
+    """The title, and in one sentence which layers matter, as soon as that is known."""
+    network = networks.title_of(point)
+    if scan is None:
+        sentence = f"Each bar is what {network} loses with all channels of one layer pruned, one layer at a time."
+    elif is_sequential(point) and scan.accuracy.max() <= scan.guessing + SLACK:
+        sentence = (
+            f"Without any one of its {len(scan.layers)} convolutions {network} can only guess "
+            f"({percent(scan.accuracy.max())} right). Nothing leads around a layer here: with all its channels "
+            "pruned, the next one sees the same for every image. Channel by channel they differ: follow one below."
+        )
+    else:
+        lost, names = -scan.change, scan.names
+        least, most = int(lost.argmin()), int(lost.argmax())
+        cheap = f"costs {lost[least]:.2f} points" if lost[least] >= 0 else f"even gains {-lost[least]:.2f} points"
+        sentence = (
+            f"Of {len(names)} layers of {network}, one pruned whole at a time, **{names[least]}** {cheap} of accuracy "
+            f"and **{names[most]}** {lost[most]:.2f}."
+        )
+    heads.head("Which layers matter?", sentence, ABOUT)
+
+
+def is_sequential(point: Checkpoint) -> bool:
+    """Whether there is nothing but convolutions to scan: no residual additions that lead around any."""
+    return cache.scanned_layers(point, "blocks") == cache.scanned_layers(point, EVERYTHING)
+
 
 def pick_layers(point: Checkpoint) -> str:
-    """Which layers are scanned, with what that means for this network."""
-    which = pickers.pick_option("Layers", "layers", list(LAYERS))
-    if which != "blocks":
-        st.caption("Every convolution, in the order they run.")
-    elif cache.scanned_layers(point, "blocks") == cache.scanned_layers(point, EVERYTHING):
-        st.caption("This network has no residual additions: each convolution is a block of its own.")
-    else:
-        st.caption("The last convolution of each residual block, before the addition.")
-    return which
+    """Which layers are scanned; nothing to choose where those of the blocks are all."""
+    if is_sequential(point):
+        return "blocks"
+    words = "The last convolution of each residual block, before the addition; or all, in the order they run."
+    return pickers.pick_option("Convolutions", "layers", list(LAYERS), format_func=WHICH.get, help=words)
 
 
 def pick_limit(point: Checkpoint, which: str, mode: str) -> int | None:
@@ -42,18 +91,23 @@ def pick_limit(point: Checkpoint, which: str, mode: str) -> int | None:
         return None
     examples = networks.examples_of(point)
     words = f"The first test {examples}: a sample at first, for a network of this size takes minutes over all."
-    images = pickers.pick_option(f"Test {examples}", "images", [*map(str, some), EVERYTHING], help=words)
+    options = [*map(str, some), EVERYTHING]
+    images = pickers.pick_option(f"Test {examples}", "images", options, format_func=counted, help=words)
     return None if images == EVERYTHING else int(images)
+
+
+def counted(images: str) -> str:
+    """A number of images as people read it."""
+    return "All" if images == EVERYTHING else f"{int(images):,}"
 
 
 def explore(point: Checkpoint, job: Job, live: bool) -> None:
     """The bars so far, and the way from one of them to Prune. `live` while more images come in."""
     with st.container():
         if live:
-            waiting.progress(job, sweeps.SCANNING)
+            waiting.progress(job, SCANNING)
     scan: Scan = job.latest
     table = prepared.scan_table(scan)
-    st.subheader("Accuracy lost with all channels of a layer pruned", help="Click a bar to choose its layer.")
     drawing.draw(charts.layer_bars(table[1:]), key="bars", on_select=choose_clicked, selection_mode="pick")
     st.caption(about(point, scan, job, live))
     open_on_prune(point, scan)
@@ -72,8 +126,9 @@ def about(point: Checkpoint, scan: Scan, job: Job, live: bool) -> str:
     """What the bars stand for, and how long all test images would take."""
     examples = networks.examples_of(point)
     so_far = f"So far over {scan.done:,}" if live else f"Over {scan.done:,}"
-    unpruned = f"Unpruned: {percent(scan.correct_before / scan.done)}. In network order from the top."
-    words = f"{so_far} test {examples}, with 95 % intervals. {unpruned}"
+    unpruned = f"Unpruned: {percent(scan.correct_before / scan.done)}."
+    order = "In network order from the top; click a bar to choose its layer."
+    words = f"{so_far} test {examples}, with 95 % intervals. {unpruned} {order}"
     if scan.made:
         words += f" They came with the app (computed {scan.made})."
     everything = point.card.accuracy["test"].n
@@ -110,7 +165,7 @@ def numbers(scan: Scan, examples: str) -> None:
     columns: dict[str, Any] = {
         "position": st.column_config.NumberColumn("Place", help="Among all convolutions, in the order they run"),
         "layer": "Layer",
-        "channels": "Channels",
+        "channels": st.column_config.NumberColumn("Channels", format="localized"),
         "parameters": st.column_config.NumberColumn("Parameters", format="localized"),
         **shares,
         "change": "Change in points",
@@ -127,17 +182,33 @@ def numbers(scan: Scan, examples: str) -> None:
                 st.caption(drawing.plain(f"{layer} is left out: {why}."))
 
 
+def title_of(mode: str) -> str:
+    """What pruning zeroes in this mode, in words."""
+    return MODES[mode].title
+
+
 with links.page():
+    presets.pick_lab()
     point = networks.pick_checkpoint()
+    top, picture = st.container(), st.container()
     with st.sidebar:
         which = pick_layers(point)
-        modes = cache.scan_modes(point, which)
-        mode = pickers.pick_named("What pruning zeroes", "mode", modes, "filter", "no mode that fits these layers")
+        modes, wrong = cache.scan_modes(point, which), "no mode that fits these layers"
+        mode = pickers.pick_named("What pruning zeroes", "mode", modes, "filter", wrong, format_func=title_of)
         st.caption(MODES[mode].sentence)
         limit = pick_limit(point, which, mode)
-    if not shipped.has_scan(point, which, mode, limit):
-        downloads.require_data(point.card.dataset)
-    job = sweeps.scan_job(point, which, mode, limit)
+    ask = partial(work.scan, point, which, mode, limit)
+    there = shipped.has_scan(point, which, mode, limit) or downloads.is_here(point.card.dataset)
+    with picture:
+        if there:
+            waiting.wait_briefly(ask())
+    with top:
+        opening(point, ask().result if there else None)
+    with picture:
+        if not shipped.has_scan(point, which, mode, limit):
+            downloads.require_data(point.card.dataset)
+        job = ask()
+        waiting.require_part(job, SCANNING, ask, lambda: job.latest is not None)
     live = not job.finished
     links.fragment(explore, point, job, live, every=waiting.POLL if live else None)
     if not live:

@@ -306,10 +306,10 @@ def controls(view: View) -> tuple[list[Line], tuple[int, ...], str, int, float]:
         k = pick_k(view)
         axis = pickers.pick_option("Axis", "axis", list(charts.AXES), format_func=AXES.get, help=IN_AXIS)
         with st.popover("More", icon=":material/tune:"):
-            view = pick_evidence(view)
-            lines = pick_more(view, criteria)
             ks = views.pick_ks(view)
             zoom = pickers.pick_option("Second chart, up to", "zoom", list(ZOOMS), format_func=zoom_title)
+            view = pick_evidence(view)
+            lines = pick_more(view, criteria)
     return lines, ks, axis, k, ZOOMS[zoom]
 
 

@@ -135,18 +135,24 @@ def _curves_of(names: tuple[str, ...], x: str, ends: tuple[float, float], points
     percents = alt.Axis(format="~%", tickCount=TICKS, minExtent=AXIS_WIDTH, maxExtent=AXIS_WIDTH)
     y = alt.Y("accuracy:Q", title="Accuracy", axis=percents, scale=alt.Scale(zero=False, nice=TICKS))
     colour, dash, shape = _looks(names)
-    rows = alt.Chart(alt.NamedData("curves")).transform_filter(brush)
-    here = alt.Chart(alt.NamedData("here")).transform_filter(brush)
+    # Where the brush is too narrow for a K, all rows stay: Vega warns of a scale without any
+    left = f"!zoom.{x} || span(zoom.{x}) < {1 if x == 'k' else 0.01} || inrange(datum.{x}, zoom.{x})"
+    rows = alt.Chart(alt.NamedData("curves")).transform_filter(left)
+    here = alt.Chart(alt.NamedData("here"))
     width = alt.condition("datum.lit", alt.value(5), alt.value(2.5))
     return alt.layer(
-        rows.mark_area(opacity=0.15).encode(x=at, y=alt.Y("low:Q", title="Accuracy"), y2="high:Q", color=colour),
-        here.mark_rule(strokeWidth=2, strokeDash=[6, 4]).encode(x=at),
-        here.mark_text(align="left", baseline="top", dx=6, fontSize=15, fontWeight="bold").encode(
+        rows.mark_area(opacity=0.15, clip=True).encode(
+            x=at, y=alt.Y("low:Q", title="Accuracy"), y2="high:Q", color=colour
+        ),
+        here.mark_rule(strokeWidth=2, strokeDash=[6, 4], clip=True).encode(x=at),
+        here.mark_text(align="left", baseline="top", dx=6, fontSize=15, fontWeight="bold", clip=True).encode(
             x=at, y=alt.value(0), text="label:N"
         ),
-        rows.mark_line().encode(x=at, y=y, color=colour, strokeDash=dash, strokeWidth=width),
-        rows.mark_point(filled=True, size=90 if points else 0, opacity=1).encode(x=at, y=y, color=colour, shape=shape),
-        rows.mark_point(filled=True, size=300, opacity=0, cursor="pointer")
+        rows.mark_line(clip=True).encode(x=at, y=y, color=colour, strokeDash=dash, strokeWidth=width),
+        rows.mark_point(filled=True, size=90 if points else 0, opacity=1, clip=True).encode(
+            x=at, y=y, color=colour, shape=shape
+        ),
+        rows.mark_point(filled=True, size=300, opacity=0, cursor="pointer", clip=True)
         .encode(x=at, y=y, tooltip=list(CURVE_TIPS))
         .add_params(pick),
     )
