@@ -21,6 +21,8 @@ from explorer.networks.checkpoints import Checkpoint
 if TYPE_CHECKING:
     import pandas as pd
 
+    from explorer.networks.sketch import Sketch
+
 TEST = "test"  # accuracies are always measured on this split
 
 # What imports torch does so where it is needed: what ships must not wait for it.
@@ -56,6 +58,14 @@ def dtypes() -> tuple[str, ...]:
 
     native = evaluation.has_bfloat16(evaluation.resolve_device(None))
     return tuple(evaluation.DTYPES) if native else ("float32",)
+
+
+@lru_cache(maxsize=8)
+def sketch(point: Checkpoint) -> Sketch:
+    """The network as it is drawn; see sketch.sketch."""
+    from explorer.networks.sketch import sketch
+
+    return sketch(point)
 
 
 @lru_cache(maxsize=64)
@@ -142,6 +152,7 @@ def forget() -> None:
     _checkpoint.clear()
     for each in (
         layer_table,
+        sketch,
         fitting_modes,
         scanned_layers,
         scan_modes,

@@ -16,6 +16,7 @@ from explorer.app.cache import TABS, TEST, identity
 from explorer.engine import tables
 from explorer.engine.curves import Sweep
 from explorer.engine.scans import Scan
+from explorer.images import datasets
 from explorer.images.pictures import pictures as images_of
 from explorer.networks.checkpoints import Checkpoint
 from explorer.pruning.rankings import Ranking
@@ -182,8 +183,24 @@ def _examples(_point: Checkpoint, identity: Hashable, layer: str, where: str, co
     return side_by_side(found.images), found.labels, side_by_side(found.outputs)
 
 
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _one_of_each(dataset: str, version: Hashable, most: int) -> tuple[np.ndarray, list[str]]:
+    from explorer.images.reading import load_split
+
+    whole = load_split(dataset, TEST)
+    labels = whole.labels.numpy()
+    first = [int(np.flatnonzero(labels == label)[0]) for label in np.unique(labels)[:most]]
+    return side_by_side(images_of(dataset, TEST, first)), [whole.classes[labels[image]] for image in first]
+
+
+def one_of_each(dataset: str, most: int) -> tuple[np.ndarray, list[str]]:
+    """The first test example of each of at most so many classes: images (n, C, H, W) and class names."""
+    return _one_of_each(dataset, datasets.version_of(dataset), most)
+
+
 def forget() -> None:
     """Let go of all tables, files and pictures."""
     _examples.clear()
+    _one_of_each.clear()
     for forget_them in (*_forgets, grid_file.cache_clear, strip.cache_clear):
         forget_them()

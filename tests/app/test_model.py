@@ -15,6 +15,20 @@ def test_the_model_page_tells_what_the_card_says():
     layers = at.dataframe[0].value
     assert layers.loc[layers["layer"] == "conv2", "output"].tolist() == ["32 × 14 × 14"]
     assert layers["parameters"].sum() == 409_034
+    pools = layers[layers["layer"] == "pool"]
+    assert pools["output"].tolist() == ["16 × 14 × 14", "32 × 7 × 7"] and pools["stride"].tolist() == ["2", "2"]
+    (fc1,) = layers.loc[layers["layer"] == "fc1", "weights"]
+    assert fc1 == "256 × 1,568 + 256" and 256 * 32 * 7 * 7 + 256 == 401_664
+
+
+def test_the_network_is_drawn_and_its_data_have_their_makers():
+    at = visit("model", checkpoint="siamese_mnist-pairs")
+    drawn = at.get("vega_lite_chart")[0].proto.alt
+    assert drawn == "The network: 2 convolutions, 4 linear layers, 0 residual additions"
+    said = [text.value for text in (*at.markdown, *at.caption)]
+    makers = "Yann LeCun, Corinna Cortes and Christopher Burges, CC BY-SA 3.0"
+    assert sum(makers in text for text in said) == 3, "beside the pictures, and at both data sets"
+    assert any("© Zalando SE, MIT licence" in text for text in said)
 
 
 def test_a_network_of_ones_own_is_renamed_described_and_deleted(own_folder):

@@ -391,3 +391,31 @@ def test_numbers_in_words_have_all_their_decimals_and_true_signs():
     ]
     assert [points(change) for change in (-5.244, 0, 8.9)] == ["−5.24", "+0.00", "+8.90"]
     assert [decimal(value) for value in (-1.12345, 2, float("nan"))] == ["−1.1235", "2.0000", "–"]
+
+
+def outlined() -> tuple[pd.DataFrame, pd.DataFrame]:
+    names = ["layer", "kind", "channels", "side", "output", "runs", "place", "on_shortcut"]
+    rows = [
+        ("", "input", 3, 32, "3 × 32 × 32", 1, 0.0, False),
+        ("stem", "convolution", 16, 32, "16 × 32 × 32", 1, 1.0, False),
+        ("block", "convolution", 1024, 16, "1024 × 16 × 16", 2, 2.0, False),
+        ("down", "convolution", 1024, 16, "1024 × 16 × 16", 1, 2.0, True),
+    ]
+    return pd.DataFrame(rows, columns=names), pd.DataFrame({"start": [1.0], "end": [2.0]})
+
+
+def test_the_network_is_drawn_with_its_sizes_and_its_shortcuts():
+    boxes, shortcuts = outlined()
+    chart = charts.network_drawing(boxes, shortcuts, "block")
+    rows = chart.data["boxes"]
+    assert rows["size"].tolist() == ["3", "16", "1,024", "1,024"]
+    assert rows["named"].tolist() == ["image", "stem", "block × 2", "down"]
+    assert rows["tone"].tolist() == [0, 0, 1, 0], "the layer that is pruned stands out"
+    high = rows["high"] - rows["low"]
+    assert high[0] == high[1] > high[2] > high[3]
+    assert (chart.data["gaps"]["left"] < chart.data["gaps"]["right"]).all() and len(chart.data["gaps"]) == 2
+    corners = chart.data["around"]
+    assert corners["at"].tolist() == [1.6, 1.6, 2.4, 2.4] and corners["height"].tolist() == [0, 0.95, 0.95, 0]
+    assert chart.words == "The network: 3 convolutions, 0 linear layers, 1 residual additions"
+    chart.altair().to_dict()  # validates against the schema
+    assert charts.network_drawing(boxes, shortcuts.head(0)).spec["height"] == chart.spec["height"]

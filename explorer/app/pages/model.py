@@ -4,38 +4,104 @@ from typing import Any
 
 import streamlit as st
 
-from explorer.app import cache, downloads, drawing, guard, links, networks, own, waiting, work
+from explorer.answers.choices import default_layer
+from explorer.app import (
+    cache,
+    downloads,
+    drawing,
+    guard,
+    heads,
+    links,
+    networks,
+    own,
+    prepared,
+    presets,
+    waiting,
+    work,
+)
 from explorer.engine import tables
 from explorer.files.names import LONGEST_DESCRIPTION, LONGEST_NAME
 from explorer.images import datasets, registry
 from explorer.networks.cards import Card
 from explorer.networks.checkpoints import SHIPPED, Checkpoint, list_checkpoints
+from explorer.networks.layers import conv_layers
 from explorer.networks.registry import model_info
 from explorer.show import charts
+from explorer.show.pictures import thumbnails
 from explorer.show.words import percent
 from explorer.training import trainings
 
 HERE = {
     "full": ":material/check_circle: complete",
-    "bundled": ":material/inventory_2: bundled in part: {part}",
+    "bundled": ":material/inventory_2: in part with the app: {part}",
     "missing": ":material/cloud_download: not here",
 }
 BUNDLED = {
-    "fashion-mnist": "the test split and 10,000 training images (© Zalando SE, MIT licence)",
-    "mnist-pairs": "the 1,000 test images that its pairs are drawn from (LeCun, Cortes and Burges, CC BY-SA 3.0)",
+    "fashion-mnist": "the test split and 10,000 training images",
+    "mnist-pairs": "the 1,000 test images that its pairs are drawn from",
 }
+MNIST = "Yann LeCun, Corinna Cortes and Christopher Burges, CC BY-SA 3.0"
+CREDITS = {
+    "cifar10": "Alex Krizhevsky, Vinod Nair and Geoffrey Hinton",
+    "mnist": MNIST,
+    "mnist-pairs": MNIST,
+    "fashion-mnist": "© Zalando SE, MIT licence",
+}
+PICTURES = 10  # one of each of so many classes
+
+ABOUT = """
+**The drawing.** Each box is a convolution (filled) or a linear layer (pale), as high as its output is large and as
+broad as it has channels, whose number stands above. A grey line leads around the layers of a residual block to the
+addition (+) behind it. The layer that the other pages prune is in the second colour; click another to choose it.
+
+**Parameters.** A convolution from C to P channels with a k × k kernel has P × C × k × k weights and, unless batch norm
+follows, P biases; a linear layer from n to m values has m × n weights and m biases. Pooling with stride 2 halves each
+side, so what the first linear layer reads is channels × height × width of the last pooling.
+
+**Accuracy** is the share of images that the network gets right: of those it was trained on, of those held out to choose
+the epoch that is kept, and of the test images, which it never saw.
+"""
+
+
 PARTS = {"validation": "held-out"}  # as the other pages say
 
 
-def card_of(point: Checkpoint) -> None:
-    """The card, in words and numbers."""
+def opening(point: Checkpoint) -> None:
+    """What the network is and how good it is, in one sentence."""
     card, info = point.card, model_info(point.card.model)
-    st.subheader(drawing.plain(f"{info.title} on {datasets.dataset_info(card.dataset).title}"))
+    test = card.accuracy["test"]
+    few = ", ".join(drawing.plain(name, 30) for name in card.classes[:3])
+    heads.head(
+        networks.title_of(point),
+        f"**{drawing.plain(point.name)}** tells {len(card.classes):,} classes apart ({few}"
+        f"{' …' if len(card.classes) > 3 else ''}) and gets {percent(test.accuracy)} of {test.n:,} test "
+        f"{networks.examples_of(point)} right. {drawing.plain(card.description or info.description, 600)}",
+        ABOUT,
+    )
     if card.imported:
         st.badge("Imported", icon=":material/upload_file:", color="blue")
-    st.markdown(f"**{drawing.plain(point.name)}**: {drawing.plain(card.description or info.description, 600)}")
-    with st.grid(3, min_column_width=220, gap="small"):
-        for part, score in card.accuracy.items():
+
+
+def drawing_of(point: Checkpoint) -> None:
+    """The network drawn, with the layer that the other pages prune."""
+    convs, sketch = list(conv_layers(point.model)), cache.sketch(point)
+    chosen = st.session_state.get("layer")
+    layer = chosen if chosen in convs else default_layer(point)
+    chart = charts.network_drawing(sketch.boxes, sketch.shortcuts, layer)
+    drawing.draw(chart, key="network drawn", on_select=choose_clicked, selection_mode="pick")
+
+
+def choose_clicked() -> None:
+    """Choose the convolution that was clicked, for all pages."""
+    for picked in st.session_state["network drawn"].selection.pick:
+        if picked["layer"] in conv_layers(cache.checkpoint(st.session_state["checkpoint"]).model):
+            st.session_state["layer"] = picked["layer"]
+
+
+def accuracies(point: Checkpoint) -> None:
+    """How good it is, on the images it learned from and on others."""
+    with st.grid(3, min_column_width=165, gap="small"):
+        for part, score in point.card.accuracy.items():
             st.metric(
                 f"{PARTS.get(part, part).capitalize()} accuracy",
                 percent(score.accuracy),
@@ -44,8 +110,28 @@ def card_of(point: Checkpoint) -> None:
                 delta_arrow="off",
                 border=True,
             )
+
+
+def pictures(point: Checkpoint) -> None:
+    """What it looks at: a test image of each class, and whose images they are."""
+    dataset = point.card.dataset
+    if not downloads.is_here(dataset):
+        return
+    images, labels = prepared.one_of_each(dataset, PICTURES)
+    with st.grid(PICTURES, min_column_width=56, gap="small"):
+        for picture, label in zip(thumbnails(images), labels, strict=True):
+            caption, words = drawing.plain(label, 40), f"A test example of the class {label}"
+            st.image(picture, caption=caption, width="stretch", output_format="PNG", alt=words)
+    title, credit = drawing.plain(datasets.dataset_info(dataset).title), CREDITS.get(dataset)
+    st.caption(f"{title}{f' ({credit})' if credit else ''}: one test example of each class.")
+
+
+def card_of(point: Checkpoint) -> None:
+    """All that the card says."""
     with st.expander("The whole card", icon=":material/article:"):
-        said = {drawing.plain(name): drawing.plain(fact, 2000) for name, fact in facts(card, point.sha256).items()}
+        said = {
+            drawing.plain(name): drawing.plain(fact, 2000) for name, fact in facts(point.card, point.sha256).items()
+        }
         st.table(said, border="horizontal", alt="What the card says about the network")
 
 
@@ -118,22 +204,27 @@ def delete(name: str) -> None:
 
 
 def layers_of(point: Checkpoint) -> None:
-    """The layers with their output shapes and parameters."""
+    """The layers as they run, with what their sizes and parameters come from."""
     table = cache.layer_table(point)
     st.subheader("Layers")
-    st.caption(f"{table['parameters'].sum():,} parameters in all.")
+    total = f"{table['parameters'].sum():,} parameters in all"
+    st.caption(f"As they run, {total}; a layer that runs again with another output has a row for each.")
     columns: dict[str, Any] = {
         "layer": "Layer",
         "kind": "Kind",
+        "kernel": "Kernel",
+        "stride": "Stride",
+        "padding": "Padding",
         "output": "Output",
+        "weights": "Weights + biases",
         "parameters": st.column_config.NumberColumn("Parameters", format="localized"),
     }
-    st.dataframe(table, column_config=columns, hide_index=True, alt="Layers, output shapes and parameters")
+    words = "Layers with their kernels, strides, paddings, output shapes and parameters"
+    st.dataframe(table, column_config=columns, hide_index=True, alt=words, height="auto")
 
 
 def classes_of(point: Checkpoint) -> None:
     """Accuracy per class on the test set, of the network as it is."""
-    st.subheader("Accuracy per class")
     tested = waiting.result_of("Testing the network", lambda restart=False: work.unpruned(point, restart))
     drawing.draw(charts.class_bars(tables.class_table(tested, 0)), key="classes")
     st.caption(f"Over {tested.done:,} test {networks.examples_of(point)}, unpruned.")
@@ -148,7 +239,8 @@ def data_sets() -> None:
         with st.container(horizontal=True, vertical_alignment="center", border=True):
             channels, height, width = info.shape
             st.markdown(
-                f"**{info.title}**, {channels} × {height} × {width}: {HERE[there].format(part=BUNDLED.get(name))}"
+                f"**{info.title}**, {channels} × {height} × {width}: {HERE[there].format(part=BUNDLED.get(name))}. "
+                f"{CREDITS[name]}."
             )
             if there != "full":
                 downloads.show_download(name, ask=False)
@@ -157,16 +249,18 @@ def data_sets() -> None:
 
 with links.page():
     own.open_new_network()
+    presets.pick_lab()
     point = networks.pick_checkpoint()
+    opening(point)
+    drawing_of(point)
+    accuracies(point)
+    pictures(point)
+    layers_of(point)
+    st.subheader("Accuracy per class")
+    with st.container():
+        if work.unpruned_ships(point) or downloads.has_data(point.card.dataset, offer=False):
+            classes_of(point)
     card_of(point)
     change(point)
     own.forms()
-    left, right = st.columns([3, 2], gap="large")
-    with left:
-        layers_of(point)
-    below = st.container()
-    with below:
-        data_sets()
-    with right:
-        if work.unpruned_ships(point) or downloads.has_data(point.card.dataset, offer=False):
-            classes_of(point)
+    data_sets()

@@ -11,6 +11,7 @@ from explorer.show.charts.classes import class_bars, confusion_map
 from explorer.show.charts.comparison import compare_curves, up_to, zoomable_curves
 from explorer.show.charts.curve import accuracy_curve, empty_curve
 from explorer.show.charts.layers import layer_bars
+from explorer.show.charts.network import network_drawing
 from explorer.show.charts.parts import AXES, KEPT, MANY, PRUNED, Chart
 from explorer.show.charts.training import training_curve
 
@@ -28,6 +29,7 @@ __all__ = [
     "confusion_map",
     "empty_curve",
     "layer_bars",
+    "network_drawing",
     "pruning_axis",
     "training_curve",
     "up_to",
