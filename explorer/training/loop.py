@@ -8,7 +8,7 @@ import math
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
@@ -115,6 +115,44 @@ def _train(
     card = _card(run, model_name, {"train": fit, "validation": held_out, "test": test}, recipe, description)
     checkpoints.save(name, run.model, card, out, dtype=getattr(torch, recipe.stored))
     path.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class Timing:
+    """How long an epoch takes, as far as a few batches tell."""
+
+    seconds: float  # of an epoch over whole images, validation included
+    images: int  # that were looked at
+
+
+def time_epoch(
+    model_name: str, dataset_name: str, recipe: Recipe, root: Path | None = None, device: str = "auto"
+) -> Timing:
+    """Train a few batches, after one to warm up, and validate one: what an epoch would take, going by those.
+
+    Writes nothing. Raises ValueError as `train` does.
+    """
+    check(model_name, dataset_name, recipe)
+    plain, chosen = replace(recipe, small=0.0), resolve_device(device)
+    fit, held_out = hold_out(load_split(dataset_name, "train", root), plain)
+    model = _new_model(model_name, dataset_name, plain).to(chosen)
+    run, part, other = State(model, _optimizer(model, plain)), fit.take(recipe.batch_size), held_out.take(256)
+    _train_pass(run, part, plain, 1, chosen, None)
+    trained = _seconds(_train_pass, run, part, plain, 1, chosen, None)
+    while trained < TIMED and len(part) < len(fit):
+        part = fit.take(2 * len(part))
+        trained = _seconds(_train_pass, run, part, plain, 1, chosen, None)
+    validated = _seconds(_evaluate, run.model.eval(), other, plain, chosen)
+    return Timing(trained / len(part) * len(fit) + validated / len(other) * len(held_out), len(part) + len(other))
+
+
+TIMED = 1.0  # seconds of training that are long enough to go by
+
+
+def _seconds(do: Callable[..., object], *arguments: object) -> float:
+    started = time.perf_counter()
+    do(*arguments)
+    return time.perf_counter() - started
 
 
 def check(model_name: str, dataset_name: str, recipe: Recipe) -> None:

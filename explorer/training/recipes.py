@@ -11,6 +11,7 @@ from explorer.images.datasets import dataset_info
 from explorer.networks.registry import MODELS, model_info
 
 MAX_EPOCHS = 1_000
+SMALL_SHARE = 0.57  # of the time of an epoch over whole images, which one over cut-outs of ¾ of the side takes
 WARM_UP = 0.3  # the share of a one-cycle schedule in which the learning rate rises
 
 
@@ -131,8 +132,14 @@ class Recipe:
         return {name: getattr(self, name) for name in AUGMENTATIONS}
 
     def is_small(self, epoch: int) -> bool:
-        """Whether an epoch (1…epochs) goes over cut-outs of three quarters of the side: it takes 0.57 of the time."""
+        """Whether an epoch (1…epochs) goes over cut-outs of three quarters of the side: see SMALL_SHARE."""
         return epoch <= self.small * self.epochs
+
+    @property
+    def whole_epochs(self) -> float:
+        """How many epochs over whole images would take as long as all of its own."""
+        small = sum(self.is_small(epoch) for epoch in range(1, self.epochs + 1))
+        return self.epochs - (1 - SMALL_SHARE) * small
 
     def learning_rate(self, done: float) -> float:
         """The learning rate when the share `done` (0…1) of the training is over."""

@@ -201,14 +201,18 @@ def pace(
 ) -> float | None:
     """Seconds an epoch took in the first of these trainings that did as much work in one; None where there is none."""
     for each in trainings:
-        if each.recipe and (each.model, each.dataset, _work(each.recipe)) == (model_name, dataset_name, _work(recipe)):
+        if each.recipe and (each.model, each.dataset, work_of(each.recipe)) == (
+            model_name,
+            dataset_name,
+            work_of(recipe),
+        ):
             seconds = history(each.name, out)["seconds"]
             if len(seconds):
                 return float(seconds.mean())
     return None
 
 
-def _work(recipe: Recipe) -> dict[str, Any]:
+def work_of(recipe: Recipe) -> dict[str, Any]:
     """What decides how long an epoch takes, of a recipe."""
     return {name: value for name, value in asdict(recipe).items() if name not in NO_WORK}
 

@@ -1,15 +1,22 @@
 """The Train page."""
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from app_test import BUNDLED, badges, labels, look, metrics, percent, settle, stand_in, until, visit
 
+from explorer.answers.labs import LABS
 from explorer.images import registry
 from explorer.networks import checkpoints
 from explorer.networks.registry import MODELS
 from explorer.training import trainings
 from explorer.training.recipes import RECIPES, recipe_for
+
+
+def start_of(at):
+    return next(button for button in at.button if button.label == "Start training")
 
 
 @pytest.mark.slow
@@ -18,7 +25,7 @@ def test_a_training_from_the_page_ends_in_every_picker(own_folder):
     assert not at.error and not at.warning
     assert "None yet" in at.caption[-1].value
     at.text_input(key="train description").set_value("a quick one")
-    at.button[0].click()
+    start_of(at).click()
     look(at)
     until(lambda: trainings.list_trainings()[0].state == "done")
     look(at)
@@ -47,8 +54,8 @@ def test_the_form_follows_the_network_and_its_own_recipe(own_folder):
         assert at.number_input(key="train_lr").value == own.lr
         assert at.selectbox(key="train_schedule").value == own.schedule
         assert at.number_input(key="train_crop").value == own.crop
-        fits = {info.name for info in registry.DATASETS.values() if info.inputs == MODELS[model].inputs}
-        assert set(at.selectbox(key="data").options) == fits and at.selectbox(key="data").value in fits
+        fits = {info.title for info in registry.DATASETS.values() if info.inputs == MODELS[model].inputs}
+        assert set(at.selectbox(key="data").options) == fits and at.selectbox(key="data").value
 
 
 def test_what_the_form_says_is_what_is_asked(own_folder, monkeypatch):
@@ -60,7 +67,7 @@ def test_what_the_form_says_is_what_is_asked(own_folder, monkeypatch):
     assert not at.error
     at.number_input(key="train_lr").set_value(0.05)
     at.text_input(key="train name").set_value("wide")
-    at.button[0].click()
+    start_of(at).click()
     look(at)
     recipe = replace(recipe_for("block-net", "fashion-mnist"), optimizer="sgd", clamp=0.5, flip=0.25, seed=7, lr=0.05)
     assert asked == [("block-net", "fashion-mnist", recipe, "wide", "")]
@@ -79,7 +86,7 @@ def test_a_name_that_cannot_be_had_is_refused_before_the_start(own_folder, name,
     at.text_input(key="train name").set_value(name)
     look(at)
     assert len(at.error) == 1 and words in at.error[0].value.replace("\\", "")
-    assert at.button[0].disabled
+    assert start_of(at).disabled
 
 
 def test_missing_data_offers_the_download(own_folder, monkeypatch, tmp_path):
@@ -112,7 +119,7 @@ def test_missing_data_offers_the_download(own_folder, monkeypatch, tmp_path):
 def test_nonsense_for_the_form_gets_one_sentence_and_the_usual_value(own_folder, link, words):
     at = visit("train", **link)
     assert len(at.warning) == 1 and words in at.warning[0].value
-    assert not at.error and not at.button[0].disabled
+    assert not at.error and not start_of(at).disabled
 
 
 def test_two_tabs_see_the_same_queue_and_either_may_cancel(own_folder):
@@ -168,3 +175,39 @@ def test_a_folder_that_cannot_be_used_is_one_sentence(own_folder):
     at = look()
     (own_folder / "trainings" / "mutex").rmdir()
     assert at.error[0].value.startswith("Nothing can be trained here: ")
+
+
+@pytest.mark.parametrize("lab", list(LABS))
+def test_a_click_fills_in_the_recipe_of_a_labs_network(own_folder, monkeypatch, lab):
+    card = checkpoints.read_card(LABS[lab].checkpoint, checkpoints_of_the_app())
+    monkeypatch.setattr(checkpoints, "read_card", lambda name: card)
+    at = visit("train", train_epochs="3")
+    at.button(key=f"as in lab {lab}").click()
+    look(at)
+    assert at.selectbox(key="network").value == card.model and at.selectbox(key="data").value == card.dataset
+    for name in ("epochs", "batch_size", "lr", "validation", "crop"):
+        assert at.number_input(key=f"train_{name}").value == pytest.approx(card.recipe[name])
+    assert at.selectbox(key="train_schedule").value == card.recipe["schedule"] and not at.error
+
+
+def checkpoints_of_the_app() -> Path:
+    return Path(__file__).parent.parent.parent / "checkpoints"
+
+
+def test_how_long_it_takes_is_measured_on_a_click_and_said_with_what_it_is_based_on(own_folder):
+    at = visit("train", train_batch_size="256", train_epochs="3")
+    next(button for button in at.button if "How long" in button.label).click()
+    settle(at)
+    (said,) = [text.value for text in at.caption if "on this machine" in text.value]
+    assert re.search(
+        r"About \*\*.+\*\* on this machine: 3 epochs of at most .+, going by [\d,]+ images that were timed", said
+    )
+    assert not trainings.list_trainings() and not list(own_folder.glob("*.resume.pt")), "nothing is kept of it"
+
+
+def test_the_title_says_what_is_training(own_folder):
+    assert any("Nothing is training now" in text.value for text in look().markdown)
+    stand_in("first", "import time; time.sleep(600)")
+    until(lambda: trainings.list_trainings()[0].job.state == "running")
+    assert any("Now **first** is training." in text.value for text in look().markdown)
+    trainings.queue().cancel("first")

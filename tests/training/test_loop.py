@@ -61,6 +61,15 @@ def test_trains_and_saves_a_checkpoint_with_its_card(tiny, tmp_path):
     assert names == [f"{NAME}.csv", f"{NAME}.json", f"{NAME}.safetensors"]
 
 
+@pytest.mark.parametrize("batch_size", [16, 72])
+def test_an_epoch_is_timed_on_a_few_batches_without_a_trace(tiny, tmp_path, monkeypatch, batch_size):
+    monkeypatch.setattr(loop, "TIMED", 0.0)
+    timing = loop.time_epoch("simple-cnn", "tiny", replace(RECIPE, batch_size=batch_size), device="cpu")
+    assert timing.seconds > 0 and timing.images == batch_size + 8 and not list(tmp_path.iterdir())
+    monkeypatch.setattr(loop, "TIMED", 1e9)
+    assert loop.time_epoch("simple-cnn", "tiny", RECIPE, device="cpu").images == 72 + 8, "all there are"
+
+
 def test_a_card_says_over_how_many_images_it_was_measured(tiny, tmp_path, monkeypatch):
     monkeypatch.setattr(loop, "MOST_SCORED", 30)
     run(tmp_path)

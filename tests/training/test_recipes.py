@@ -114,3 +114,8 @@ def test_schedules(schedule, expected):
 
 def test_one_cycle_peaks_at_three_tenths():
     assert Recipe(lr=0.1, schedule="one-cycle").learning_rate(0.3) == pytest.approx(0.1)
+
+
+def test_small_epochs_count_for_less():
+    assert Recipe(epochs=10).whole_epochs == 10
+    assert Recipe(epochs=10, small=0.3).whole_epochs == pytest.approx(7 + 3 * 0.57)

@@ -2,16 +2,19 @@
 
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from functools import partial
 from typing import Any
 
 import streamlit as st
 
-from explorer.app import downloads, drawing, guard, links, pickers, waiting
+from explorer.answers.labs import LABS
+from explorer.app import downloads, drawing, guard, heads, links, pickers, timings, waiting
 from explorer.background.jobs import CANCELLED, DONE, FAILED, QUEUED, RUNNING
 from explorer.background.records import BROKEN, INTERRUPTED
 from explorer.files.names import LONGEST_DESCRIPTION, LONGEST_NAME
 from explorer.images import datasets
 from explorer.images.augmentation import AUGMENTATIONS
+from explorer.networks import checkpoints
 from explorer.networks.registry import MODELS, model_info
 from explorer.show import charts
 from explorer.show.words import percent
@@ -44,20 +47,78 @@ LOOKS: dict[str, dict[str, Any]] = {
     BROKEN: {"icon": ":material/broken_image:", "color": "red"},
 }
 
+ABOUT = """
+**A training** goes over the training images *epochs* times, in batches; after each batch the optimizer moves every
+weight against the gradient of the loss, by the learning rate, which follows the schedule. After each epoch the network
+is tested on images *held out* of the training images, and the best epoch is kept. The test images are looked at once,
+at the end.
+
+**As in lab A … E** fills the form with the recipe of that lab's network. A recipe decides what can be pruned: the same
+network trained in another way may need other channels and blocks.
+
+A training is a process of its own: it goes on when this tab or the server is closed, and resumes from its last epoch.
+"""
+
 
 # Asking
+
+
+def opening(found: list[Training]) -> None:
+    """The title, and in one sentence what trains now."""
+    names = [f"**{drawing.plain(each.name)}**" for each in found if each.state == RUNNING]
+    waiting_too = sum(each.state == QUEUED for each in found)
+    now = f"Now {', '.join(names)} is training" if names else "Nothing is training now"
+    now += f", and {waiting_too} more wait." if waiting_too else "."
+    words = f"Train one of {len(MODELS)} networks with a recipe of your own, and prune it then like those of the labs."
+    heads.head("Train a network", f"{words} {now}", ABOUT)
+
+
+def recipes_of_labs() -> None:
+    """A button a lab, which fills the form with the recipe that its network was trained by."""
+    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
+        st.markdown("As in lab", width="content")
+        for name, lab in LABS.items():
+            st.button(name, key=f"as in lab {name}", help=lab.title, on_click=fill_in, args=(lab.checkpoint,))
+
+
+def fill_in(checkpoint: str) -> None:
+    """Let the form stand at what a network's card says of its training; a callback."""
+    try:
+        card = checkpoints.read_card(checkpoint)
+    except (ValueError, OSError) as error:
+        st.session_state[waiting.TROUBLE] = f"The recipe of {checkpoint} cannot be read: {error}."
+        return
+    recipe = asdict(recipe_for(card.model, card.dataset)) | card.recipe
+    fields = {f"train_{name}": option.kind(recipe[name]) for name, option in {**OPTIONS, **STRENGTHS}.items()}
+    st.session_state.update({"network": card.model, "data": card.dataset, "recipe of": card.model, **fields})
+    for key in ("network", "data", *fields):
+        links.drop_note(key)
+
+
+def title_of_network(name: str) -> str:
+    """What a network is called on the screen."""
+    return model_info(name).title
+
+
+def title_of_images(name: str) -> str:
+    """What a data set is called on the screen."""
+    return datasets.dataset_info(name).title
 
 
 def new_training(found: list[Training]) -> None:
     """The form: what to train, on what, and how."""
     if started := st.session_state.pop(STARTED, ""):
         st.session_state.update({"train name": "", "train description": ""})
+    recipes_of_labs()
     with fields():
-        model = pickers.pick_named("Network", "network", list(MODELS), "simple-cnn", "no network")
+        model = pickers.pick_named(
+            "Network", "network", list(MODELS), "simple-cnn", "no network", format_func=title_of_network
+        )
         inputs, sets = model_info(model).inputs, datasets.readable_datasets()
         fitting = [info.name for info in sets if info.inputs == inputs and "train" in info.files]
         usual = USUAL_DATA if USUAL_DATA in fitting else fitting[0]
-        dataset = pickers.pick_named("Images", "data", fitting, usual, f"no data set that fits {model}")
+        wrong = f"no data set that fits {model}"
+        dataset = pickers.pick_named("Images", "data", fitting, usual, wrong, format_func=title_of_images)
     with st.container():
         few = "It learns from the 10,000 images that come with the app."
         bundled = datasets.availability(dataset) == "bundled" and downloads.is_here(dataset, "train")
@@ -119,13 +180,29 @@ def pick_recipe(model: str, dataset: str) -> Recipe:
 
 
 def estimate(model: str, dataset: str, recipe: Recipe, found: list[Training]) -> None:
-    """How long it will take, as far as an earlier training tells."""
-    pace = trainings.pace(model, dataset, recipe, found)
-    if pace is None:
-        st.caption(":material/timer: How long it takes shows within its first epoch.")
-    else:
-        whole = waiting.duration(pace * recipe.epochs)
-        st.caption(f":material/timer: The last such training took {waiting.duration(pace)} an epoch: about {whole}.")
+    """How long it will take here: as an earlier training tells, or a few batches, which are timed on a click."""
+    pace, job = trainings.pace(model, dataset, recipe, found), timings.known(model, dataset, recipe)
+    with st.container():
+        if pace is not None:
+            whole = waiting.duration(pace * recipe.epochs)
+            st.caption(
+                f":material/timer: The last such training took {waiting.duration(pace)} an epoch: about {whole}."
+            )
+        elif job is None:
+            ask, icon = (model, dataset, recipe), ":material/timer:"
+            words = "Trains a few batches and throws them away."
+            st.button("How long will it take here?", icon=icon, help=words, on_click=timings.start, args=ask)
+        elif job.result is not None:
+            timing = job.result
+            whole = waiting.duration(timing.seconds * recipe.whole_epochs)
+            st.caption(
+                f":material/timer: About **{whole}** on this machine: {recipe.epochs:,} epochs of at most "
+                f"{waiting.duration(timing.seconds)}, going by {timing.images:,} images that were timed."
+            )
+        elif job.finished:
+            waiting.show_end(job, "Timing", partial(timings.start, model, dataset, recipe))
+        else:
+            waiting.follow(job, "Timing a few batches")
 
 
 # Watching
@@ -138,6 +215,7 @@ def watch(lively: bool) -> None:
     found = trainings.list_trainings()
     if is_lively(found) != lively:
         st.rerun()
+    st.set_page_config(page_title=title_of_tab(found))
     waiting.show_trouble()
     with st.container():
         if queue.is_full() and is_lively(found):
@@ -151,6 +229,15 @@ def watch(lively: bool) -> None:
             BODIES[each.state](each)
             if each.recipe is not None:
                 curves(each, each.recipe, shown=place == 0)
+
+
+def title_of_tab(found: list[Training]) -> str:
+    """What the browser's tab says: what trains, and how far it is."""
+    for each in found:
+        if each.state == RUNNING:
+            progress = each.job.progress()
+            return f"{'' if progress is None else f'{progress.fraction:.0%} '}{each.name} – Pruning Explorer"
+    return "Pruning Explorer"
 
 
 def is_lively(found: list[Training]) -> bool:
@@ -286,6 +373,7 @@ with links.page():
     except (ValueError, OSError) as error:
         st.error(f"Nothing can be trained here: {drawing.plain(str(error))}.", icon=":material/error:")
         st.stop()
+    opening(found)
     form, list_of_trainings = st.columns([2, 3], gap="large")
     with form:
         st.subheader("New training")

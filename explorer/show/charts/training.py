@@ -8,7 +8,7 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from explorer.show.charts.parts import DASHES, MANY, SHAPES, Chart, extent, layered, whole_numbers
+from explorer.show.charts.parts import DASHES, MANY, SHAPES, Chart, extent, layered, ticks
 from explorer.show.words import percent
 
 # A training
@@ -36,7 +36,8 @@ SIDES = ("training", "held-out")  # images
 
 @lru_cache(maxsize=32)
 def _training_spec(what: str, epochs: int, height: int) -> dict[str, Any]:
-    x = alt.X("epoch:Q", title="Epoch", axis=whole_numbers(epochs), scale=extent(1, max(2, epochs)))
+    axis_of_epochs = alt.Axis(format="d", values=ticks(1, max(2, epochs)), grid=False)
+    x = alt.X("epoch:Q", title="Epoch", axis=axis_of_epochs, scale=extent(1, max(2, epochs)))
     axis = alt.Axis(format=".0%", tickCount=5) if what == "accuracy" else alt.Axis(tickCount=5)
     y = alt.Y("value:Q", title=what.capitalize(), axis=axis, scale=alt.Scale(zero=False, nice=True))
     domain = list(SIDES)
