@@ -141,3 +141,27 @@ def test_a_download_is_picked_up_by_itself_in_every_tab(page, tmp_path):
         for tab in (page, other):
             tab.get_by_test_id("stMetric").filter(has=tab.get_by_text("Channels left")).wait_for()
             assert tab.get_by_role("button", name="Download CIFAR-10").count() == 0
+
+
+def test_a_point_of_a_curve_takes_its_k_to_every_page(page, address):
+    """And zooming, which leaves some of the rows or none, is no reason for Vega to complain."""
+    said: list[str] = []
+    page.on("console", lambda line: said.append(line.text) if line.type in ("warning", "error") else None)
+    page.goto(f"{address}/sweep?criteria=mean&k=3")
+    chart = page.get_by_test_id("stVegaLiteChart").first
+    chart.locator(":is(svg, canvas)").first.wait_for()
+    page.get_by_text("with K = 3 of the 32 channels").wait_for()
+    box = chart.bounding_box()
+    left, right, overview = box["x"] + 100, box["x"] + box["width"] + 76, box["y"] + box["height"] - 25
+    for start, end in ((0.3, 0.6), (0.4, 0.405)):
+        page.mouse.move(left + start * (right - left), overview)
+        page.mouse.down()
+        page.mouse.move(left + end * (right - left), overview, steps=8)
+        page.mouse.up()
+    page.mouse.click(left + 0.9 * (right - left), overview)  # all of it again
+    for height in range(50, 120, 5):
+        page.mouse.click(left + 20 / 32 * (right - left), box["y"] + height)
+    page.wait_for_url(re.compile(r"[?&]k=(19|20|21)\b"))
+    page.get_by_role("link", name="Prune", exact=True).click()
+    page.get_by_text(re.compile(r"Accuracy at K = (19|20|21)")).first.wait_for()
+    assert not said
