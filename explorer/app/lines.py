@@ -10,6 +10,7 @@ from explorer.answers import shipped
 from explorer.answers.choices import ORDERS, criterion_named
 from explorer.answers.experiment import RANKED_ON, Experiment
 from explorer.app import cache, downloads, pickers, views, work
+from explorer.app.titles import SPLITS
 from explorer.app.views import View
 from explorer.background.jobs import Job
 from explorer.engine.curves import Band, Sweep
@@ -47,7 +48,9 @@ def pick_lines(view: View) -> list[str]:
     """The rankings whose curves are drawn, by name: those of the page's own list, in words."""
     keep_lit(view)
     fitting = list(cache.fitting_criteria(view.checkpoint, view.layer))
-    return pickers.pick_among("Rankings to compare", "criteria", fitting, USUAL, format_func=title_of, width=390)
+    return pickers.pick_among(
+        "Rankings to compare", "criteria", fitting, USUAL, format_func=views.criterion_title, width=390
+    )
 
 
 def pick_evidence(view: View) -> View:
@@ -56,7 +59,7 @@ def pick_evidence(view: View) -> View:
     changes: dict[str, Any] = {}
     if not criterion_named(asked.criterion).needs_data:
         splits = cache.splits_to_rank_on(view.checkpoint)
-        changes["ranked_on"] = pickers.pick_option("Rank on", "ranked_on", splits, format_func=str.capitalize)
+        changes["ranked_on"] = pickers.pick_option("Rank on", "ranked_on", splits, format_func=SPLITS.get)
     if asked.criterion.removesuffix(REVERSED) != RANDOM:
         changes["seed"] = views.pick_seed()
     return replace(view, experiment=replace(asked, **changes))
@@ -66,10 +69,10 @@ def pick_more(view: View, criteria: Sequence[str]) -> list[Line]:
     """The curves to draw: those of the `criteria` and, as chosen here, the same reversed, oracles, on other images."""
     ranked_by = [name for name in cache.fitting_criteria(view.checkpoint, view.layer) if name != RANDOM]
     oracles = [name.removeprefix(ORACLE) for name in ORACLES]
-    turned = pickers.pick_among("Most important first", "reversed", ranked_by, format_func=title_of)
+    turned = pickers.pick_among("Most important first", "reversed", ranked_by, format_func=views.criterion_title)
     searched = pickers.pick_several("Greedy oracle", "oracle", oracles, [], format_func=str.capitalize)
     others = pickers.pick_several(
-        "Rank also on", "also", cache.splits_to_rank_on(view.checkpoint), [], format_func=str.capitalize
+        "Rank also on", "also", cache.splits_to_rank_on(view.checkpoint), [], format_func=SPLITS.get
     )
     orders = views.pick_orders(*ORDERS)
     names = [name for name in criteria if name != RANDOM] + [f"{name}{REVERSED}" for name in turned]
@@ -78,11 +81,6 @@ def pick_more(view: View, criteria: Sequence[str]) -> list[Line]:
     if RANDOM in criteria:
         lines.append(Line(RANDOM, asked(view, RANDOM, seed=view.experiment.seed), orders))
     return lines
-
-
-def title_of(criterion: str) -> str:
-    """What a criterion is called on the screen."""
-    return criterion_named(criterion).title
 
 
 LIT = "the ranking lit on the page of curves"

@@ -7,7 +7,6 @@ import streamlit as st
 from explorer.app import cache, drawing, links, pickers, story
 from explorer.images import datasets
 from explorer.networks.checkpoints import Checkpoint, list_checkpoints
-from explorer.networks.registry import model_info
 
 DEFAULT_CHECKPOINT = "simple-cnn_fashion-mnist"
 
@@ -46,8 +45,3 @@ def set_checkpoint(name: str) -> None:
 def examples_of(point: Checkpoint) -> str:
     """What a network looks at, in words: "images" or "pairs"."""
     return datasets.dataset_info(point.card.dataset).examples
-
-
-def title_of(point: Checkpoint) -> str:
-    """What a network is, for a sentence: "SimpleCNN on Fashion-MNIST"."""
-    return drawing.plain(f"{model_info(point.card.model).title} on {datasets.dataset_info(point.card.dataset).title}")

@@ -16,6 +16,7 @@ from explorer.app import (
     own,
     prepared,
     presets,
+    story,
     waiting,
     work,
 )
@@ -70,12 +71,11 @@ def opening(point: Checkpoint) -> None:
     """What the network is and how good it is, in one sentence."""
     card, info = point.card, model_info(point.card.model)
     test = card.accuracy["test"]
-    few = ", ".join(drawing.plain(name, 30) for name in card.classes[:3])
     heads.head(
-        networks.title_of(point),
-        f"**{drawing.plain(point.name)}** tells {len(card.classes):,} classes apart ({few}"
-        f"{' …' if len(card.classes) > 3 else ''}) and gets {percent(test.accuracy)} of {test.n:,} test "
-        f"{networks.examples_of(point)} right. {drawing.plain(card.description or info.description, 600)}",
+        drawing.plain(story.title_of(point.name)),
+        f"**{drawing.plain(point.name)}** {drawing.plain(story.task_of(point))}, and is right on "
+        f"{percent(test.accuracy)} of {test.n:,} test {networks.examples_of(point)}. "
+        f"{drawing.plain(card.description or info.description, 600)}",
         ABOUT,
     )
     if card.imported:

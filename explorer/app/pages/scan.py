@@ -17,6 +17,8 @@ from explorer.app import (
     pickers,
     prepared,
     presets,
+    story,
+    views,
     waiting,
     work,
 )
@@ -49,7 +51,7 @@ This is lab C's question: which block should be pruned, and which one carries th
 
 def opening(point: Checkpoint, scan: Scan | None) -> None:
     """The title, and in one sentence which layers matter, as soon as that is known."""
-    network = networks.title_of(point)
+    network = drawing.plain(story.title_of(point.name))
     if scan is None:
         sentence = f"Each bar is what {network} loses with all channels of one layer pruned, one layer at a time."
     elif is_sequential(point) and scan.accuracy.max() <= scan.guessing + SLACK:
@@ -182,11 +184,6 @@ def numbers(scan: Scan, examples: str) -> None:
                 st.caption(drawing.plain(f"{layer} is left out: {why}."))
 
 
-def title_of(mode: str) -> str:
-    """What pruning zeroes in this mode, in words."""
-    return MODES[mode].title
-
-
 with links.page():
     presets.pick_lab()
     point = networks.pick_checkpoint()
@@ -194,7 +191,7 @@ with links.page():
     with st.sidebar:
         which = pick_layers(point)
         modes, wrong = cache.scan_modes(point, which), "no mode that fits these layers"
-        mode = pickers.pick_named("What pruning zeroes", "mode", modes, "filter", wrong, format_func=title_of)
+        mode = pickers.pick_named("Pruning a channel", "mode", modes, "filter", wrong, format_func=views.mode_title)
         st.caption(MODES[mode].sentence)
         limit = pick_limit(point, which, mode)
     ask = partial(work.scan, point, which, mode, limit)

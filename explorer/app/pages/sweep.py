@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from explorer.answers.choices import criterion_named
-from explorer.app import cache, drawing, heads, links, networks, pickers, prepared, sweeps, views, waiting
+from explorer.app import cache, drawing, heads, links, pickers, prepared, story, sweeps, views, waiting
 from explorer.app.lines import (
     Line,
     at_ks,
@@ -65,7 +65,10 @@ compares rankings by the size of filters.
 
 def opening(view: View, lines: list[Line], found: dict[str, Sweep | Band], k: int) -> None:
     """The title, and in one sentence which ranking is best at K, as soon as that is known."""
-    network, layer = networks.title_of(view.checkpoint), f"{view.channels:,} channels of **{view.layer}**"
+    network, layer = (
+        drawing.plain(story.title_of(view.checkpoint.name)),
+        f"{view.channels:,} channels of **{view.layer}**",
+    )
     at_k = {line: accuracy_at(found[line.name], k) for line in lines if line.name in found}
     known = {line: accuracy for line, accuracy in at_k.items() if accuracy is not None}
     if known:
@@ -78,7 +81,8 @@ def opening(view: View, lines: list[Line], found: dict[str, Sweep | Band], k: in
         sentence += "." if unpruned is None else f"; unpruned it is {percent(unpruned)}."
     else:
         sentence = f"Each curve prunes the {layer} of {network} in another order."
-    heads.head("Which ranking is best?", sentence, ABOUT)
+    about = f"{story.about_lab(view.lab)}\n\n{ABOUT}" if view.lab else ABOUT
+    heads.head("Which ranking is best?", sentence, about)
 
 
 def accuracy_at(curve: Sweep | Band, k: int) -> float | None:
