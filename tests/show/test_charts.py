@@ -56,6 +56,11 @@ def test_the_training_curve_tells_training_from_held_out_images_and_says_where_i
     assert chart.data["epochs"].values.tolist() == by_side
     used = {channel for layer in layers(chart) for channel in layer["encoding"]}
     assert used >= {"color", "strokeDash", "shape"}
+    looks = [
+        layer["encoding"][look] for layer in layers(chart) for look in used - {"x", "y"} if look in layer["encoding"]
+    ]
+    legends = {json.dumps(look["legend"], sort_keys=True) for look in looks if "legend" in look}
+    assert len(legends) == 1, "Vega makes one of them, and warns where they differ"
     assert chart.spec is charts.training_curve(epochs().head(1), "accuracy", 10).spec, "an epoch sends rows only"
     words = charts.training_curve(epochs(), "loss", 10).words
     assert words.endswith("0.500 on training images, 0.250 on held-out images")

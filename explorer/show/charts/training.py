@@ -43,7 +43,7 @@ def _training_spec(what: str, epochs: int, height: int) -> dict[str, Any]:
     domain = list(SIDES)
     legend = alt.Legend(title=None, orient="top", symbolSize=160, symbolStrokeWidth=0, symbolOpacity=1)
     colour = alt.Color("images:N", scale=alt.Scale(domain=domain), legend=legend)
-    dash = alt.StrokeDash("images:N", scale=alt.Scale(domain=domain, range=list(DASHES[:2])), legend=None)
+    dash = alt.StrokeDash("images:N", scale=alt.Scale(domain=domain, range=list(DASHES[:2])), legend=legend)
     shape = alt.Shape("images:N", scale=alt.Scale(domain=domain, range=list(SHAPES[:2])), legend=legend)
     tips = [
         alt.Tooltip("epoch:Q", title="Epoch"),
