@@ -165,3 +165,27 @@ def test_a_point_of_a_curve_takes_its_k_to_every_page(page, address):
     page.get_by_role("link", name="Prune", exact=True).click()
     page.get_by_text(re.compile(r"Accuracy at K = (19|20|21)")).first.wait_for()
     assert not said
+
+
+def test_back_takes_back_one_action(page, address):
+    page.goto(f"{address}/?k=5")
+    first = accuracy_at(page, 5)
+    page.get_by_label("Ranking").click()
+    page.get_by_role("option", name="L1 norm", exact=True).click()
+    page.wait_for_url(re.compile("criterion=l1"))
+    wait_until_done(page)
+    by_weights = accuracy_at(page, 5)
+    page.get_by_role("button", name="+1").click()
+    page.wait_for_url(re.compile(r"k=6\b"))
+    accuracy_at(page, 6)
+    page.go_back()
+    assert accuracy_at(page, 5) == by_weights and "criterion=l1" in page.url
+    page.go_back()
+    page.wait_for_function(f"() => document.querySelector('[data-testid=stMetricValue]').innerText.trim() == '{first}'")
+    assert page.url.endswith("/?k=5") and page.get_by_label("Ranking").input_value() == "Mean activation"
+
+    page.get_by_role("link", name="Scan").click()
+    page.wait_for_url(re.compile("scan"))
+    wait_until_done(page)
+    page.go_back()
+    assert accuracy_at(page, 5) == first
