@@ -84,7 +84,7 @@ def pick_number(label: str, low: int, high: int, default: None, key: str, **look
 def pick_number(label: str, low: int, high: int, default: int | None, key: str, **look: Any) -> int | None:
     """A whole number from `low` to `high`; None where the field is empty."""
     read = _count(low, high) if default is None else links.whole_number(low, high, default)
-    number = st.number_input(label, low, high, None, step=1, **links.linked(key, default, read), **look)
+    number = st.number_input(label, low, high, default, step=1, **links.linked(key, default, read), **look)
     return None if number is None else int(number)
 
 

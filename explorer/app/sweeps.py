@@ -20,7 +20,7 @@ LONG = 600  # seconds that a sweep may take without a word on how to shorten it
 
 
 # Each of these writes into one container, whether there is anything to say or not: what comes after it keeps its place
-# on the page from run to run. Containers that move are built anew in the browser, and their widgets drop from the URL.
+# on the page from run to run. Containers that move are built anew in the browser, whatever somebody does there.
 def steps(view: views.View) -> tuple[Ranking, dict[int, int]]:
     """The view's channels in the order they go, and how many are gone at each K; stops the page while it looks."""
     from explorer.answers.computing import steps_of  # ranks the channels of the network itself, which takes torch

@@ -206,7 +206,7 @@ def pick_k(ks: Sequence[int], jumps: Sequence[Jump] = (), axis: int = 0) -> int:
         st.button(f"−{step}", key="fewer", help=fewer, shortcut="L", args=(-1, ks), **side)
         label: dict[str, Any] = {"label_visibility": "collapsed" if axis else "visible"}
         with _stretch(low, high, axis):
-            k = st.slider("Channels pruned (K)", low, high, step=step, **label, **linked)
+            k = st.slider("Channels pruned (K)", low, high, half, step, **label, **linked)
         st.button(f"+{step}", key="more", help=more, shortcut="M", args=(1, ks), **side)
     if jumps:
         with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
@@ -258,7 +258,7 @@ def pick_ks(view: View) -> tuple[int, ...]:
     if view.experiment.schedule == "once":
         links.note_whole("step", 1, channels, usual, "no step")
         pickers.keep_if("step", lambda kept: kept <= channels, usual)
-    first, last = st.slider("From K to K", 0, channels, **links.linked("ks", (start, end)))
+    first, last = st.slider("From K to K", 0, channels, (start, end), **links.linked("ks", (start, end)))
     if view.experiment.schedule != "once" and view.experiment.ks:  # the sidebar has the step
         return tuple(k for k in view.experiment.ks if first <= k <= last)
     step = pickers.pick_number("Step", 1, channels, usual, "step", width=140)

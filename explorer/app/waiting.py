@@ -19,7 +19,7 @@ TROUBLE = "what a button could not do"
 
 
 # Each of these writes into one container, whether there is anything to say or not: what comes after it keeps its place
-# on the page from run to run. Containers that move are built anew in the browser, and their widgets drop from the URL.
+# on the page from run to run. Containers that move are built anew in the browser, whatever somebody does there.
 def attempt(action: Callable[..., Any], *arguments: Any) -> bool:
     """Change the server, or leave a note, for `show_trouble`, why that could not be; whether it was. For callbacks."""
     try:

@@ -53,9 +53,7 @@ def explore(view: View, job: Job, others: dict[str, Job], live: bool) -> None:
             one_axis(view, sweep, others, k)
     if not st.session_state["present"]:
         closer(view, sweep, others, k)
-    if live and all(
-        each.finished for each in (job, *others.values())
-    ):  # only now: a widget that a run leaves out drops from the URL
+    if live and all(each.finished for each in (job, *others.values())):  # the page no longer has to look by itself
         st.rerun()
 
 
