@@ -59,12 +59,13 @@ def test_a_link_opens_the_same_view_in_another_tab(page, address):
 def test_another_network_comes_with_its_own_layer(page, address):
     page.goto(f"{address}/?layer=conv1")
     accuracy_at(page, 8)
-    assert page.get_by_label("Layer to prune").input_value() == "conv1"
-    page.get_by_label("Trained network").click()
-    page.get_by_role("option", name="siamese_mnist-pairs").click()
+    layer = page.get_by_label("Layer (channels)")
+    assert layer.input_value() == "conv1 (16)"
+    page.get_by_label("Network").click()
+    page.get_by_role("option", name="Siamese network on MNIST pairs").click()
     page.wait_for_url(re.compile("siamese"))
-    page.wait_for_function("() => document.querySelector('[aria-label*=\"Layer to prune\"]').value != 'conv1'")
-    assert page.get_by_label("Layer to prune").input_value() == "encoder.features.3"
+    page.wait_for_function("() => document.querySelector('[aria-label*=\"Layer (channels)\"]').value[0] != 'c'")
+    assert layer.input_value() == "encoder.features.3 (32)"
 
 
 def test_a_click_in_the_curve_moves_k(page, address):

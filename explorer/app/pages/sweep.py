@@ -348,8 +348,10 @@ with links.page():
         jobs = start(view, shown, ks) if ks else {}
         if jobs:
             waiting.wait_briefly(list(jobs.values())[-1])
+    live = not all(
+        job.finished for job in jobs.values()
+    )  # and only then what they have
     found, lost = drawn(jobs, ks), lost_of(jobs)
-    live = not all(job.finished for job in jobs.values())
     every = waiting.POLL if live else None
     with top:
         opening(view, shown, {} if live else found, k)
@@ -377,3 +379,5 @@ with links.page():
             zoomed(view, shown, found, axis, zoom)
         summary(view, shown, found, ks)
         table_of(view, shown, found)
+    if live and all(job.finished for job in jobs.values()):
+        st.rerun()

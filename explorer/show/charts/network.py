@@ -104,8 +104,10 @@ def _network_spec(last: float, slanting: int) -> dict[str, Any]:
             tooltip=tips,
         )
         .add_params(pick),
-        additions.mark_point(shape="circle", size=170, filled=True, opacity=1, color=GREY).encode(x=at, y=on_the_line),
-        additions.mark_text(fontSize=15, fontWeight="bold", color="#FFFFFF").encode(
+        additions.mark_point(shape="circle", size=170, filled=True, opacity=1, color=GREY, aria=False).encode(
+            x=at, y=on_the_line
+        ),
+        additions.mark_text(fontSize=15, fontWeight="bold", color="#FFFFFF", aria=False).encode(
             x=at, y=on_the_line, text=alt.value("+")
         ),
         boxes.mark_text(dy=-9, fontSize=size).encode(x=place, y=alt.Y("high:Q", scale=up, **bare), text="size:N"),
