@@ -195,7 +195,8 @@ def test_what_cannot_be_imported_says_why(pets, places, arch, given, words):
     ("arch", "words"), [("alexnet", "Output size is too small"), ("vit_b_32", "Expected 224 but got 32")]
 )
 def test_images_of_a_size_that_the_network_does_not_take(pets, places, arch, words, monkeypatch):
-    monkeypatch.setattr(checkpoints, "fill", lambda *_: None)  # neither has weights as small as this test
+    for place in (own_networks, weights):
+        monkeypatch.setattr(place, "fill", lambda *_: None)  # neither has weights as small as this test
     monkeypatch.setattr(own_networks, "read_weights", lambda path: {})
     with pytest.raises(
         ValueError, match=rf"{arch} does not take images of 3 × 32 × 32 \(.*{words}.*\); import the images"

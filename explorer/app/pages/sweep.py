@@ -348,9 +348,7 @@ with links.page():
         jobs = start(view, shown, ks) if ks else {}
         if jobs:
             waiting.wait_briefly(list(jobs.values())[-1])
-    live = not all(
-        job.finished for job in jobs.values()
-    )  # and only then what they have
+    live = not all(job.finished for job in jobs.values())  # and only then what they have
     found, lost = drawn(jobs, ks), lost_of(jobs)
     every = waiting.POLL if live else None
     with top:
