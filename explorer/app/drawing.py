@@ -83,6 +83,11 @@ def sentence(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+def within(title: str) -> str:
+    """A title within a sentence: "mean activation", but "L1 norm"."""
+    return title[:1].lower() + title[1:] if title[1:2].islower() else title
+
+
 def plain(text: object, longest: int = 400) -> str:
     """Text that comes from a file or a link, as it is: no Markdown is read into it, no link made of it.
 

@@ -6,7 +6,7 @@ import streamlit as st
 
 from explorer.answers.choices import criterion_named
 from explorer.answers.labs import LABS, Lab, Variant
-from explorer.app import links, pickers
+from explorer.app import drawing, links, pickers
 from explorer.networks.checkpoints import list_checkpoints
 
 PLAIN = {  # the layout of maps where a lab asks for no other
@@ -111,7 +111,7 @@ def pick_way(lab: Lab | None, current: Variant | None, maps: bool = False) -> No
 def _open_maps(lab: Lab) -> None:
     """Set the pickers of the maps as the lab had them, with nothing pruned yet."""
     st.session_state.update({"k": 0, **PLAIN, **lab.maps})
-    ranked = criterion_named(st.session_state["criterion"]).title.lower()
+    ranked = drawing.within(criterion_named(st.session_state["criterion"]).title)
     words = f"The maps of lab {lab.name}: {st.session_state['layer']}, ranked by {ranked}, nothing pruned (K = 0)."
     st.toast(words, icon=":material/grid_on:")
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from explorer.answers import outline
 from explorer.answers.choices import criterion_named
 from explorer.answers.labs import Lab
+from explorer.app import drawing
 from explorer.app.heads import head
 from explorer.images import datasets
 from explorer.networks import checkpoints
@@ -102,7 +103,7 @@ def head_of_pruning(point: Checkpoint, layer: str, criterion: str, lab: Lab | No
     asked = criterion_named(criterion)
     examples = datasets.dataset_info(point.card.dataset).examples
     sentences = f"{asked.sentence} {NEGATIVE}" if criterion == "mean" else asked.sentence
-    about = ABOUT_PRUNING.format(examples=examples, criterion=asked.title.lower(), sentence=sentences)
+    about = ABOUT_PRUNING.format(examples=examples, criterion=drawing.within(asked.title), sentence=sentences)
     head(title(point, lab), sentence, f"{about_lab(lab)}\n\n{about}" if lab else about, switch)
 
 

@@ -71,10 +71,10 @@ def test_the_sweep_of_a_lab_is_on_its_own_k_with_a_curve_for_each_way(real_cifar
     at = visit("sweep", lab="A")
     assert at.slider(key="ks").value == (0, 30) and at.number_input(key="step").value == 2
     spec = at.get("vega_lite_chart")[0].proto.spec
-    assert "As assigned" in spec and "As scripted" in spec
+    assert "Lab A, as assigned" in spec and "Lab A, as scripted" in spec
     at.sidebar.button_group(key="lab").select("E")
     at = settle(at)
-    assert at.slider(key="ks").value == (0, 64) and "By L2 norm" in at.get("vega_lite_chart")[0].proto.spec
+    assert at.slider(key="ks").value == (0, 64) and "Lab E, by L2 norm" in at.get("vega_lite_chart")[0].proto.spec
 
 
 def test_a_labs_other_way_that_failed_says_so(real_cifar10):

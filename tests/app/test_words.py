@@ -104,3 +104,12 @@ def test_rows_of_several_ways_say_how_each_was_made():
 )
 def test_text_from_files_is_text(text, shown):
     assert drawing.plain(text) == shown
+
+
+def test_titles_within_a_sentence_keep_what_is_no_word():
+    assert [drawing.within(title) for title in ("Mean activation", "L1 norm", "APoZ", "")] == [
+        "mean activation",
+        "L1 norm",
+        "APoZ",
+        "",
+    ]

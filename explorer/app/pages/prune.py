@@ -217,7 +217,7 @@ def provenance(view: View, sweep: Sweep, others: dict[str, Job]) -> None:
     on = f" over {sweeps.ranked_over(view)}" if criterion.needs_data else ""
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(
-            f"Channels of {run.layer} ranked by {criterion.title.lower()}{on}. {SCHEDULES[run.schedule]} "
+            f"Channels of {run.layer} ranked by {drawing.within(criterion.title)}{on}. {SCHEDULES[run.schedule]} "
             f"{MODES[run.mode].sentence} Accuracy over {sweep.done:,} test {view.examples}.{sweeps.remarks(sweep)}"
         )
         name = views.file_name(view, *views.way_of(run))
