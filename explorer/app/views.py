@@ -76,11 +76,8 @@ class View:
         return networks.examples_of(self.checkpoint)
 
 
-def pick_view(criterion: str | None = None) -> View:
-    """Network, layer, ranking and mode as chosen in the sidebar; stops the page where the data is not here.
-
-    With a `criterion` given there is no picker for it: the page has its own.
-    """
+def pick_view() -> View:
+    """Network, layer, ranking and what lies behind More, as chosen in the sidebar."""
     lab = presets.pick_lab()
     point = networks.pick_checkpoint()
     convs = outline.channels_of(point)
@@ -88,15 +85,15 @@ def pick_view(criterion: str | None = None) -> View:
         usual, wrong = default_layer(point), f"no layer of {point.name}"
         counted = {name: f"{name} ({channels})" for name, channels in convs.items()}
         layer = pickers.pick_named("Layer (channels)", "layer", list(convs), usual, wrong, format_func=counted.get)
-        chosen = criterion or pick_criterion(cache.criteria_for(point, layer))
+        chosen = pick_criterion(cache.criteria_for(point, layer))
         with st.expander("More", icon=":material/tune:"):
-            experiment = pick_more(point, layer, chosen, lab, has_seed=bool(criterion))
+            experiment = pick_more(point, layer, chosen, lab)
         unusual = unusual_in(experiment)
         st.caption(f":material/tune: {'. '.join(unusual)}." if unusual else "")
     return View(point, experiment, convs[layer], lab if lab and lab.checkpoint == point.name else None)
 
 
-def pick_more(point: Checkpoint, layer: str, criterion: str, lab: Lab | None, has_seed: bool) -> Experiment:
+def pick_more(point: Checkpoint, layer: str, criterion: str, lab: Lab | None) -> Experiment:
     """What is asked of a ranking, with what hardly anybody changes: the images, what pruning zeroes, and which K."""
     ranked_on, seed = TEST, 0
     if criterion_named(criterion).needs_data:
@@ -108,7 +105,7 @@ def pick_more(point: Checkpoint, layer: str, criterion: str, lab: Lab | None, ha
             help=f"The {networks.examples_of(point)} that the ranking looks at{held_out}.",
             format_func=titles.SPLITS.get,
         )
-    if criterion.removesuffix(REVERSED) == "random" or has_seed:
+    if criterion.removesuffix(REVERSED) == "random":
         seed = pick_seed()
     fitting, wrong = cache.fitting_modes(point, layer), f"no mode that fits {layer}"
     mode = pickers.pick_named("Pruning a channel", "mode", fitting, "filter", wrong, format_func=mode_title)

@@ -73,7 +73,8 @@ def sweep(point: Checkpoint, asked: Experiment, restart: bool = False) -> Job:
     measuring = None if fresh else _shared_measure
     way: dict[str, Any] = {"measuring": measuring, "preview_after": PREVIEW_AFTER, "fresh": fresh}
     work = partial(door.curve, asked, point, coarse_first=True, **way)
-    return _whole(point, asked, "sweep") or _job(key, work, restart)
+    whole = None if fresh else _whole(point, asked, "sweep")
+    return whole or _job(key, work, restart)
 
 
 def band(point: Checkpoint, asked: Experiment, orders: int, restart: bool = False) -> Job:

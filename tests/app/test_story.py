@@ -34,6 +34,7 @@ def test_a_lab_is_in_the_head(shipped_answers, name):
     at = visit(lab=name)
     assert at.header[0].value.startswith(f"Lab {name}: ")
     assert any(LABS[name].did in text.value for text in at.markdown)
+    assert ("Unpruned" in labels(at)) == (LABS[name].ks[0] == 0)
 
 
 def test_whoever_presents_sees_the_numbers_and_the_curve_alone(shipped_answers):

@@ -153,3 +153,18 @@ def test_a_ranking_cancelled_on_its_way_leaves_no_curve():
         assert "was cancelled at 12%" in at.warning[0].value
         assert page == "sweep" or not at.get("vega_lite_chart") and not at.metric
     restart()
+
+
+def test_what_ships_is_computed_again_although_every_k_of_it_is_there_already(shipped_answers):
+    point = checkpoints.load(BUNDLED)
+    asked = Experiment(BUNDLED, "conv2", ks=(0, 16, 32))
+    every = work.sweep(point, replace(asked, ks=None))
+    assert every.wait(PATIENCE) is None or every.finished
+    assert work.sweep(point, asked) is every and work.ships(point, asked)
+    work.compute_again(point, asked)
+    again = work.sweep(point, asked)
+    assert again is not every and not work.ships(point, asked)
+    again.wait(PATIENCE)
+    assert again.result.made == "" and again.result.correct.tolist() == every.result.at(asked.ks).correct.tolist()
+    work.jobs.clear()
+    work._afresh.clear()

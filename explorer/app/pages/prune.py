@@ -79,9 +79,10 @@ def running(view: View, job: Job, others: dict[str, Job], live: bool) -> None:
 
 def jumps(view: View, sweep: Sweep) -> list[Jump]:
     """The K that are worth a look."""
-    near, stops = sweep.cliff(), view.stops
+    near, first = sweep.cliff(), view.stops[0]
+    start = "First K" if first else "Unpruned"  # lab B begins at K = 1
     found = [
-        Jump("reset", "Unpruned", stops[0], ":material/restart_alt:", f"K = {stops[0]} (key U)", "U"),
+        Jump("reset", start, first, ":material/restart_alt:", f"K = {first} (key U)", "U"),
         Jump(
             "cliff",
             "Last K within 1 point",
