@@ -199,15 +199,14 @@ with links.page():
     with picture:
         if there:
             waiting.wait_briefly(ask())
+    live = not (there and ask().finished)  # whatever ends from here on is not in the head yet
     with top:
-        result = ask().result if there else None
-        opening(point, result)
+        opening(point, None if live else ask().result)
     with picture:
         if not shipped.has_scan(point, which, mode, limit):
             downloads.require_data(point.card.dataset)
         job = ask()
         waiting.require_part(job, SCANNING, ask, lambda: job.latest is not None)
-    live = result is None or not job.finished  # what ended meanwhile is not in the head yet
     links.fragment(explore, point, job, live, every=waiting.POLL if live else None)
     if not live:
         numbers(job.latest, networks.examples_of(point))
