@@ -149,7 +149,7 @@ def _identity(kind: str, checkpoint: Checkpoint, batches: Batches, asked: dict[s
         "kind": kind,
         "code": code_version(),
         "versions": versions(),
-        "network": card.model,
+        "network": card.network,
         "weights": checkpoint.sha256,
         "classes": card.classes,
         "mean": batches.mean,

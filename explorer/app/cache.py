@@ -144,7 +144,7 @@ TABS = 32  # finished results kept: a few views of a few tabs, each with the cur
 def identity(point: Checkpoint) -> Hashable:
     """What decides a network's numbers, whatever its name: its weights, how it reads which images, and who they are."""
     card = point.card
-    return (point.sha256, card.model, card.mean, card.std, card.dataset, datasets.version_of(card.dataset))
+    return (point.sha256, card.network, card.mean, card.std, card.dataset, datasets.version_of(card.dataset))
 
 
 def forget() -> None:

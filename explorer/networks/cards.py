@@ -5,7 +5,7 @@ import math
 import platform
 import re
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from typing import Any
 
@@ -24,6 +24,20 @@ class Score:
     def accuracy(self) -> float:
         """The share that is right, 0…1."""
         return self.correct / self.n
+
+
+FORMS = ("", "flat", "share")  # how a network gives its logits: (N, classes); (N,); the share of class 1, 0…1
+
+
+@dataclass(frozen=True)
+class Source:
+    """How an imported network is built and read, where that takes more than its name."""
+
+    options: dict[str, Any] = field(default_factory=dict)  # what its class or function is called with
+    code: str = ""  # the SHA-256 of the code that came with it
+    output: str = ""  # the key of the logits in what it returns; empty where that is one tensor
+    form: str = ""  # of FORMS
+    notes: tuple[str, ...] = ()  # in words, what was undone or assumed to make the weights fit
 
 
 @dataclass(frozen=True)
@@ -53,11 +67,20 @@ class Card:
     sha256: str  # of the weights file
     description: str = ""
     figures: dict[str, Any] | None = None  # the lab's own numbers for this network, where there are any
+    source: Source | None = None  # of an imported network
 
     @property
     def imported(self) -> bool:
         """Whether the network was trained elsewhere."""
         return self.origin == IMPORTED
+
+    @property
+    def network(self) -> str:
+        """What decides which network it is, but for its weights: its name, and how one from elsewhere is built."""
+        if self.source is None:
+            return self.model
+        how = {key: value for key, value in asdict(self.source).items() if key != "notes"}
+        return f"{self.model} {json.dumps(how, sort_keys=True)}"
 
 
 def versions() -> dict[str, str]:
@@ -73,7 +96,8 @@ def card_text(card: Card) -> str:
 def _to_json(card: Card) -> dict[str, Any]:
     """A card's fields; each accuracy is written out too, for readers of the file."""
     scores = {part: asdict(score) | {"accuracy": score.accuracy} for part, score in card.accuracy.items()}
-    return asdict(card) | {"accuracy": scores}
+    fields = asdict(card) | {"accuracy": scores}
+    return fields if card.source else {key: value for key, value in fields.items() if key != "source"}
 
 
 def card_from_json(fields: Any) -> Card:
@@ -157,7 +181,17 @@ def _sha256(value: Any) -> str:
     return value
 
 
-_OPTIONAL = ("description", "figures")
+def _source(value: Any) -> Source | None:
+    if value is None:
+        return None
+    fields = dict(_of_type(dict)(value))
+    options, code, output, form = fields["options"], fields["code"], fields["output"], fields["form"]
+    if form not in FORMS or (code and not _sha256(code)):
+        raise ValueError
+    return Source(_of_type(dict)(options), code, _of_type(str)(output), form, _texts(fields["notes"]))
+
+
+_OPTIONAL = ("description", "figures", "source")
 _FIELDS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "model": (_of_type(str), "text"),
     "dataset": (_of_type(str), "text"),
@@ -178,4 +212,5 @@ _FIELDS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "sha256": (_sha256, "64 hexadecimal digits"),
     "description": (_of_type(str), "text"),
     "figures": (lambda value: None if value is None else _of_type(dict)(value), "an object or null"),
+    "source": (_source, "an object with options, code, output, form and notes, or null"),
 }

@@ -21,7 +21,7 @@ from explorer.files.places import PLAIN_NAME, checkpoints_root
 from explorer.files.whole import part_of, write_part
 from explorer.images.datasets import dataset_info
 from explorer.networks.cards import Card, card_from_json, card_text
-from explorer.networks.registry import build, model_info
+from explorer.networks.registry import model_info
 
 if TYPE_CHECKING:
     import torch
@@ -35,7 +35,18 @@ SHIPPED = (  # come with the app: its pages and labs count on them
     "lab-resnet_cifar10",
     "block-net_cifar10",
 )
-BESIDES = (".json", ".csv", ".resume.pt", ".json.part", ".csv.part", ".resume.pt.part")  # what lies with the weights
+CODE = ".code.json"  # the code of a network that users wrote themselves
+BESIDES = tuple(f"{end}{part}" for end in (".json", ".csv", ".resume.pt", CODE) for part in ("", ".part"))  # of weights
+BESIDES = (
+    ".json",
+    ".csv",
+    ".resume.pt",
+    ".json.part",
+    ".csv.part",
+    ".resume.pt.part",
+    CODE,
+    f"{CODE}.part",
+)  # of weights
 
 
 class Weights:
@@ -54,12 +65,12 @@ class Weights:
             return self._model
 
     def _loaded(self) -> nn.Module:
-        from explorer.networks import weights  # imports torch, which takes seconds
+        from explorer.networks import sources, weights  # import torch, which takes seconds
 
         content = self._path.read_bytes()
         tensors = weights.parse(content, self._path)
         check_same(content, self._card, self._path)
-        model = build(self._card.model, shape=self._card.shape, classes=len(self._card.classes))
+        model = sources.network_of(self._card, self._path.with_suffix(CODE))
         weights.fill(model, tensors, self._card.model, self._path)
         return model.eval()
 
@@ -142,9 +153,17 @@ def read_card(name: str | Path, root: Path | None = None) -> Card:
     return _card_of(find(name, root))
 
 
-def save(name: str, model: nn.Module, card: Card, root: Path | None = None, dtype: torch.dtype | None = None) -> Path:
+def save(
+    name: str,
+    model: nn.Module,
+    card: Card,
+    root: Path | None = None,
+    dtype: torch.dtype | None = None,
+    code: str = "",
+) -> Path:
     """Write a checkpoint, weights in `dtype` (float32); the card's `sha256` is filled in. Returns the weights' path.
 
+    `code` is the text of a network that users wrote themselves; it comes first, as nothing else shows without weights.
     Both files are complete on disk before the first takes its place. A kill between the two replacements leaves new
     weights, an old card and the new card as NAME.json.part, which `load` then finds.
     """
@@ -153,6 +172,8 @@ def save(name: str, model: nn.Module, card: Card, root: Path | None = None, dtyp
     path, content = weights_path(name, root), weights.pack(model, dtype)
     card_path = path.with_suffix(".json")
     path.parent.mkdir(parents=True, exist_ok=True)
+    if code:
+        _replace(path.with_suffix(CODE), code.encode())
     write_part(path, content)
     write_part(card_path, card_text(replace(card, sha256=hashlib.sha256(content).hexdigest())).encode())
     os.replace(part_of(path), path)
@@ -171,9 +192,9 @@ def rename(name: str, new: str, root: Path | None = None) -> None:
         check_not_shipped(new)
         check_free(new, root)
         _write_card(target, _card_of(old))
-        if old.with_suffix(".csv").exists():
-            write_part(target.with_suffix(".csv"), old.with_suffix(".csv").read_bytes())
-            os.replace(part_of(target.with_suffix(".csv")), target.with_suffix(".csv"))
+        for suffix in (".csv", CODE):
+            if old.with_suffix(suffix).exists():
+                _replace(target.with_suffix(suffix), old.with_suffix(suffix).read_bytes())
         os.replace(old, target)
         for suffix in BESIDES:
             old.with_suffix(suffix).unlink(missing_ok=True)
@@ -219,9 +240,13 @@ def check_not_shipped(name: str) -> None:
 
 def _write_card(path: Path, card: Card) -> None:
     """Put the card of the weights at `path` beside them, whole or not at all."""
-    card_path = path.with_suffix(".json")
-    write_part(card_path, card_text(card).encode())
-    os.replace(part_of(card_path), card_path)
+    _replace(path.with_suffix(".json"), card_text(card).encode())
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all."""
+    write_part(path, content)
+    os.replace(part_of(path), path)
 
 
 def _own(name: str, root: Path | None) -> Path:

@@ -1,4 +1,5 @@
-"""The networks by name: the labs' own, and torchvision's classification networks as "torchvision/NAME".
+"""The networks by name: the labs' own, torchvision's classification networks as "torchvision/NAME", timm's as
+"timm/NAME", and "own/NAME" for those that come with their code (see `code`).
 
 To know of them needs no torch; to build one imports it.
 """
@@ -6,7 +7,7 @@ To know of them needs no torch; to build one imports it.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from torch import nn
 
 TORCHVISION = "torchvision/"  # before its networks' names: its resnet18 has another stem than lab C's
+TIMM = "timm/"
+OWN = "own/"  # before the names of networks that come with their code
 WITHOUT_AUXILIARY = {"aux_logits": False, "init_weights": False}  # heads for training alone; weights come from a file
 TORCHVISION_OPTIONS = {"googlenet": WITHOUT_AUXILIARY, "inception_v3": WITHOUT_AUXILIARY}
 
@@ -30,7 +33,7 @@ class ModelInfo:
     title: str
     description: str
     layer: str  # empty for the last convolution before the logits
-    builder: Callable[[Shape, int], nn.Module]
+    builder: Callable[..., nn.Module]  # of the images' shape, the number of classes, and further options
     inputs: int = 1  # images that it looks at together
     any_size: bool = False  # whether images of another size than the one it was built for fit, too
 
@@ -116,9 +119,13 @@ MODELS: dict[str, ModelInfo] = {
 
 
 def model_info(name: str) -> ModelInfo:
-    """The registry's entry for `name`, or torchvision's network "torchvision/NAME"; ValueError lists known names."""
+    """The registry's entry for `name`, or that of a network from elsewhere; ValueError lists known names."""
     if name.startswith(TORCHVISION):
         return _torchvision_info(name.removeprefix(TORCHVISION))
+    if name.startswith(TIMM):
+        return _timm_info(name.removeprefix(TIMM))
+    if name.startswith(OWN):
+        return _own_info(name.removeprefix(OWN))
     if name not in MODELS:
         raise ValueError(f"unknown model {name!r}; choose one of: {', '.join(sorted(MODELS))}")
     return MODELS[name]
@@ -134,8 +141,7 @@ def torchvision_networks() -> tuple[str, ...]:
 @lru_cache(maxsize=128)
 def _torchvision_info(arch: str) -> ModelInfo:
     if arch not in (known := torchvision_networks()):
-        near = ", ".join(difflib.get_close_matches(arch, known, n=5, cutoff=0.4)) or ", ".join(known)
-        raise ValueError(f"torchvision has no classification network {arch!r}; did you mean one of: {near}?")
+        raise ValueError(f"torchvision has no classification network {arch[:80]!r}; {nearest(arch, known)}")
     return ModelInfo(
         name=TORCHVISION + arch,
         title=f"torchvision's {arch}",
@@ -145,13 +151,65 @@ def _torchvision_info(arch: str) -> ModelInfo:
     )
 
 
-def _torchvision_network(arch: str, shape: Shape, classes: int) -> nn.Module:
+def nearest(name: str, known: Sequence[str]) -> str:
+    """The three known names that are closest to one that is not."""
+    return f"the closest are: {', '.join(difflib.get_close_matches(name, known, n=3, cutoff=0.0))}"
+
+
+def _torchvision_network(
+    arch: str, shape: Shape, classes: int, stem: str = "", head: str = "", **options: Any
+) -> nn.Module:
+    """One of torchvision's, for images of 3 channels, with the stem and the head that people give it."""
     if shape[0] != 3:
         raise ValueError(f"torchvision's {arch} looks at images of 3 channels, not {shape[0]}; use colour images")
-    options = TORCHVISION_OPTIONS.get(arch, {})
-    return import_torchvision("models").get_model(arch, weights=None, num_classes=classes, **options)
+    given = {"num_classes": classes, **TORCHVISION_OPTIONS.get(arch, {}), **options}
+    model = import_torchvision("models").get_model(arch, weights=None, **given)
+    if stem or head:
+        from explorer.networks import adapting
+
+        return adapting.adapted(model, arch, stem, head)
+    return model
 
 
-def build(name: str, shape: tuple[int, int, int] = (3, 32, 32), classes: int = 10) -> nn.Module:
-    """A new, randomly initialised network for images of `shape` (C, H, W)."""
-    return model_info(name).builder(shape, classes)
+def _timm_info(arch: str) -> ModelInfo:
+    return ModelInfo(
+        name=TIMM + arch,
+        title=f"timm's {arch}",
+        description=f"{arch} as timm builds it, with weights from a file.",
+        layer="",
+        builder=partial(_timm_network, arch),
+    )
+
+
+def _timm_network(arch: str, shape: Shape, classes: int, **options: Any) -> nn.Module:
+    try:
+        import timm  # type: ignore[import-not-found]  # optional
+    except ImportError:
+        raise ValueError(f"timm, which builds {arch}, is not installed; run: pip install timm") from None
+    if not timm.is_model(arch):
+        raise ValueError(f"timm has no network {arch[:80]!r}; {nearest(arch, timm.list_models())}")
+    return timm.create_model(arch, pretrained=False, num_classes=classes, in_chans=shape[0], **options)
+
+
+def _own_info(name: str) -> ModelInfo:
+    return ModelInfo(
+        name=OWN + name,
+        title=name,
+        description=f"{name}, built by the code that was imported with it.",
+        layer="",
+        builder=partial(_no_code, name),
+    )
+
+
+def _no_code(name: str, *_: Any, **__: Any) -> nn.Module:
+    raise ValueError(f"{name} is built by code of its own, which is not here; import the network again")
+
+
+def build(
+    name: str, shape: tuple[int, int, int] = (3, 32, 32), classes: int = 10, options: Mapping[str, Any] | None = None
+) -> nn.Module:
+    """A new, randomly initialised network for images of `shape` (C, H, W); `options` are for those from elsewhere."""
+    info = model_info(name)
+    if options and name in MODELS:
+        raise ValueError(f"{name} takes no options, but was given {', '.join(options)}")
+    return info.builder(shape, classes, **(options or {}))

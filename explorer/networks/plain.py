@@ -1,0 +1,27 @@
+"""A network without what was wrapped around its weights."""
+
+from typing import Any
+
+from torch import nn
+from torch.nn.utils import parametrize, prune
+
+
+def plain(model: nn.Module) -> nn.Module:
+    """The model in float32, each weight a parameter of its own: masks, weight norm and spectral norm are folded."""
+    for module in model.modules():
+        if isinstance(held := getattr(module, "parametrizations", None), nn.ModuleDict):
+            for name in list(held):
+                parametrize.remove_parametrizations(module, name, leave_parametrized=True)
+        for hook in list(module._forward_pre_hooks.values()):
+            _fold(module, hook)
+    return model.float()
+
+
+def _fold(module: nn.Module, hook: Any) -> None:
+    """Undo what `torch.nn.utils` did to a module by a hook, keeping the weight as it is computed."""
+    if isinstance(hook, prune.BasePruningMethod):
+        prune.remove(module, hook._tensor_name)
+    elif type(hook).__name__ == "WeightNorm":
+        nn.utils.remove_weight_norm(module, hook.name)
+    elif type(hook).__name__ == "SpectralNorm":
+        nn.utils.remove_spectral_norm(module, hook.name)
