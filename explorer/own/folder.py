@@ -10,7 +10,8 @@ from pathlib import Path
 from explorer.files.places import own_root
 from explorer.images.lazy_torchvision import import_torchvision
 
-WEIGHTS = (".safetensors", ".pt", ".pth")
+WEIGHTS = (".safetensors", ".pt", ".pth", ".ckpt", ".bin", ".tar")
+CODE = (".py", ".ipynb")
 SPLIT_FOLDERS = {"train": ("train",), "test": ("test", "val")}  # by split, where ImageFolder's layout has it
 
 Progress = Callable[[int, int], None]
@@ -35,8 +36,17 @@ def image_folders(root: Path | None = None) -> list[str]:
 
 def weights_files(root: Path | None = None) -> list[str]:
     """The paths, from the root, of the files in it that may hold weights."""
-    root = root or own_root()
-    paths = (folder / name for folder, names in _inside(root) for name in names if name.endswith(WEIGHTS))
+    return _files(WEIGHTS, root or own_root())
+
+
+def code_files(root: Path | None = None) -> list[str]:
+    """The paths, from the root, of the files in it that may define networks."""
+    return _files(CODE, root or own_root())
+
+
+def _files(kinds: tuple[str, ...], root: Path) -> list[str]:
+    """The paths, from the root, of the files in it that end in one of these ways."""
+    paths = (folder / name for folder, names in _inside(root) for name in names if name.endswith(kinds))
     return sorted(str(path.relative_to(root)) for path in paths if is_within(path, root))
 
 

@@ -1,121 +1,183 @@
-"""Networks of one's own: torchvision's, with weights from a file, become checkpoints like any other."""
+"""Networks of one's own, with weights from a file, become checkpoints like any other."""
 
-import pickle
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from explorer.files.json import read_json
-from explorer.files.names import check_description
+from explorer.files.names import LONGEST_NAME, check_description
 from explorer.images.batches import Batches, batch_size_for, check_normalisation
 from explorer.images.datasets import dataset_info
 from explorer.images.reading import load_split
-from explorer.images.registry import DatasetInfo, Shape
+from explorer.images.registry import DatasetInfo
 from explorer.networks import checkpoints
 from explorer.networks.cards import IMPORTED, Card, Score, versions
 from explorer.networks.evaluation import forward, predict, resolve_device, to_device
+from explorer.networks.intervals import wilson
 from explorer.networks.layers import last_conv
-from explorer.networks.registry import TORCHVISION, build, model_info
-from explorer.networks.weights import fill, parse
-from explorer.own.folder import WEIGHTS, Progress, check_within, no_progress
+from explorer.networks.outputs import at_key, with_logits
+from explorer.networks.registry import TORCHVISION
+from explorer.networks.weights import fill
+from explorer.own.building import Blueprint, blueprint, code_path
+from explorer.own.folder import Progress, check_within, no_progress
+from explorer.own.matching import Match, check_fits, match
+from explorer.own.state import read_states
 from explorer.training import trainings
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-WRAPPERS = ("state_dict", "model_state_dict", "model")  # keys under which training scripts keep a state_dict
 AUXILIARY = re.compile(r"(aux[12]|AuxLogits)\.")  # heads for training alone, of GoogLeNet and Inception
 OLD_DENSENET = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12]\.)")  # norm.1 in the official files, now norm1
 
 
-def import_network(
-    arch: str,
+@dataclass(frozen=True)
+class Imported:
+    """A network that was imported: its name, its accuracy, and in words what was undone, or should be looked at."""
+
+    name: str
+    score: Score
+    notes: tuple[str, ...]
+    warning: str = ""
+
+
+def import_network(network: str, weights: Path, dataset: str, name: str = "", **given: Any) -> str:
+    """As `take_in`; returns the checkpoint's name alone."""
+    return take_in(network, weights, dataset, name, **given).name
+
+
+def take_in(
+    network: str,
     weights: Path,
     dataset: str,
     name: str = "",
     mean: Sequence[float] = (),
     std: Sequence[float] = (),
     description: str = "",
+    options: Mapping[str, Any] | None = None,
+    output: str = "",
     out: Path | None = None,
     device: str = "auto",
     within: Path | None = None,
     progress: Progress | None = None,
-) -> str:
-    """Make torchvision's network `arch`, with the weights in a file, a checkpoint; returns its name.
+) -> Imported:
+    """Make a network, with the weights in a file, a checkpoint.
 
-    The network has as many classes as the data set, in the same order, and looks at its images, normalised by `mean`
-    and `std`: by default those of the card that lies beside the weights, else ImageNet's. Its accuracy on the test
-    images is measured, of which `progress(images done, images in all)` tells; whatever it raises cancels. The file must
-    lie `within` that folder, symbolic links resolved. The checkpoint is called `name`, or else "ARCH_DATASET", with a
-    number where that is taken.
+    `network` says how it is built (see `building.blueprint`), with `options` as its arguments; `output` is the key of
+    the logits where it returns more. It has as many classes as the data set, in the same order, and looks at its
+    images, normalised by `mean` and `std`: by default those of the card that lies beside the weights, else ImageNet's.
+    Its accuracy on the test images is measured, of which `progress(images done, images in all)` tells; whatever it
+    raises cancels. All files must lie `within` that folder, symbolic links resolved. The checkpoint is called `name`,
+    or else "NETWORK_DATASET", with a number where that is taken.
 
     Raises ValueError where network, weights, data set and normalisation do not fit each other, and says how.
     """
-    info, model_name = dataset_info(dataset), TORCHVISION + arch
-    model_info(model_name)
-    check_within([weights], within)
-    name = name or trainings.first_free(f"{arch}_{dataset}", out)
-    trainings.check_name(name, out)
+    info, file = dataset_info(dataset), code_path(network)
+    check_within([weights, *([file[0]] if file else [])], within)
+    if name:
+        trainings.check_name(name, out)
     check_description(description)
-    tensors = read_weights(weights)
-    model = build(model_name, info.shape, len(info.classes)).eval()
     beside = _card_beside(weights)
     _check_meant_for(beside, info, weights)
-    mean = tuple(mean) or _numbers_on(beside, "mean") or IMAGENET_MEAN
-    std = tuple(std) or _numbers_on(beside, "std") or IMAGENET_STD
+    mean = tuple(mean) or _numbers_on(beside, "mean") or usual_mean(info)
+    std = tuple(std) or _numbers_on(beside, "std") or usual_std(info)
     check_normalisation(mean, std, info.shape[0])
-    tensors = _renamed(tensors, model)
-    _check_classes(tensors, model, info, weights)
-    fill(model, tensors, arch, weights)
-    last_conv(model)
-    _check_takes(model, arch, info.shape)
+    plan, model = fitted(network, weights, info, options, output)
+    name = name or usual_name(plan.title, dataset, out)
+    trainings.check_name(name, out)
     batches = Batches(load_split(dataset, "test"), mean, std, batch_size_for(info.shape))
+    plan = _with_form(plan, model, batches)
+    model = with_logits(model, plan.source.output, plan.source.form)
     score = _score(model, batches, device, progress or no_progress)
     with checkpoints.writing(name, root=out):
         checkpoints.check_free(name, out)
-        checkpoints.save(name, model, _card(model_name, info, mean, std, score, description), out)
-    return name
+        card = _card(plan, info, mean, std, score, description)
+        checkpoints.save(name, model, card, out, code=plan.code.text() if plan.code else "")
+    return Imported(name, score, plan.source.notes, at_chance(score, len(info.classes)))
 
 
-def read_weights(path: Path) -> dict[str, Tensor]:
-    """The tensors of a safetensors file, or of a state_dict that torch.save wrote, perhaps under a key or a prefix.
-
-    Raises ValueError where the file holds something else; nothing in it is ever run.
-    """
-    if not path.is_file():
-        raise ValueError(f"there is no weights file {path}")
-    if path.suffix == ".safetensors":
-        return parse(path.read_bytes(), path)
-    if path.suffix not in WEIGHTS:
-        raise ValueError(f"{path.name} ends in none of {', '.join(WEIGHTS)}")
-    found = _unwrapped(_load(path))
-    named = isinstance(found, Mapping) and all(isinstance(k, str) and isinstance(v, Tensor) for k, v in found.items())
-    if not named or not found:
-        raise ValueError(f"{path.name} holds no state_dict, names with a tensor each; save model.state_dict() alone")
-    prefix = "module." if all(key.startswith("module.") for key in found) else ""  # of nn.DataParallel
-    return {key.removeprefix(prefix): value for key, value in found.items()}
+def fitted(
+    network: str, weights: Path, info: DatasetInfo, options: Mapping[str, Any] | None = None, output: str = ""
+) -> tuple[Blueprint, nn.Module]:
+    """How to build a network for a data set's images, and the network with its weights; ValueError as `take_in`."""
+    states = read_states(weights)
+    plan, model = blueprint(network, info, options or {}, output)
+    found = match(states, model.state_dict(), weights)
+    plan, model, found = _adapted(plan, model, found)
+    tensors = _renamed(found.tensors, model)
+    check_fits(tensors, model.state_dict(), plan.title, weights)
+    fill(model, tensors, plan.title, weights)
+    last_conv(model)
+    return replace(plan, source=replace(plan.source, notes=found.notes)), model
 
 
-def _load(path: Path) -> Any:
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise ValueError(
-            f"{path.name} holds more than tensors, or is damaged, and unpickling it could run any code: "
-            "save model.state_dict() alone, best as safetensors"
-        ) from error
-    except (OSError, MemoryError):
-        raise
-    except Exception as error:  # torch's unpickler trips over damaged bytes in ways of its own, such as IndexError
-        raise ValueError(f"{path.name} is damaged, or torch.save did not write it; copy or save it again") from error
+def at_chance(score: Score, classes: int) -> str:
+    """What is said of a network that guesses, with the likely reasons in their order; empty where it does not."""
+    low, _ = wilson(score.correct, score.n)
+    if low > 1 / classes:
+        return ""
+    return (
+        f"{100 * score.accuracy:.2f} % of {score.n:,} is no better than guessing among {classes} classes. Likely: the "
+        "classes come in another order than in training; the images are normalised otherwise (--mean, --std); the "
+        "weights are not those of the trained network"
+    )
 
 
-def _unwrapped(content: Any) -> Any:
-    """The state_dict within what a training script saved."""
-    keys = [key for key in WRAPPERS if isinstance(content, Mapping) and isinstance(content.get(key), Mapping)]
-    return content[keys[0]] if keys else content
+def usual_name(network: str, dataset: str, out: Path | None = None) -> str:
+    """What a network is called that nobody names: NETWORK_DATASET, with a number where that is taken."""
+    title = re.split("[:/]", network)[-1]
+    plain = re.sub(r"[^a-z0-9._-]+", "-", title.lower()).strip("-._") or "own"
+    return trainings.first_free(f"{plain[: LONGEST_NAME - len(dataset) - 4]}_{dataset}", out)
+
+
+def usual_mean(info: DatasetInfo) -> tuple[float, ...]:
+    """ImageNet's, for images in colour; for grey ones one half."""
+    return IMAGENET_MEAN if info.shape[0] == 3 else (0.5,)
+
+
+def usual_std(info: DatasetInfo) -> tuple[float, ...]:
+    """ImageNet's, for images in colour; for grey ones one half."""
+    return IMAGENET_STD if info.shape[0] == 3 else (0.5,)
+
+
+# What people change of a network from a library
+
+
+def _adapted(plan: Blueprint, model: nn.Module, found: Match) -> tuple[Blueprint, nn.Module, Match]:
+    """The network with the stem and the head that the weights have, where those are among the usual ones."""
+    if plan.code is not None or not plan.model.startswith(TORCHVISION):
+        return plan, model, found
+    notes = list(found.notes)
+    stem, ours = found.tensors.get("conv1.weight"), model.state_dict().get("conv1.weight")
+    if stem is not None and ours is not None and stem.shape != ours.shape and tuple(stem.shape[2:]) == (3, 3):
+        plan = plan.with_options(stem="cifar")
+        notes.append("conv1 is 3×3 in the file: a CIFAR stem, taken to have stride 1 and no pooling behind it")
+    head = _head_of(found.tensors, model)
+    if head:
+        plan = plan.with_options(head=head)
+        notes.append(f"its classifier is {head} in the file: one linear layer, with nothing but dropout before it")
+    if len(notes) == len(found.notes):
+        return plan, model, found
+    return plan, plan.network(), Match(found.tensors, tuple(notes))
+
+
+def _head_of(tensors: Mapping[str, Tensor], model: nn.Module) -> str:
+    """The name of the linear layer that stands in a sequence in the file and alone in the network; empty for none."""
+    expected = model.state_dict()
+    missing = [key for key in expected if key not in tensors]
+    unexpected = [key for key in tensors if key not in expected]
+    if [key.rpartition(".")[2] for key in missing] != ["weight", "bias"]:
+        return ""
+    ours, theirs = missing[0].rpartition(".")[0], {key.rpartition(".")[0] for key in unexpected}
+    (name,) = theirs if len(theirs) == 1 else ("",)
+    same = name and all(
+        tensors[f"{name}.{part}"].shape == expected[f"{ours}.{part}"].shape
+        for part in ("weight", "bias")
+        if f"{name}.{part}" in tensors
+    )
+    return name if same and re.fullmatch(rf"{re.escape(ours)}\.\d{{1,2}}", name) else ""
 
 
 def _renamed(tensors: Mapping[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
@@ -128,27 +190,16 @@ def _renamed(tensors: Mapping[str, Tensor], model: nn.Module) -> dict[str, Tenso
     return counts | {OLD_DENSENET.sub(r"\1\2", key): value for key, value in kept.items()}
 
 
-def _check_classes(tensors: Mapping[str, Tensor], model: nn.Module, info: DatasetInfo, path: Path) -> None:
-    """ValueError where the weights' last layer, which gives the logits, has another number of classes."""
-    state = model.state_dict()
-    last, expected = list(state.items())[-1]  # (classes,) or (classes, features)
-    found = tensors[last] if tensors.keys() == state.keys() else expected
-    if found.ndim and found.shape[0] != expected.shape[0]:
-        raise ValueError(
-            f"the weights in {path.name} are for {found.shape[0]} classes, but {info.title} has "
-            f"{len(info.classes)}; take weights that were trained on these classes, or images of the weights' classes"
-        )
-
-
-def _check_takes(model: nn.Module, arch: str, shape: Shape) -> None:
-    """ValueError unless the network takes images of this shape."""
-    try:
-        forward(model, torch.zeros(1, *shape))
-    except (RuntimeError, ValueError, AssertionError) as error:
-        size, reason = " × ".join(map(str, shape)), " ".join(str(error).split())
-        raise ValueError(
-            f"{arch} does not take images of {size} ({reason}); import the images at the size it was trained with"
-        ) from error
+def _with_form(plan: Blueprint, model: nn.Module, batches: Batches) -> Blueprint:
+    """The blueprint with whether its one number an image is a share, as after a sigmoid: none is outside 0…1."""
+    if plan.classes != 2:
+        return plan
+    inputs, _ = next(iter(batches))
+    numbers = at_key(forward(model, inputs), plan.source.output)
+    one = numbers.ndim == 1 or numbers.shape[1] == 1
+    if one and float(numbers.min()) >= 0 and float(numbers.max()) <= 1:
+        return replace(plan, source=replace(plan.source, form="share"))
+    return plan
 
 
 def _score(model: nn.Module, batches: Batches, device: str, tell: Progress) -> Score:
@@ -164,10 +215,10 @@ def _score(model: nn.Module, batches: Batches, device: str, tell: Progress) -> S
 
 
 def _card(
-    model_name: str, info: DatasetInfo, mean: Sequence[float], std: Sequence[float], score: Score, description: str
+    plan: Blueprint, info: DatasetInfo, mean: Sequence[float], std: Sequence[float], score: Score, description: str
 ) -> Card:
     return Card(
-        model=model_name,
+        model=plan.model,
         dataset=info.name,
         shape=info.shape,
         classes=info.classes,
@@ -185,6 +236,7 @@ def _card(
         versions=versions(),
         sha256="",  # `save` fills it in
         description=description,
+        source=plan.source,
     )
 
 

@@ -21,6 +21,7 @@ from explorer.networks.registry import build, model_info, torchvision_networks
 from explorer.own import networks as own_networks
 from explorer.own.images import import_images
 from explorer.own.networks import import_network
+from explorer.own.state import read_states
 
 
 @pytest.mark.parametrize("name", ["net.safetensors", "net.pt", "net.pth"])
@@ -60,15 +61,6 @@ def test_ranking_is_offered_where_there_are_images_for_it(places):
             checking.check(Experiment(point.name, layer, **asked), point)
 
 
-@pytest.mark.parametrize("key", [None, "state_dict", "model", "model_state_dict"])
-@pytest.mark.parametrize("prefix", ["", "module."])
-def test_what_training_scripts_wrap_around_weights(places, key, prefix):
-    state = network().state_dict()
-    kept = {prefix + name: value for name, value in state.items()}
-    found = own_networks.read_weights(keep(places, {key: kept, "epoch": 3} if key else kept))
-    assert found.keys() == state.keys() and all(torch.equal(found[name], state[name]) for name in state)
-
-
 class Trap:
     def __reduce__(self):
         return pytest.fail, ("the pickle was executed",)
@@ -77,7 +69,10 @@ class Trap:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (Trap(), "net.pth holds more than tensors, or is damaged, and unpickling it could run any code: save model.st"),
+        (
+            Trap(),
+            "net.pth holds more than tensors .*, and unpickling it could run any code. Where it was saved",
+        ),
         ([torch.zeros(2)], "net.pth holds no state_dict"),
         ({"state_dict": {"a": 3}}, "net.pth holds no state_dict"),
         ({}, "net.pth holds no state_dict"),
@@ -87,12 +82,12 @@ class Trap:
 )
 def test_what_is_no_state_dict(places, content, words):
     with pytest.raises(ValueError, match=words):
-        own_networks.read_weights(keep(places, content))
+        read_states(keep(places, content))
 
 
 def test_a_whole_module_is_refused(places):
     with pytest.raises(ValueError, match="net.pth holds more than tensors"):
-        own_networks.read_weights(keep(places, network()))
+        read_states(keep(places, network()))
 
 
 @pytest.mark.parametrize(
@@ -102,22 +97,22 @@ def test_damaged_files_are_one_sentence(places, content):
     for name in ("net.pth", "net.pt", "net.safetensors"):
         (places / "own" / name).write_bytes(content)
         with pytest.raises(ValueError, match=f"^{name} "):
-            own_networks.read_weights(places / "own" / name)
+            read_states(places / "own" / name)
 
 
 def test_truncated_weights_are_one_sentence(places):
     path = keep(places, network().state_dict())
     path.write_bytes(path.read_bytes()[:-1000])
     with pytest.raises(ValueError, match="net.pth .*damaged"):
-        own_networks.read_weights(path)
+        read_states(path)
 
 
 def test_files_of_other_kinds_and_none(places):
     (places / "own" / "net.onnx").touch()
-    with pytest.raises(ValueError, match=r"net.onnx ends in none of .safetensors, .pt, .pth"):
-        own_networks.read_weights(places / "own" / "net.onnx")
+    with pytest.raises(ValueError, match="net.onnx is empty"):
+        read_states(places / "own" / "net.onnx")
     with pytest.raises(ValueError, match="there is no weights file .*no.pt"):
-        own_networks.read_weights(places / "own" / "no.pt")
+        read_states(places / "own" / "no.pt")
 
 
 def edited(change):
@@ -129,16 +124,16 @@ def edited(change):
 @pytest.mark.parametrize(
     ("state", "words"),
     [
-        (lambda: network(classes=1000).state_dict(), "weights in net.pth are for 1000 classes, but Our pets has 2;"),
+        (lambda: network(classes=1000).state_dict(), "its classifier has 1000 outputs, the images have 2 classes"),
         (
             lambda: network("alexnet").state_dict(),
-            "does not fit squeezenet1_1: these weights are missing: .*unexpected: ",
+            "net.pth holds the weights of another network: .* missing: .*and .* more; unexpected: ",
         ),
         (lambda: edited(lambda s: s.pop("features.0.bias")), "these weights are missing: features.0.bias$"),
         (lambda: edited(lambda s: s.update(extra=torch.zeros(1))), "these weights are unexpected: extra$"),
         (
             lambda: edited(lambda s: s.update({"features.0.bias": torch.zeros(3)})),
-            r"does not fit squeezenet1_1: features.0.bias is \(3,\), not \(64,\)",
+            "does not fit squeezenet1_1: features.0.bias is 64 here and 3 in the file",
         ),
         (
             lambda: edited(lambda s: s["features.0.bias"].fill_(torch.nan)),
@@ -172,7 +167,7 @@ def test_weights_that_do_not_fit_say_why(pets, places, state, words):
         (
             "squeezenet",
             {},
-            "torchvision has no classification network 'squeezenet'; did you mean one of: .*squeezenet1_0",
+            "torchvision has no classification network 'squeezenet'; the closest are: squeezenet1_1, squeezenet1_0",
         ),
         ("fcn_resnet50", {}, "torchvision has no classification network 'fcn_resnet50'"),
         ("squeezenet1_1", {"dataset": "cats"}, "unknown data set 'cats'; choose one of: .*, pets"),
@@ -195,9 +190,7 @@ def test_what_cannot_be_imported_says_why(pets, places, arch, given, words):
     ("arch", "words"), [("alexnet", "Output size is too small"), ("vit_b_32", "Expected 224 but got 32")]
 )
 def test_images_of_a_size_that_the_network_does_not_take(pets, places, arch, words, monkeypatch):
-    for place in (own_networks, weights):
-        monkeypatch.setattr(place, "fill", lambda *_: None)  # neither has weights as small as this test
-    monkeypatch.setattr(own_networks, "read_weights", lambda path: {})
+    monkeypatch.setattr(own_networks, "read_states", lambda path: [])  # neither has weights as small as this test
     with pytest.raises(
         ValueError, match=rf"{arch} does not take images of 3 × 32 × 32 \(.*{words}.*\); import the images"
     ):
@@ -211,7 +204,7 @@ def test_normalisation_is_given_or_on_the_card_or_imagenets(pets, places):
     path.with_suffix(".json").write_text(json.dumps({"mean": [0.5], "std": [0.25, 0.25, 0.25]}))
     card = checkpoints.read_card(import_network("squeezenet1_1", path, "pets", "beside"))
     assert (card.mean, card.std) == ((0.5,), (0.25, 0.25, 0.25))
-    card = checkpoints.read_card(import_network("squeezenet1_1", path, "pets", "given", (0, 0.1, 0.2)))
+    card = checkpoints.read_card(import_network("squeezenet1_1", path, "pets", "given", mean=(0, 0.1, 0.2)))
     assert (card.mean, card.std) == ((0, 0.1, 0.2), (0.25, 0.25, 0.25))
 
 

@@ -1,0 +1,140 @@
+"""Which of a file's weights are a network's, under which names, and what is said where none are."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from explorer.own.state import State
+
+FEW = 5  # names that a complaint lists
+HALF = 0.5  # the share of names that must fit for weights to be taken for the network's own
+
+
+@dataclass(frozen=True)
+class Match:
+    """Weights under the network's own names, and what had to be undone for that."""
+
+    tensors: dict[str, Tensor]
+    notes: tuple[str, ...]
+
+
+def match(states: Sequence[tuple[str, State]], expected: Mapping[str, Tensor], path: Path) -> Match:
+    """The set of weights in a file that has most of the expected names, without the prefix that they have there.
+
+    The first of several that fit alike: `read_states` has them in the usual order.
+    """
+    fits = [_under(state, place, expected, path) for place, state in states]
+    return max(fits, key=lambda each: _shared(each.tensors, expected))
+
+
+def _under(state: State, place: str, expected: Mapping[str, Tensor], path: Path) -> Match:
+    """A set of weights with the prefix exchanged that makes most names the expected ones."""
+    tensors, notes = state.tensors, list(state.notes)
+    theirs, ours = _prefixes(tensors, expected)
+    renamed = {f"{ours}{key.removeprefix(theirs)}": value for key, value in tensors.items() if key.startswith(theirs)}
+    if (theirs or ours) and _shared(renamed, expected) > _shared(tensors, expected):
+        left = len(tensors) - len(renamed)
+        besides = f" ({left} other weights left out)" if left else ""
+        notes.append(f"names without {theirs!r}{besides}" if theirs else f"names below {ours!r}")
+        tensors = renamed
+    if place:
+        notes.append(f"the entry {place!r} of {path.name}")
+    return Match(tensors, tuple(notes))
+
+
+def _prefixes(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> tuple[str, str]:
+    """What stands before most names in the file and not in the network, and the other way round."""
+    counts: dict[tuple[str, str], int] = {}
+    by_end = _by_end(tensors)
+    for key in expected:
+        for found in by_end.get(key.rpartition(".")[2], ()):
+            if found.endswith(f".{key}"):
+                pair = (found.removesuffix(key), "")
+            elif key.endswith(f".{found}"):
+                pair = ("", key.removesuffix(found))
+            else:
+                continue
+            counts[pair] = counts.get(pair, 0) + 1
+    return max(counts, key=lambda pair: counts[pair]) if counts else ("", "")
+
+
+def _by_end(names: Iterable[str]) -> dict[str, list[str]]:
+    """The names by their last part."""
+    found: dict[str, list[str]] = {}
+    for name in names:
+        found.setdefault(name.rpartition(".")[2], []).append(name)
+    return found
+
+
+def _shared(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> int:
+    """How many weights have the name and the shape that is expected."""
+    return sum(key in tensors and tensors[key].shape == value.shape for key, value in expected.items())
+
+
+def check_fits(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor], network: str, path: Path) -> None:
+    """ValueError, by what it looks like, unless the weights have the names and the shapes of the network's."""
+    common = [key for key in expected if key in tensors]
+    if len(common) < HALF * max(len(expected), 1):
+        raise ValueError(
+            f"{path.name} holds the weights of another network: {len(common)} of {network}'s {len(expected)} names are "
+            f"in it; missing: {_first(expected.keys() - tensors.keys())}; unexpected: "
+            f"{_first(tensors.keys() - expected.keys())}"
+        )
+    differing = [key for key in common if tensors[key].shape != expected[key].shape]
+    if differing:
+        raise ValueError(f"{path.name} does not fit {network}: {_looks_like(tensors, expected, differing)}")
+    missing, unexpected = expected.keys() - tensors.keys(), tensors.keys() - expected.keys()
+    if missing or unexpected:
+        lists = {"missing": missing, "unexpected": unexpected}
+        words = "; ".join(f"{what}: {_first(names)}" for what, names in lists.items() if names)
+        raise ValueError(f"{path.name} does not fit {network}: these weights are {words}")
+
+
+def _looks_like(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor], differing: Sequence[str]) -> str:
+    """What weights of other shapes look like: a stem, a classifier, another width."""
+    first = next(key for key in expected if expected[key].ndim == 4) if _has_convs(expected) else ""
+    last = [key for key in expected if expected[key].ndim in (1, 2)][-1:]
+    if first in differing and (stem := _stem(tensors[first].shape, expected[first].shape, first)):
+        return stem
+    others = [key for key in differing if not _is_last(key, last)]
+    if last and not others:
+        classes, ours = tensors[differing[0]].shape[0], expected[differing[0]].shape[0]
+        return f"its classifier has {classes} outputs, the images have {ours} classes"
+    listed = [
+        f"{key} is {_size(expected[key].shape)} here and {_size(tensors[key].shape)} in the file" for key in differing
+    ]
+    return "; ".join(listed[:FEW]) + (f" and {len(listed) - FEW:,} more" if len(listed) > FEW else "")
+
+
+def _has_convs(expected: Mapping[str, Tensor]) -> bool:
+    return any(value.ndim == 4 for value in expected.values())
+
+
+def _is_last(key: str, last: Sequence[str]) -> bool:
+    """Whether a weight belongs to the layer of the last one."""
+    return bool(last) and key.rpartition(".")[0] == last[0].rpartition(".")[0]
+
+
+def _stem(found: Sequence[int], ours: Sequence[int], name: str) -> str:
+    """What another first convolution looks like; empty where it is something else."""
+    layer = name.removesuffix(".weight")
+    if len(found) != 4:
+        return ""
+    if found[1] != ours[1]:
+        return f"{layer} looks at {ours[1]} channels here and at {found[1]} in the file: images of another kind"
+    if tuple(found[2:]) != tuple(ours[2:]):
+        words = f"{layer} is {_size(ours[2:])} here and {_size(found[2:])} in the file"
+        return f"{words}: a CIFAR stem" if max(found[2:]) < max(ours[2:]) else words
+    return ""
+
+
+def _size(shape: Sequence[int]) -> str:
+    return "×".join(map(str, shape)) or "one number"
+
+
+def _first(names: Iterable[str]) -> str:
+    first = sorted(names)
+    more = f" and {len(first) - FEW:,} more" if len(first) > FEW else ""
+    return f"{', '.join(first[:FEW]) or 'none'}{more}"

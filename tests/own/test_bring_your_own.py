@@ -1,0 +1,471 @@
+"""What students have, brought in as it is: every row of these tables is a case of its own."""
+
+# ruff: noqa: E501 - tables of cases, one a line
+
+import pickle
+import zipfile
+from pathlib import Path
+
+import pytest
+import students
+import torch
+from students import NET, TRAINS, WEIGHTS, net_of, notebook, text, write
+from torch import nn
+from torchvision import models as tv
+from user_files import SIDE, keep
+
+import explorer as ex
+from explorer.images import reading
+from explorer.images.batches import Batches
+from explorer.networks import checkpoints
+from explorer.networks.evaluation import logits
+from explorer.own import building, trial
+from explorer.own.building import first_look
+from explorer.own.networks import IMAGENET_MEAN, IMAGENET_STD, take_in
+
+
+@pytest.fixture
+def at_once(monkeypatch):
+    """First looks within this process, which a process of its own only makes slower."""
+
+    def look(*asked):
+        found = first_look(*asked)
+        return trial.Trial(
+            found["name"], found["options"], {key: tuple(each) for key, each in found["outputs"].items()}
+        )
+
+    monkeypatch.setattr(building, "try_out", look)
+
+
+def images():
+    return Batches(reading.load_split("pets", "test"), IMAGENET_MEAN, IMAGENET_STD)
+
+
+def assert_same(name, net, nearly=False):
+    """The checkpoint gives the logits of the network."""
+    found, wanted = logits(checkpoints.load(name).model, images()), logits(net.float().eval(), images())
+    torch.testing.assert_close(found, wanted, rtol=2e-2 if nearly else 1e-5, atol=2e-2 if nearly else 1e-6)
+
+
+# Weights
+
+
+@pytest.mark.parametrize("kind", WEIGHTS)
+def test_weights_in_any_file(pets, places, at_once, kind):
+    save, name, nearly = WEIGHTS[kind]
+    net = net_of(text(NET))
+    state = save(net)
+    file = write(places / "own", {"net.py": text(NET)})
+    made = take_in(str(file), keep(places, state, name), "pets")
+    assert made.name == "net_pets"
+    assert_same(made.name, net, nearly)
+    undone = not isinstance(state, dict) or state.keys() != net_of(text(NET)).state_dict().keys()
+    assert bool(made.notes) == (undone or kind.startswith(("float", "bfloat"))), made.notes
+    assert checkpoints.read_card(made.name).source.notes == made.notes
+
+
+# Code
+
+
+PACKAGE = {
+    "net.py": "from models.whole import Net\n",
+    "models/__init__.py": "from .blocks import block\n",
+    "models/blocks.py": text(NET).replace("class Net", "class _Net") + "\ndef block():\n    return _Net\n",
+    "models/whole.py": "from . import block\nfrom .blocks import *\n\nclass Net(block()):\n    pass\n",
+}
+FUNCTION = text(NET) + "\ndef make(width=4):\n    return Net(width=width)\n\ndef helper(x):\n    return x\n"
+# What a file holds: (the files, what is asked for after its name, its arguments)
+FILES = {
+    "a class": ({"net.py": text(NET)}, "", {}),
+    "a class by its name": ({"net.py": text(NET)}, ":Net", {}),
+    "a script that trains at top level": ({"train.py": text(NET, TRAINS)}, "", {}),
+    "a script with a main part": ({"a.py": text(NET) + "\nif __name__ == '__main__':\n    train()\n"}, "", {}),
+    "a notebook": ({"lab.ipynb": notebook("%matplotlib inline\n!pip install x", NET, TRAINS, "Net?")}, "", {}),
+    "a notebook's cell for the shell": ({"lab.ipynb": notebook("%%bash\nls", NET)}, ":Net", {}),
+    "a module beside it": ({"net.py": "from parts import Net\n", "parts.py": text(NET, TRAINS)}, ":Net", {}),
+    "a module beside it, whole": ({"net.py": "import parts\nNet = parts.Net\n", "parts.py": text(NET)}, ":Net", {}),
+    "a package beside it": (PACKAGE, ":Net", {}),
+    "a function": ({"net.py": FUNCTION}, ":make", {}),
+    "the function, not its class": ({"net.py": FUNCTION}, "", {}),
+    "an argument": ({"net.py": text(NET)}, "", {"width": 8}),
+    "an argument that the images answer": (
+        {"net.py": text(NET).replace("num_classes=2, width=4", "num_classes, width=4")}, "", {},
+    ),
+    "a package that is not installed": ({"net.py": "import wandb_of_nobody as wb\n" + text(NET)}, "", {}),
+    "a choice of packages": (
+        {"net.py": "try:\n    import nothing_such\nexcept ImportError:\n    nothing_such = None\n" + text(NET)}, "", {},
+    ),
+    "constants": (
+        {"net.py": "A, B = 2, [4, 6]\nD = {'w': B[0] * A // 2}\n" + text(NET).replace("width=4", "width=D['w']")}, "", {},
+    ),
+    "a device": (
+        {"net.py": "import torch\ndev = torch.device('cuda' if torch.cuda.is_available() else 'cpu')\n"
+         + text(NET).replace("width)\n", "width).to(dev)\n")}, "", {},
+    ),
+    "settings of its own": (
+        {"net.py": "from __future__ import annotations\nfrom dataclasses import dataclass\n\n@dataclass\nclass Config:\n"
+         "    width: int = 4\n" + text(NET).replace("width=4", "width=Config().width")}, "", {},
+    ),
+    "what prints": ({"net.py": text(NET).replace("super().__init__()", "super().__init__(); print('x' * 2000000)")}, "", {}),
+    "a window": (
+        {"net.py": text(NET).replace(
+            "super().__init__()", "super().__init__(); import matplotlib.pyplot as plt; plt.plot([1]); plt.show()"
+        )}, "", {},
+    ),
+    "half precision": ({"net.py": text(NET) + "\ndef half():\n    return Net().half()\n"}, ":half", {}),
+    "double precision": ({"net.py": text(NET) + "\ndef double():\n    return Net().double()\n"}, ":double", {}),
+    "layers made on first use": ({"net.py": text(NET).replace("nn.Linear(6,", "nn.LazyLinear(")}, "", {}),
+    "weight norm in its code": (
+        {"net.py": text(NET).replace("nn.Conv2d(width, 6, 3, padding=1)",
+                                     "nn.utils.weight_norm(nn.Conv2d(width, 6, 3, padding=1))")}, "", {},
+    ),
+    "a norm by parametrization in its code": (
+        {"net.py": text(NET).replace("nn.Conv2d(width, 6, 3, padding=1)",
+                                     "nn.utils.parametrizations.weight_norm(nn.Conv2d(width, 6, 3, padding=1))")}, "", {},
+    ),
+    "Latin-1": ({"net.py": "# -*- coding: latin-1 -*-\n# caf\xe9\n" + text(NET)}, "", {}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_a_network_from_a_file(pets, places, at_once, kind):
+    files, name, options = FILES[kind]
+    if kind == "Latin-1":
+        (places / "own" / "net.py").write_bytes(files["net.py"].encode("latin-1"))
+        file = places / "own" / "net.py"
+    else:
+        file = write(places / "own", files)
+    net = net_of(text(NET), **options)
+    made = take_in(f"{file}{name}", keep(places, net.state_dict()), "pets", "mine", options=options)
+    assert_same(made.name, net)
+    for path in (places / "own").rglob("*.py"):
+        path.unlink()  # the checkpoint keeps a copy
+    checkpoints.rename("mine", "renamed")
+    assert_same("renamed", net)
+    checkpoints.delete("renamed")
+    assert not list((places / "checkpoints").glob("*mine*")) and not list((places / "checkpoints").glob("renamed*"))
+
+
+def test_code_that_was_changed_does_not_run(pets, places, at_once):
+    file = write(places / "own", {"net.py": text(NET)})
+    take_in(str(file), keep(places, net_of(text(NET)).state_dict()), "pets", "mine")
+    kept = places / "checkpoints" / "mine.code.json"
+    kept.write_text(kept.read_text().replace("import torch", "raise SystemExit"))
+    with pytest.raises(ValueError, match="mine.code.json is not the code that was imported"):
+        checkpoints.load("mine")
+    kept.unlink()
+    with pytest.raises(ValueError, match="mine.code.json, the code that builds the network, is missing"):
+        checkpoints.load("mine")
+
+
+def test_two_networks_with_the_same_weights_are_two(pets, places, at_once):
+    """A result of one must not be taken for the other's."""
+    state = keep(places, net_of(text(NET)).state_dict())
+    made = [
+        take_in(str(write(places / "own", {f"{i}.py": code})), state, "pets").name
+        for i, code in enumerate((text(NET), text(NET).replace("F.relu(", "torch.sigmoid(")))
+    ]
+    one, other = map(checkpoints.load, made)
+    assert one.sha256 == other.sha256 and one.card.network != other.card.network
+
+
+# Outputs
+
+
+def returning(what: str, classes: int = 2) -> str:
+    before = "from dataclasses import dataclass\nfrom collections import namedtuple\nPair = namedtuple('Pair', 'logits features')\n"
+    before += "\n@dataclass\nclass Both:\n    logits: object\n    features: object\n"
+    code = before + text(NET).replace(
+        "return self.fc(self.features(x))", f"f = self.features(x); y = self.fc(f); return {what}"
+    )
+    return code.replace("num_classes=2", f"num_classes={classes}")
+
+
+# What a network returns: (the code of it, how many numbers its last layer gives, the logits in it, --output)
+OUTPUTS = {
+    "a tuple": ("y, f", 2, lambda out: out[0], ""),
+    "a list": ("[f, y]", 2, lambda out: out[1], ""),
+    "a dict": ("{'features': f, 'logits': y}", 2, lambda out: out["logits"], ""),
+    "a named tuple": ("Pair(y, f)", 2, lambda out: out.logits, ""),
+    "a data class": ("Both(y, f)", 2, lambda out: out.logits, ""),
+    "nested": ("{'out': (f, y)}", 2, lambda out: out["out"][1], ""),
+    "two of them, one chosen": ("y, -y", 2, lambda out: out[1], "1"),
+    "two of them by key": ("{'main': y, 'aux': y * 2}", 2, lambda out: out["main"], "main"),
+    "log-probabilities": ("F.log_softmax(y, 1)", 2, lambda out: out, ""),
+    "one logit": ("y", 1, lambda out: out, ""),
+    "one logit, flat": ("y.squeeze(1)", 1, lambda out: out[:, None], ""),
+    "one share": ("torch.sigmoid(y)", 1, lambda out: torch.logit(out, eps=1e-7), ""),
+    "one share, flat, in a tuple": (
+        "torch.sigmoid(y)[:, 0], f",
+        1,
+        lambda out: torch.logit(out[0][:, None], eps=1e-7),
+        "",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", OUTPUTS)
+def test_the_logits_are_found_in_what_it_returns(pets, places, at_once, kind):
+    what, numbers, find, output = OUTPUTS[kind]
+    code = returning(what, numbers)
+    net = net_of(code)
+    file = write(places / "own", {"net.py": code})
+    made = take_in(f"{file}:Net", keep(places, net.state_dict()), "pets", output=output)
+    with torch.no_grad():
+        wanted = torch.cat([find(net(inputs)) for inputs, _ in images()])
+    point = checkpoints.load(made.name)
+    torch.testing.assert_close(logits(point.model, images()), wanted, rtol=1e-4, atol=1e-4)
+    order = ex.rank(point.model, "conv2", images()).order
+    curve = ex.sweep(point.model, "conv2", images(), order)
+    for k, predictions in zip(curve.ks, curve.predictions, strict=True):
+        pruned = ex.prune(point.model, "conv2", order[:k].tolist())
+        by_hand = logits(pruned, images())
+        assert predictions.tolist() == (by_hand[:, 0] >= 0 if numbers == 1 else by_hand.argmax(1)).long().tolist()
+    assert not curve.slow
+
+
+# Other sources
+
+
+def adapted(change):
+    def make():
+        torch.manual_seed(0)
+        net = tv.resnet18(num_classes=2)
+        change(net)
+        return net.eval()
+
+    return make
+
+
+def cifar_stem(net):
+    net.conv1, net.maxpool = nn.Conv2d(3, 64, 3, 1, 1, bias=False), nn.Identity()
+
+
+def other_head(net):
+    net.fc = nn.Sequential(nn.Dropout(0.5), nn.Linear(512, 2))
+
+
+def both(net):
+    cifar_stem(net)
+    other_head(net)
+
+
+@pytest.mark.parametrize(
+    ("asked", "make", "options", "words"),
+    [
+        ("resnet18", adapted(lambda net: None), {}, ()),
+        ("resnet18", adapted(cifar_stem), {}, ("CIFAR stem",)),
+        ("resnet18", adapted(other_head), {}, ("classifier is fc.1",)),
+        ("resnet18", adapted(both), {}, ("CIFAR stem", "classifier is fc.1")),
+        ("torchvision/resnet18", adapted(cifar_stem), {"stem": "cifar"}, ()),
+        (
+            "resnet18",
+            lambda: tv.resnet18(num_classes=2, width_per_group=64, norm_layer=None).eval(),
+            {"width_per_group": 64},
+            (),
+        ),
+        ("mobilenet_v2", lambda: tv.mobilenet_v2(num_classes=2, width_mult=0.25).eval(), {"width_mult": 0.25}, ()),
+        ("ours:lab-resnet", lambda: building.build("lab-resnet", (3, SIDE, SIDE), 2).eval(), {}, ()),
+    ],
+)
+def test_networks_of_libraries_as_people_change_them(pets, places, asked, make, options, words):
+    net = make()
+    made = take_in(asked, keep(places, net.state_dict()), "pets", "mine", options=options)
+    assert len(made.notes) == len(words) and all(word in note for word, note in zip(words, made.notes, strict=True))
+    assert_same("mine", net)
+
+
+def test_a_network_of_timm(pets, places):
+    timm = pytest.importorskip("timm")
+    torch.manual_seed(0)
+    net = timm.create_model("resnet10t", num_classes=2).eval()
+    made = take_in("timm:resnet10t", keep(places, net.state_dict()), "pets")
+    assert made.name == "resnet10t_pets" and checkpoints.read_card(made.name).model == "timm/resnet10t"
+    assert_same(made.name, net)
+    with pytest.raises(ValueError, match="timm has no network 'resnet10'; the closest are: .*resnet10t"):
+        take_in("timm:resnet10", keep(places, net.state_dict()), "pets")
+
+
+# What cannot be brought in
+
+
+CONSTRUCTOR = "super().__init__()"
+# What a file holds that gives no network: (its code, what is asked for, words of the sentence)
+BAD_CODE = {
+    "no Python": ("class Net(:", "", r"net.py is no Python that can be read here \(line 1"),
+    "nothing": ("", "", "net.py defines 0 networks \\(none: no class in it is an nn.Module\\)"),
+    "two networks": (text(NET) + text(NET).replace("class Net", "class Wide"), "", r"2 networks \(Net, Wide\); name one, such as net.py:Net"),
+    "no such class": (text(NET), ":Nett", "net.py has no class or function 'Nett'; it has: Net"),
+    "no nn.Module": ("class Net:\n    pass\n", ":Net", "Net of net.py is no nn.Module"),
+    "a function that gives a number": ("def make():\n    return 3\n", ":make", "make of net.py gives a int, not an nn.Module"),
+    "an argument is missing": (
+        text(NET).replace("num_classes=2, width=4", "depth, num_classes=2, width=4"), "", r"Net of net.py takes Net\(depth, num_classes=2, width=4\).*such as --set depth=10",
+    ),
+    "what raises": (text(NET).replace(CONSTRUCTOR, "raise KeyError('depth')"), "", "net.py: KeyError: 'depth'"),
+    "what raises ValueError": (text(NET).replace(CONSTRUCTOR, "raise ValueError('depth')"), "", "net.py: ValueError: depth"),
+    "a name that running code sets": (
+        "import json\nsettings = json.load(open('x'))\n" + text(NET).replace("width=4):", "width=4):\n        settings"), "",
+        "net.py: it needs settings, which line 2 sets by running code; only imports",
+    ),
+    "a package that is not installed": (
+        "import wandb_of_nobody as wb\n" + text(NET).replace(CONSTRUCTOR, f"{CONSTRUCTOR}; wb.init()"), "",
+        "it needs wb, but `import wandb_of_nobody as wb` fails .*; install what is missing",
+    ),
+    "exit": (text(NET).replace(CONSTRUCTOR, "exit()"), "", "it calls exit"),
+    "what needs CUDA": (text(NET).replace("padding=1)\n", "padding=1).cuda()\n", 1), "", "it needs CUDA"),
+    "images of another size": (text(NET).replace(".mean((2, 3))", ".flatten(1)"), "", "Net does not take images of 3 × 32 × 32"),
+    "other classes": (text(NET).replace("num_classes=2", "num_classes=100"), "", "its classifier has 100 outputs, the images have 2 classes"),
+    "several logits": (returning("y, -y"), ":Net", r"2 outputs that could be the logits \(0, 1\); choose with --output"),
+    "no tensor": (returning("'x'"), ":Net", "the images have 2 classes"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", BAD_CODE)
+def test_code_that_gives_no_network_is_one_sentence(pets, places, at_once, kind):
+    code, name, words = BAD_CODE[kind]
+    if kind == "what needs CUDA" and torch.cuda.is_available():
+        pytest.skip("there is CUDA here")
+    file = write(places / "own", {"net.py": code})
+    with pytest.raises(ValueError, match=words) as said:
+        take_in(f"{file}{name}", keep(places, net_of(text(NET)).state_dict()), "pets")
+    assert "\n" not in str(said.value) and len(str(said.value)) < 700
+    assert not list((places / "checkpoints").iterdir())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("does", "words"),
+    [
+        ("input()", r"it asks for input\(\)"),
+        ("import os; os._exit(3)", r"ended without an answer \(exit code 3\)"),
+        ("[None for _ in iter(int, 1)]", "its network is not built after 8 s"),
+        ("import time; time.sleep(999)", "its network is not built after 8 s"),
+    ],
+)
+def test_code_that_would_take_the_process_with_it(pets, places, monkeypatch, does, words):
+    monkeypatch.setattr(trial, "SECONDS", 8)
+    code = text(NET).replace(CONSTRUCTOR, f"{CONSTRUCTOR}; {does}")
+    file = write(places / "own", {"net.py": code})
+    with pytest.raises(ValueError, match=words):
+        take_in(str(file), keep(places, net_of(text(NET)).state_dict()), "pets")
+    assert not list((places / "checkpoints").iterdir())
+
+
+@pytest.mark.slow
+def test_a_first_look_has_a_process_of_its_own(pets, places):
+    file = write(places / "own", {"train.py": text(NET, TRAINS)})
+    net = net_of(text(NET))
+    assert_same(take_in(f"{file}:Net", keep(places, net.state_dict()), "pets").name, net)
+
+
+def scripted(path: Path) -> None:
+    torch.jit.save(torch.jit.trace(net_of(text(NET)), torch.zeros(1, 3, SIDE, SIDE)), path)
+
+
+def bomb(path: Path) -> None:
+    with (
+        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive,
+        archive.open("data/0", "w", force_zip64=True) as entry,
+    ):
+        for _ in range(4100):
+            entry.write(bytes(1_000_000))
+
+
+def huge(path: Path) -> None:
+    with open(path, "wb") as file:
+        file.truncate(5_000_000_000)
+
+
+def other_class(path: Path) -> None:
+    torch.save(tv.squeezenet1_1(num_classes=2).state_dict(), path)
+
+
+def wide(path: Path) -> None:
+    torch.save(net_of(text(NET), width=8).state_dict(), path)
+
+
+def thousand(path: Path) -> None:
+    torch.save(net_of(text(NET), num_classes=1000).state_dict(), path)
+
+
+def nan(path: Path) -> None:
+    net = net_of(text(NET))
+    net.conv2.weight.data[0] = torch.nan
+    torch.save(net.state_dict(), path)
+
+
+def whole(path: Path) -> None:
+    torch.save(nn.Sequential(nn.Conv2d(3, 2, 1)), path)
+
+
+@pytest.mark.parametrize(
+    ("make", "name", "words"),
+    [
+        (scripted, "net.pt", "net.pt is TorchScript, which is a program; save model.state_dict"),
+        (
+            whole,
+            "net.pt",
+            r"(?s)a whole model.*model = torch.load\('net.pt', weights_only=False\)\ntorch.save\(model.state_dict\(\), 'net-weights.pt'\)",
+        ),
+        (huge, "net.pt", "net.pt has 5.0 GB, more than the 4 GB of weights that fit"),
+        (other_class, "net.pt", "net.pt holds the weights of another network: 1 of Net's 11 names are in it"),
+        (
+            wide,
+            "net.pt",
+            "net.pt does not fit Net: conv1.weight is 4×3×3×3 here and 8×3×3×3 in the file; .* and 2 more",
+        ),
+        (thousand, "net.pt", "its classifier has 1000 outputs, the images have 2 classes"),
+        (nan, "net.pt", "net.pt holds NaN or infinite weights in conv2.weight"),
+        (lambda path: path.touch(), "net.pt", "net.pt is empty"),
+        (lambda path: path.touch(), "net.safetensors", "net.safetensors is empty"),
+        (
+            lambda path: path.write_bytes(b"\x08" + bytes(99)),
+            "net.onnx",
+            "net.onnx looks like an ONNX graph; save PyTorch's",
+        ),
+        (lambda path: path.write_bytes(pickle.dumps({"a": 1})), "net.safetensors", "is a pickle by another name"),
+        pytest.param(bomb, "net.pt", "net.pt unpacks to more than 4 GB", marks=pytest.mark.slow),
+    ],
+)
+def test_files_that_hold_no_weights_of_it(pets, places, at_once, make, name, words):
+    file, path = write(places / "own", {"net.py": text(NET)}), places / "own" / name
+    make(path)
+    with pytest.raises(ValueError, match=words):
+        take_in(str(file), path, "pets")
+    path.unlink()
+    assert not list((places / "checkpoints").iterdir())
+
+
+def test_a_stem_of_another_size_is_named(pets, places, at_once):
+    file = write(
+        places / "own",
+        {"net.py": text(NET).replace("nn.Conv2d(3, width, 3, padding=1)", "nn.Conv2d(3, width, 7, padding=3)")},
+    )
+    with pytest.raises(ValueError, match="conv1 is 7×7 here and 3×3 in the file: a CIFAR stem"):
+        take_in(str(file), keep(places, net_of(text(NET)).state_dict()), "pets")
+
+
+@pytest.mark.parametrize("name", ["../evil", 'a"b', "<b>x</b>", "a" * 65, ""])
+def test_a_name_is_plain_or_none(pets, places, at_once, name):
+    file = write(places / "own", {"net.py": text(NET)})
+    state = keep(places, net_of(text(NET)).state_dict())
+    if not name:
+        assert take_in(str(file), state, "pets", name).name == "net_pets"
+        return
+    with pytest.raises(ValueError, match="is not plain|longer than 64"):
+        take_in(str(file), state, "pets", name)
+    assert not list((places / "checkpoints").iterdir())
+
+
+def test_a_network_that_guesses_says_so(pets, places, at_once):
+    file = write(places / "own", {"net.py": text(NET)})
+    made = take_in(str(file), keep(places, net_of(text(NET)).state_dict()), "pets")
+    assert "is no better than guessing among 2 classes. Likely: the classes come in another order" in made.warning
+
+
+def test_nothing_of_a_file_runs_that_was_not_asked_for(pets, places, at_once):
+    """What trains, at top level or in a module beside it, would end the test."""
+    files = {"net.py": "import other\n" + text(NET, TRAINS), "other.py": text(TRAINS), "third.py": text(TRAINS)}
+    take_in(str(write(places / "own", files)), keep(places, net_of(text(NET)).state_dict()), "pets", "mine")
+    kept = (places / "checkpoints" / "mine.code.json").read_text()
+    assert "must not run" not in kept and "third" not in kept and students.__name__ not in kept
