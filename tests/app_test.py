@@ -133,7 +133,14 @@ def change(at: AppTest, point: str, **values: str) -> AppTest:
     return settle(at)
 
 
-FIELDS = ("selectbox", "text_input", "number_input")
+FIELDS = ("selectbox", "text_input", "number_input", "button_group")
+
+
+def fill(at: AppTest, name: str, value: Any) -> None:
+    """Fill a field of the forms for what is one's own."""
+    key = f"own {name.replace('_', ' ')}"
+    (widget,) = [each for kind in FIELDS for each in at.get(kind) if each.key == key]
+    widget.set_value(value)
 
 
 def import_form(at: AppTest, submit: str, **fields: Any) -> AppTest:
@@ -141,8 +148,8 @@ def import_form(at: AppTest, submit: str, **fields: Any) -> AppTest:
     at.session_state["own"] = True
     settle(at)
     for name, value in fields.items():
-        key = f"own {name.replace('_', ' ')}"
-        (widget,) = [each for kind in FIELDS for each in at.get(kind) if each.key == key]
-        widget.set_value(value)
+        fill(at, name, value)
+    if submit == "Import network":
+        settle(at)  # which checks what was chosen before it can be imported
     next(button for button in at.button if button.label == submit).click()
     return settle(at)

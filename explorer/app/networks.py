@@ -9,6 +9,8 @@ from explorer.images import datasets
 from explorer.networks.checkpoints import Checkpoint, list_checkpoints
 
 DEFAULT_CHECKPOINT = "simple-cnn_fashion-mnist"
+MODEL = "explorer/app/pages/model.py"
+OWN_FORM = "own"  # the key of the expander with the form
 
 
 def pick_checkpoint() -> Checkpoint:
@@ -24,11 +26,20 @@ def pick_checkpoint() -> Checkpoint:
     with st.sidebar:
         usual, wrong = usual_checkpoint(names), "no trained network here"
         name = pickers.pick_named("Network", "checkpoint", names, usual, wrong, format_func=story.title_of)
+        offer_own()
     try:
         return cache.checkpoint(name)
     except (ValueError, OSError) as error:
         st.error(f"{drawing.plain(name)} cannot be opened: {drawing.plain(error)}.", icon=":material/broken_image:")
         st.stop()
+
+
+def offer_own() -> None:
+    """The way to a network of one's own: its form on the Model page, open."""
+    words = "Bring the network that you trained: its code or architecture, its weights and its images."
+    if st.button("Your own network", key="bring", icon=":material/upload_file:", type="tertiary", help=words):
+        st.session_state[OWN_FORM] = True
+        st.switch_page(MODEL)
 
 
 def usual_checkpoint(names: Sequence[str]) -> str:

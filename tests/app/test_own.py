@@ -1,7 +1,11 @@
 """Images and networks of one's own: imported on the Model page, and then on every page."""
 
+import shlex
+
 import pytest
-from app_test import BUNDLED, import_form, metrics, percent, settle, visit
+import students
+import torch
+from app_test import BUNDLED, fill, import_form, metrics, percent, settle, visit
 
 from explorer.files.places import data_root
 from explorer.images import datasets
@@ -18,6 +22,9 @@ def test_images_and_a_network_of_ones_own_are_on_every_page(own_things):
     at = import_form(at, "Import network", arch="squeezenet1_1", mean="0.5", std="0.25, 0.25, 0.25")
     assert not at.error and not at.warning
     assert at.selectbox(key="checkpoint").value == "squeezenet1_1_pets"
+    assert at.get("vega_lite_chart"), "the page is Prune"
+    at.switch_page("explorer/app/pages/model.py")
+    settle(at)
     card = checkpoints.read_card("squeezenet1_1_pets")
     assert (card.mean, card.std) == ((0.5,), (0.25, 0.25, 0.25))
     assert metrics(at) == {"Test accuracy": percent(card.accuracy["test"].accuracy)}
@@ -50,9 +57,6 @@ def test_images_are_deleted_once_nothing_needs_them(own_things):
         ("Import images", {"images_name": "cifar10"}, "'cifar10' is the name of a data set that comes with the app"),
         ("Import images", {"images_name": "My pets"}, "data set name 'My pets' is not plain"),
         ("Import images", {}, "there is a data set called 'pets' already"),
-        ("Import network", {"arch": "alexnet"}, "these weights are missing"),
-        ("Import network", {}, "choose the architecture first"),
-        ("Import network", {"arch": "alexnet", "mean": "grey"}, "'grey' is not a list of numbers"),
     ],
 )
 def test_what_cannot_be_imported_is_one_sentence(own_things, submit, fields, words):
@@ -60,6 +64,56 @@ def test_what_cannot_be_imported_is_one_sentence(own_things, submit, fields, wor
     at = import_form(visit("model"), submit, **fields)
     assert len(at.error) == 1 and words in at.error[0].value.replace("\\", "")
     assert checkpoints.list_checkpoints() == ["mine", BUNDLED] and datasets.own_datasets() == ["pets"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"arch": "resnet18"}, "holds the weights of another network: "),
+        ({"arch": "squeezenet1_1", "mean": "grey"}, "'grey' is not a list of numbers"),
+        ({"arch": "squeezenet1_1", "arguments": "version=3"}, "cannot be built with version=3"),
+        ({}, ""),
+    ],
+)
+def test_what_does_not_fit_says_so_as_it_is_chosen(own_things, fields, words):
+    own_images.import_images(own_things / "pets", "pets", 32)
+    at = visit("model")
+    at.session_state["own"] = True
+    settle(at)
+    for name, value in fields.items():
+        fill(at, name, value)
+    settle(at)
+    assert [words in error.value.replace("\\", "") for error in at.error] == ([True] if words else [])
+    assert at.button(key="import network").disabled
+    fill(at, "arguments", "")
+    fill(at, "mean", "")
+    fill(at, "arch", "squeezenet1_1")
+    settle(at)
+    assert not at.error and not at.button(key="import network").disabled
+    assert "They fit: squeezenet1\\_1, " in at.success[0].value or "They fit: squeezenet1_1" in at.success[0].value
+
+
+def test_code_is_run_only_where_the_server_was_started_to(own_things, monkeypatch):
+    own_images.import_images(own_things / "pets", "pets", 32)
+    net = students.net_of(students.text(students.NET))
+    (own_things / "lab.py").write_text(students.text(students.NET, students.TRAINS))
+    torch.save(net.state_dict(), own_things / "lab.pt")
+    at = visit("model")
+    at.session_state["own"] = True
+    settle(at)
+    fill(at, "weights", "lab.pt")
+    settle(at)
+    (command,) = at.code
+    asked = ["import-network", f"{own_things}/lab.py:Net", f"{own_things}/lab.pt", "--data", "pets"]
+    assert command.value == shlex.join(["python", "-m", "explorer", *asked])
+    assert "import network" not in [button.key for button in at.button]
+    monkeypatch.setenv("EXPLORER_TRUST_OWN", "1")
+    settle(at)
+    assert not at.code and "They fit: Net, 11 weights" in at.success[0].value
+    at.button(key="import network").click()
+    settle(at)
+    assert at.selectbox(key="checkpoint").value == "net_pets", "and the page is Prune"
+    assert "Accuracy at K = 3" in metrics(at) and not at.error
 
 
 def test_an_empty_folder_says_what_to_put_there(own_folder, monkeypatch, tmp_path):

@@ -11,6 +11,7 @@ from explorer.app import (
     drawing,
     guard,
     heads,
+    importing,
     links,
     networks,
     own,
@@ -248,10 +249,11 @@ def data_sets() -> None:
 
 
 with links.page():
-    own.open_new_network()
+    importing.open_new_network()
     presets.pick_lab()
     point = networks.pick_checkpoint()
     opening(point)
+    own.forms()
     drawing_of(point)
     accuracies(point)
     pictures(point)
@@ -262,5 +264,4 @@ with links.page():
             classes_of(point)
     card_of(point)
     change(point)
-    own.forms()
     data_sets()
