@@ -19,11 +19,11 @@ def forms() -> None:
     )
     with box:
         if box.open and not guard.ask_password("Importing", "import"):
-            left, right = st.columns([2, 3], gap="large")
+            left, right = st.columns([3, 2], gap="large")
             with left:
-                images_form()
-            with right:
                 own_network.form()
+            with right:
+                images_form()
     for kind in (work.IMAGES, work.NETWORK):
         with st.container():
             importing.stand(kind)

@@ -22,19 +22,20 @@ TRUST = "EXPLORER_TRUST_OWN"  # "1": whoever may use the pages may run what lies
 FILE, LIBRARY, TIMM, OURS = "file", "torchvision", "timm", "ours"
 TAKEN = "Imports, classes, functions and constants are taken; the rest never runs."
 CHECKS = 16  # of what was chosen, that are remembered
-SOURCES = {FILE: "A file of code", LIBRARY: "torchvision's", TIMM: "timm's", OURS: "One of the labs'"}
+SOURCES = {FILE: "Code file", LIBRARY: "torchvision", TIMM: "timm", OURS: "A lab's"}
 
 
 def form() -> None:
     """The three steps, and the button that imports."""
+    st.markdown("**Your own network**, in three steps")
     if not own_folder.weights_files():
-        st.markdown("**Your own network**")
         kinds = ", ".join(own_folder.WEIGHTS)
         st.caption(f"Put a file of weights ({kinds}), and the code of your network, into `{own_root()}`.")
         return
     pick_network()
-    pick_weights()
-    pick_images()
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        pick_weights()
+        pick_images()
     more()
     network = chosen_network()
     if building.code_path(network) and not is_trusted():
@@ -73,9 +74,8 @@ def chosen_network() -> str:
 def pick_network() -> None:
     """Where the network comes from, which it is, and what it is called with."""
     files = own_folder.code_files()
-    st.markdown("**1. Network**")
     importing.choose_first("own source", list(SOURCES), FILE if files else LIBRARY)
-    st.segmented_control("What it is", list(SOURCES), key="own source", format_func=SOURCES.__getitem__, required=True)
+    st.segmented_control("1. Network", list(SOURCES), key="own source", format_func=SOURCES.__getitem__, required=True)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         if field("source") == FILE:
             _pick_from_file(files)
@@ -122,15 +122,13 @@ def _pick_from_library(source: str) -> None:
 
 def pick_weights() -> None:
     """A file of weights in the folder."""
-    st.markdown("**2. Weights**")
-    importing.choose("Weights", own_folder.weights_files(), "own weights", "Nothing in the file is run.")
+    importing.choose("2. Weights", own_folder.weights_files(), "own weights", "Nothing in the file is run.")
 
 
 def pick_images() -> None:
     """The data set that it is tested on."""
-    st.markdown("**3. Images**")
     words = "On this machine, with the weights' classes in the weights' order."
-    importing.choose("Images", image_sets(), "own data", words, format_func=title_of)
+    importing.choose("3. Images", image_sets(), "own data", words, format_func=title_of)
 
 
 def image_sets() -> list[str]:
@@ -144,7 +142,7 @@ def title_of(dataset: str) -> str:
     """A data set as people call it, with what its images are."""
     info = datasets.dataset_info(dataset)
     sizes = " × ".join(map(str, info.shape))
-    return f"{info.title} ({sizes}, {len(info.classes)} classes)"
+    return f"{info.title}, {sizes}"
 
 
 def more() -> None:

@@ -38,6 +38,7 @@ class Source:
     output: str = ""  # the key of the logits in what it returns; empty where that is one tensor
     form: str = ""  # of FORMS
     notes: tuple[str, ...] = ()  # in words, what was undone or assumed to make the weights fit
+    images: int = 0  # test images there are, where the accuracy is over the first of them alone
 
 
 @dataclass(frozen=True)
@@ -75,11 +76,16 @@ class Card:
         return self.origin == IMPORTED
 
     @property
+    def test_images(self) -> int:
+        """How many test images there are; the accuracy may be over the first of them alone."""
+        return (self.source and self.source.images) or self.accuracy["test"].n
+
+    @property
     def network(self) -> str:
         """What decides which network it is, but for its weights: its name, and how one from elsewhere is built."""
         if self.source is None:
             return self.model
-        how = {key: value for key, value in asdict(self.source).items() if key != "notes"}
+        how = {key: value for key, value in asdict(self.source).items() if key not in ("notes", "images")}
         return f"{self.model} {json.dumps(how, sort_keys=True)}"
 
 
@@ -188,7 +194,8 @@ def _source(value: Any) -> Source | None:
     options, code, output, form = fields["options"], fields["code"], fields["output"], fields["form"]
     if form not in FORMS or (code and not _sha256(code)):
         raise ValueError
-    return Source(_of_type(dict)(options), code, _of_type(str)(output), form, _texts(fields["notes"]))
+    notes, images = _texts(fields["notes"]), _count(fields["images"])
+    return Source(_of_type(dict)(options), code, _of_type(str)(output), form, notes, images)
 
 
 _OPTIONAL = ("description", "figures", "source")

@@ -183,7 +183,7 @@ def _timm_info(arch: str) -> ModelInfo:
 
 def _timm_network(arch: str, shape: Shape, classes: int, **options: Any) -> nn.Module:
     try:
-        import timm  # type: ignore[import-not-found]  # optional
+        import timm  # optional
     except ImportError:
         raise ValueError(f"timm, which builds {arch}, is not installed; run: pip install timm") from None
     if not timm.is_model(arch):

@@ -1,6 +1,7 @@
 """Networks of one's own, with weights from a file, become checkpoints like any other."""
 
 import re
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,6 +30,7 @@ from explorer.own.state import read_states
 from explorer.training import trainings
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+ENOUGH, LONG = 500, 5.0  # images, and seconds, after which no more are tested
 AUXILIARY = re.compile(r"(aux[12]|AuxLogits)\.")  # heads for training alone, of GoogLeNet and Inception
 OLD_DENSENET = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12]\.)")  # norm.1 in the official files, now norm1
 
@@ -68,9 +70,10 @@ def take_in(
     `network` says how it is built (see `building.blueprint`), with `options` as its arguments; `output` is the key of
     the logits where it returns more. It has as many classes as the data set, in the same order, and looks at its
     images, normalised by `mean` and `std`: by default those of the card that lies beside the weights, else ImageNet's.
-    Its accuracy on the test images is measured, of which `progress(images done, images in all)` tells; whatever it
-    raises cancels. All files must lie `within` that folder, symbolic links resolved. The checkpoint is called `name`,
-    or else "NETWORK_DATASET", with a number where that is taken.
+    Its accuracy is measured on the test images, or the first of them where all would take long; of that
+    `progress(images done, images in all)` tells, and whatever it raises cancels. All files must lie `within` that
+    folder, symbolic links resolved. The checkpoint is called `name`, or else "NETWORK_DATASET", with a number where
+    that is taken.
 
     Raises ValueError where network, weights, data set and normalisation do not fit each other, and says how.
     """
@@ -91,6 +94,7 @@ def take_in(
     plan = _with_form(plan, model, batches)
     model = with_logits(model, plan.source.output, plan.source.form)
     score = _score(model, batches, device, progress or no_progress)
+    plan = replace(plan, source=replace(plan.source, images=batches.n if score.n < batches.n else 0))
     with checkpoints.writing(name, root=out):
         checkpoints.check_free(name, out)
         card = _card(plan, info, mean, std, score, description)
@@ -203,10 +207,15 @@ def _with_form(plan: Blueprint, model: nn.Module, batches: Batches) -> Blueprint
 
 
 def _score(model: nn.Module, batches: Batches, device: str, tell: Progress) -> Score:
-    """How many of the images the model gets right; it is on the CPU before and after."""
-    target, correct, done = resolve_device(device), 0, 0
+    """How many of the images the model gets right, of the first where all would take long.
+
+    The model is on the CPU before and after.
+    """
+    target, correct, done, began = resolve_device(device), 0, 0, time.monotonic()
     model.to(target)
     for inputs, labels in batches:
+        if done >= ENOUGH and time.monotonic() - began > LONG:
+            break
         correct += int((predict(forward(model, to_device(inputs, target))).cpu() == labels).sum())
         done += len(labels)
         tell(done, batches.n)

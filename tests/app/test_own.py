@@ -123,7 +123,7 @@ def test_an_empty_folder_says_what_to_put_there(own_folder, monkeypatch, tmp_pat
     at.session_state["own"] = True
     settle(at)
     said = [text.value for text in at.caption if "nowhere" in text.value]
-    assert len(said) == 2 and "a folder of images for each class" in said[0] and ".safetensors, .pt, .pth" in said[1]
+    assert len(said) == 2 and "a folder of images for each class" in said[1] and ".safetensors, .pt, .pth" in said[0]
 
 
 def test_a_damaged_data_set_is_one_line_and_can_be_deleted(own_things):

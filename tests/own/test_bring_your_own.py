@@ -20,6 +20,7 @@ from explorer.images.batches import Batches
 from explorer.networks import checkpoints
 from explorer.networks.evaluation import logits
 from explorer.own import building, trial
+from explorer.own import networks as own_networks
 from explorer.own.building import first_look
 from explorer.own.networks import IMAGENET_MEAN, IMAGENET_STD, take_in
 
@@ -461,6 +462,16 @@ def test_a_network_that_guesses_says_so(pets, places, at_once):
     file = write(places / "own", {"net.py": text(NET)})
     made = take_in(str(file), keep(places, net_of(text(NET)).state_dict()), "pets")
     assert "is no better than guessing among 2 classes. Likely: the classes come in another order" in made.warning
+
+
+def test_only_the_first_images_are_tested_where_all_would_take_long(pets, places, at_once, monkeypatch):
+    monkeypatch.setattr(own_networks, "LONG", 0)
+    monkeypatch.setattr(own_networks, "ENOUGH", 1)
+    monkeypatch.setattr(own_networks, "batch_size_for", lambda shape: 3)
+    file = write(places / "own", {"net.py": text(NET)})
+    made = take_in(str(file), keep(places, net_of(text(NET)).state_dict()), "pets")
+    card = checkpoints.load(made.name).card
+    assert made.score.n == card.accuracy["test"].n == 3 and card.test_images == 4
 
 
 def test_nothing_of_a_file_runs_that_was_not_asked_for(pets, places, at_once):

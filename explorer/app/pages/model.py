@@ -24,10 +24,11 @@ from explorer.app import (
 from explorer.engine import tables
 from explorer.files.names import LONGEST_DESCRIPTION, LONGEST_NAME
 from explorer.images import datasets, registry
-from explorer.networks.cards import Card
+from explorer.networks.cards import Card, Source
 from explorer.networks.checkpoints import SHIPPED, Checkpoint, list_checkpoints
 from explorer.networks.layers import conv_layers
 from explorer.networks.registry import model_info
+from explorer.own.networks import at_chance
 from explorer.show import charts
 from explorer.show.pictures import thumbnails
 from explorer.show.words import percent
@@ -81,6 +82,8 @@ def opening(point: Checkpoint) -> None:
     )
     if card.imported:
         st.badge("Imported", icon=":material/upload_file:", color="blue")
+        if warning := at_chance(test, len(card.classes)):
+            st.warning(drawing.plain(warning, 600) + ".", icon=":material/casino:")
 
 
 def drawing_of(point: Checkpoint) -> None:
@@ -165,7 +168,26 @@ def origin_of(card: Card) -> dict[str, str]:
     return {
         "Origin": "Imported: trained elsewhere, by a recipe that is not known here; tested here",
         "Normalised by": f"mean {mean}; standard deviation {std}",
+        **built_by(card.source or Source()),
     }
+
+
+IN_FORM = {"": "", "flat": "one number an image", "share": "one share an image, made a logit"}
+
+
+def built_by(source: Source) -> dict[str, str]:
+    """How an imported network is built and read, where that takes more than its name."""
+    given = ", ".join(f"{key} = {value}" for key, value in source.options.items())
+    output = f"{source.output!r} of several" if source.output else ""
+    said = {
+        "Arguments": given,
+        "Code": f"as it was imported, SHA-256 {source.code[:12]}…" if source.code else "",
+        "Logits": {"share": f"{output} one share, made a logit", "flat": f"{output} one number"}.get(
+            source.form, output
+        ),
+        "Undone": "; ".join(source.notes),
+    }
+    return {row: drawing.plain(text.strip(), 600) for row, text in said.items() if text.strip()}
 
 
 def change(point: Checkpoint) -> None:

@@ -88,7 +88,7 @@ def pick_limit(point: Checkpoint, which: str, mode: str) -> int | None:
     """How many test images a large network is scanned on; None means all."""
     if shipped.has_scan(point, which, mode):
         return None
-    some = samples(point.model, point.card.accuracy["test"].n)
+    some = samples(point.model, point.card.test_images)
     if not some:
         return None
     examples = networks.examples_of(point)
@@ -133,7 +133,7 @@ def about(point: Checkpoint, scan: Scan, job: Job, live: bool) -> str:
     words = f"{so_far} test {examples}, with 95 % intervals. {unpruned} {order}"
     if scan.made:
         words += f" They came with the app (computed {scan.made})."
-    everything = point.card.accuracy["test"].n
+    everything = point.card.test_images
     seconds = job.seconds_for(everything)
     if scan.total < everything and seconds is not None:
         words += f" All {everything:,} {examples} would take about {waiting.duration(seconds)}."
