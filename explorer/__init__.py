@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from explorer.networks.checkpoints import Checkpoint as Checkpoint
     from explorer.networks.checkpoints import list_checkpoints as checkpoints
     from explorer.networks.checkpoints import load as load
+    from explorer.own.notebook import open_in_app as open
     from explorer.pruning.activations import collect as statistics
     from explorer.pruning.prune import prune as prune
     from explorer.pruning.ranking import rank as rank
@@ -70,6 +71,7 @@ _HOMES = {
     "checkpoints": "networks.checkpoints.list_checkpoints",
     "greedy": "engine.greedy.greedy",
     "load": "networks.checkpoints.load",
+    "open": "own.notebook.open_in_app",
     "prune": "pruning.prune.prune",
     "rank": "pruning.ranking.rank",
     "scan": "engine.scan.scan",

@@ -63,7 +63,7 @@ def import_images(
     image that cannot be read, and more than MAX_BYTES of images.
     """
     root = root or data_root()
-    _check_images_name(name, root)
+    check_images_name(name, root)
     if type(size) is not int or not SIZES[0] <= size <= SIZES[1]:
         raise ValueError(f"image size {size} is outside {SIZES[0]}…{SIZES[1]} pixels")
     if len(title) > LONGEST_TITLE or not title.isprintable():
@@ -86,11 +86,11 @@ def import_images(
                 done += 1
                 tell(done, total)
             labels = torch.tensor([label for _, label in samples])
-            files[split] = _write_split(made / f"{split}.safetensors", images, labels)
+            files[split] = write_split(made / f"{split}.safetensors", images, labels)
         classes = printable(list(splits["test"].classes))  # the folders' names, which may hold anything
         about = {"title": title or name, "classes": classes, "shape": (3, size, size), "files": files}
         (made / OWN_INFO).write_text(json.dumps(about, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        _check_images_name(name, root)  # somebody else may have been faster
+        check_images_name(name, root)  # somebody else may have been faster
         os.replace(made, root / name)
     return dataset_info(name, root)
 
@@ -121,7 +121,7 @@ def _dataset_of(name: str, out: Path | None) -> str:
         return ""
 
 
-def _check_images_name(name: str, root: Path) -> None:
+def check_images_name(name: str, root: Path) -> None:
     """ValueError unless a new data set can have the name."""
     if not PLAIN_NAME.fullmatch(name) or len(name) > LONGEST_TITLE:
         rule = f"use at most {LONGEST_TITLE} of a-z, 0-9, dot, hyphen and underscore"
@@ -204,7 +204,7 @@ def _check_depth(mode: str) -> None:
         raise ValueError(f"its mode is {mode}, more than 8 bits a channel: save it with 8")
 
 
-def _write_split(path: Path, images: Tensor, labels: Tensor) -> dict[str, Any]:
+def write_split(path: Path, images: Tensor, labels: Tensor) -> dict[str, Any]:
     """Write a split; returns what the data set's description says of the file."""
     try:
         safetensors.torch.save_file({"images": images, "labels": labels}, path)

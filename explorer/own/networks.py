@@ -131,9 +131,13 @@ def at_chance(score: Score, classes: int) -> str:
 
 def usual_name(network: str, dataset: str, out: Path | None = None) -> str:
     """What a network is called that nobody names: NETWORK_DATASET, with a number where that is taken."""
-    title = re.split("[:/]", network)[-1]
-    plain = re.sub(r"[^a-z0-9._-]+", "-", title.lower()).strip("-._") or "own"
+    plain = plain_name(re.split("[:/]", network)[-1])
     return trainings.first_free(f"{plain[: LONGEST_NAME - len(dataset) - 4]}_{dataset}", out)
+
+
+def plain_name(title: str) -> str:
+    """A title as files may be called."""
+    return re.sub(r"[^a-z0-9._-]+", "-", title.lower()).strip("-._") or "own"
 
 
 def usual_mean(info: DatasetInfo) -> tuple[float, ...]:
