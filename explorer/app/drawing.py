@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 disable_debug_mode()  # Altair's look at whether charts fit its schema, which is half of their making; tests do that
 
 LIGHT_INK = "#44525F"
+LARGER = 1.25  # how much larger type is for a class
 
 
 def in_words(table: pd.DataFrame, shares: Iterable[str], changes: Iterable[str] = ()) -> Styler:
@@ -99,13 +100,23 @@ def plain(text: object, longest: int = 400) -> str:
     return re.sub(r"(?i)\b(www)\.", r"\1\\.", shown)
 
 
-def draw(chart: charts.Chart, **options: Any) -> Any:
-    """A chart in the page's full width, with readable axes on white, and words and lines in the page's own ink."""
+def draw(chart: charts.Chart, large: bool = False, **options: Any) -> Any:
+    """A chart in the page's full width, with readable axes on white, and words and lines in the page's own ink.
+
+    With `large`, the words on its axes are so for the last row of a classroom.
+    """
     config, own = chart.spec["config"], {mark: {"color": ink()} for mark in ("text", "rule")}
+    if large:
+        config = {part: {**look, **_larger(look)} for part, look in config.items()}
     if st.context.theme.type == "light":  # Streamlit's own grey is pale; its dark theme needs no help
         config = {part: {**look, "labelColor": LIGHT_INK, "titleColor": LIGHT_INK} for part, look in config.items()}
     spec = {**chart.spec, "datasets": chart.arrow, "config": {**config, **own}}
     return st.vega_lite_chart(spec, width="stretch", alt=chart.words, **options)
+
+
+def _larger(look: Mapping[str, Any]) -> dict[str, Any]:
+    """The sizes of type in a part of a chart's look, as they are for a class."""
+    return {key: round(size * LARGER) for key, size in look.items() if key.endswith("FontSize")}
 
 
 def ink() -> str:

@@ -104,12 +104,14 @@ def flips(result: Sweep, k: int, kind: str, count: int) -> list[Flip]:
 
 
 @once(LOOKS)
-def axis_chart(k: int, title: str, strip: str, name: str, names: tuple[str, ...], *results: Sweep) -> charts.Chart:
+def axis_chart(
+    k: int, title: str, strip: str, height: int, name: str, names: tuple[str, ...], *results: Sweep
+) -> charts.Chart:
     """The curves by their `names` over the channels of the one called `name`; see `charts.pruning_axis`."""
     curves = {each: accuracy_table(result) for each, result in zip(names, results, strict=True)}
     own, curve = results[names.index(name)], curves.pop(name)
     channels = channel_table(own, own.gone_at(k))
-    return charts.pruning_axis(curve, k, channels, title, strip, own.steepest(), name, curves, names)
+    return charts.pruning_axis(curve, k, channels, title, strip, own.steepest(), name, curves, names, height)
 
 
 @once(LOOKS)

@@ -83,7 +83,7 @@ def test_a_nonsense_link_gets_one_sentence_and_a_good_default(link, sentence, tr
         ("activations", {"most": "33"}, "“33” does not fit: give a whole number from 1 to 32; showing all."),
         ("activations", {"numbers": "roman"}, "choose one of from 0, from 1, none; showing from 0."),
         ("sweep", {"zoom": "7"}, "“7” is not known: choose one of none, 0.1, 0.25, 0.5; showing none."),
-        ("prune", {"details": "all"}, "choose one of flips, class table, confusion matrix; showing flips."),
+        ("prune", {"details": "all"}, "choose one of flips, class table, confusion matrix, network; showing flips."),
         (
             "sweep",
             {"criteria": ["mean", "best"]},

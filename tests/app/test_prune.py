@@ -107,3 +107,22 @@ def test_pages_of_a_network_for_pairs_speak_of_pairs(page):
     if page == "activations":
         classes = [image.proto.imgs[0].caption for image in at.get("image") if image.proto.imgs[0].caption]
         assert classes == ["different"] * 4 + ["same"] * 4
+
+
+def test_the_network_is_drawn_where_it_is_asked_for():
+    at = visit(details="network")
+    drawn = [chart.proto.alt for chart in at.get("vega_lite_chart")]
+    assert len(drawn) == 3, "the curve, the network, the classes"
+
+
+def test_the_tour_has_five_steps_and_stays_away_once_it_was_left():
+    at = visit()
+    tour = "of 5. "
+    assert not any(tour in text.value for text in at.markdown)
+    next(button for button in at.button if button.label == "Tour").click()
+    for step in range(1, 6):
+        settle(at)
+        assert [text.value.split(tour)[0] for text in at.markdown if tour in text.value] == [f":material/tour: {step} "]
+        at.button(key="tour next").click()
+    settle(at)
+    assert not any(tour in text.value for text in at.markdown)

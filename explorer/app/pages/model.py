@@ -4,6 +4,7 @@ from typing import Any
 
 import streamlit as st
 
+from explorer.answers import outline
 from explorer.answers.choices import default_layer
 from explorer.app import (
     cache,
@@ -17,6 +18,7 @@ from explorer.app import (
     own,
     prepared,
     presets,
+    sketched,
     story,
     waiting,
     work,
@@ -26,7 +28,6 @@ from explorer.files.names import LONGEST_DESCRIPTION, LONGEST_NAME
 from explorer.images import datasets, registry
 from explorer.networks.cards import Card, Source
 from explorer.networks.checkpoints import SHIPPED, Checkpoint, list_checkpoints
-from explorer.networks.layers import conv_layers
 from explorer.networks.registry import model_info
 from explorer.own.networks import at_chance
 from explorer.show import charts
@@ -88,18 +89,10 @@ def opening(point: Checkpoint) -> None:
 
 def drawing_of(point: Checkpoint) -> None:
     """The network drawn, with the layer that the other pages prune."""
-    convs, sketch = list(conv_layers(point.model)), cache.sketch(point)
+    convs = outline.channels_of(point)
     chosen = st.session_state.get("layer")
     layer = chosen if chosen in convs else default_layer(point)
-    chart = charts.network_drawing(sketch.boxes, sketch.shortcuts, layer)
-    drawing.draw(chart, key="network drawn", on_select=choose_clicked, selection_mode="pick")
-
-
-def choose_clicked() -> None:
-    """Choose the convolution that was clicked, for all pages."""
-    for picked in st.session_state["network drawn"].selection.pick:
-        if picked["layer"] in conv_layers(cache.checkpoint(st.session_state["checkpoint"]).model):
-            st.session_state["layer"] = picked["layer"]
+    sketched.network(point, layer, "network drawn")
 
 
 def accuracies(point: Checkpoint) -> None:

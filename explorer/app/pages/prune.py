@@ -16,9 +16,11 @@ from explorer.app import (
     prepared,
     presenting,
     presets,
+    sketched,
     story,
     sweeps,
     titles,
+    tour,
     views,
     waiting,
     work,
@@ -102,8 +104,10 @@ def one_axis(view: View, sweep: Sweep, others: dict[str, Job], k: int) -> None:
     """The whole curve, and below it the channels in the order they go; a click or a drag moves K."""
     curves, title = curves_of(view, sweep, others), criterion_named(view.experiment.criterion).title
     strip = sweeps.strip(view, sweep)
-    chart = prepared.axis_chart(k, title, strip, name_of(view), tuple(curves), *curves.values())
-    drawing.draw(chart, key="curve", on_select=jump_to_click, selection_mode="pick")
+    large = st.session_state["present"]
+    height = presenting.HEIGHT if large else charts.HEIGHT
+    chart = prepared.axis_chart(k, title, strip, height, name_of(view), tuple(curves), *curves.values())
+    drawing.draw(chart, large, key="curve", on_select=jump_to_click, selection_mode="pick")
 
 
 def curves_of(view: View, sweep: Sweep, others: dict[str, Job]) -> dict[str, Sweep]:
@@ -208,7 +212,13 @@ def confusion(view: View, sweep: Sweep, k: int) -> None:
     st.caption(f"The stronger the colour, the larger the share of the row; on the framed diagonal {framed}.")
 
 
-DETAILS = {"flips": flips, "class table": classes, "confusion matrix": confusion}
+def network(view: View, sweep: Sweep, k: int) -> None:
+    """The network drawn, with the pruned layer; a click on another convolution prunes that."""
+    sketched.network(view.checkpoint, view.layer, "network drawn")
+    st.caption("What an arc leads around is added behind it: a residual block. Click a convolution to prune it.")
+
+
+DETAILS = {"flips": flips, "class table": classes, "confusion matrix": confusion, "network": network}
 
 
 def provenance(view: View, sweep: Sweep, others: dict[str, Job]) -> None:
@@ -256,6 +266,8 @@ with links.page(), st.container(gap="xxsmall"):
         presenting.head(story.title(view.checkpoint, view.lab))
     else:
         presenting.present_button()
+        tour.tour_button()
+        tour.show_step()
         switch = partial(presets.pick_way, view.lab, view.variant)
         story.head_of_pruning(view.checkpoint, view.layer, view.experiment.criterion, view.lab, switch)
     if not work.ships(view.checkpoint, view.experiment):

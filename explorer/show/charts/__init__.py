@@ -5,7 +5,7 @@ first what is kept or current, second what is pruned. Colour is never the only s
 or a cross says the same again.
 """
 
-from explorer.show.charts.axis import SIDE, pruning_axis
+from explorer.show.charts.axis import HEIGHT, SIDE, pruning_axis
 from explorer.show.charts.channels import channel_bars
 from explorer.show.charts.classes import class_bars, confusion_map
 from explorer.show.charts.comparison import compare_curves, up_to, zoomable_curves
@@ -30,6 +30,7 @@ __all__ = [
     "empty_curve",
     "layer_bars",
     "network_drawing",
+    "HEIGHT",
     "pruning_axis",
     "training_curve",
     "up_to",

@@ -26,6 +26,7 @@ from explorer.show.words import percent
 SIDE = 92  # pixels left and right that a slider below the axis leaves; its ends are half a thumb further in
 LEFT, RIGHT = SIDE - 20, SIDE - 2  # of the axis: beside its title, and beside the mark of K
 POINT = 240  # the area of the largest mark
+HEIGHT = 170  # pixels of the curve alone
 BARS, STRIP, GAP = 46, 28, 6  # pixels: the heights of what lies below the curve, and what is between
 NUMBERED = 40  # up to so many channels have their numbers below the strip
 ROOM = 0.8  # accuracy above which a curve leaves no room for a legend over it
@@ -43,7 +44,7 @@ def pruning_axis(
     name: str = "",
     others: Mapping[str, pd.DataFrame] | None = None,
     order: Sequence[str] = (),
-    height: int = 170,
+    height: int = HEIGHT,
 ) -> Chart:
     """Accuracy against K over the channels in pruning order, of which those left of K are pruned; see `accuracy_curve`.
 
