@@ -18,6 +18,7 @@ from explorer.cli import main
 from explorer.cli.bar import Bar
 from explorer.files.places import PROJECT
 from explorer.images import downloads
+from explorer.images.registry import DATASETS
 from explorer.networks import checkpoints
 from explorer.networks.registry import build
 from explorer.training import loop, recipes
@@ -226,10 +227,7 @@ def test_as_a_module(tmp_path):
     assert listed.returncode == 0 and "simple-cnn" in listed.stdout and listed.stderr == ""
     refused = explorer("data", "imagenet")
     assert refused.returncode == 2 and refused.stdout == ""
-    assert (
-        refused.stderr
-        == "error: unknown data set 'imagenet'; choose one of: cifar10, mnist, fashion-mnist, mnist-pairs\n"
-    )
+    assert refused.stderr == f"error: unknown data set 'imagenet'; choose one of: {', '.join(DATASETS)}\n"
 
 
 FASHION = "simple-cnn_fashion-mnist"
