@@ -133,7 +133,7 @@ def change(at: AppTest, point: str, **values: str) -> AppTest:
     return settle(at)
 
 
-FIELDS = ("selectbox", "text_input", "number_input")
+FIELDS = ("selectbox", "text_input", "number_input", "checkbox")
 
 
 def import_form(at: AppTest, submit: str, **fields: Any) -> AppTest:
