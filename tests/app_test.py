@@ -133,7 +133,7 @@ def change(at: AppTest, point: str, **values: str) -> AppTest:
     return settle(at)
 
 
-FIELDS = ("selectbox", "text_input", "number_input", "button_group")
+FIELDS = ("selectbox", "text_input", "number_input", "checkbox", "button_group")
 
 
 def fill(at: AppTest, name: str, value: Any) -> None:

@@ -7,6 +7,7 @@ import streamlit as st
 from explorer.app import cache, drawing, guard, waiting, work
 from explorer.background.jobs import DONE, Job
 from explorer.images import datasets, pictures
+from explorer.images.integrity import remedy
 
 IDLE = 2.0  # seconds between looks for a data set, or a download, that came from elsewhere
 
@@ -26,14 +27,13 @@ def has_data(
     dataset: str, offer: bool = True, why: str = "This network was trained on", split: str = cache.TEST
 ) -> bool:
     """Whether the split is on this machine and whole; if not, say `why` it matters, and `offer` the download."""
-    title = datasets.dataset_info(dataset).title
+    info = datasets.dataset_info(dataset)
+    title = info.title
     if not is_here(dataset, split):
-        st.warning(
-            f"{why} {title}, which is not on this machine: download it {'here' if offer else 'below'}, "
-            f"or with `python -m explorer data {dataset}`.",
-            icon=":material/database_off:",
-        )
-        if offer:
+        way = f"download it {'here' if offer else 'below'}, or with `python -m explorer data {dataset}`"
+        way = way if info.downloadable else remedy(dataset)
+        st.warning(f"{why} {title}, which is not on this machine: {way}.", icon=":material/database_off:")
+        if offer and info.downloadable:
             show_download(dataset)
         return False
     try:

@@ -8,8 +8,15 @@ from explorer.app import drawing, guard, importing, networks, own_network, waiti
 from explorer.images import datasets
 from explorer.own import folder as own_folder
 from explorer.own import images as own_images
+from explorer.own import networks as own_networks
+from explorer.own.pictures import SIZES
 
 USUAL_SIZE = 64  # pixels
+RESIZES = {  # to that size
+    "short": "Short side, then cut the middle square out",
+    "exact": "Both sides, whatever their ratio",
+    "none": "Not at all: all have this size",
+}
 
 
 def forms() -> None:
@@ -37,11 +44,15 @@ def images_form() -> None:
         st.caption(f"Put a folder that holds a folder of images for each class into `{own_folder.own_root()}`.")
         return
     with st.form("own images", border=False):
-        importing.choose("Folder", folders, "own folder", "With train and test folders in it, both are taken.")
+        importing.choose("Folder", folders, "own folder", "With train and test (or val) folders in it, both are taken.")
         st.text_input("Name", key="own images name", max_chars=own_images.LONGEST_TITLE, placeholder="The folder's")
         st.text_input("Title", key="own title", max_chars=own_images.LONGEST_TITLE, placeholder="Its name")
-        cut = "The short side of every image is resized to so many pixels, and the middle square cut out."
-        st.number_input("Side in pixels", *own_images.SIZES, USUAL_SIZE, key="own size", help=cut)
+        st.number_input("Side in pixels", *SIZES, USUAL_SIZE, key="own size", help="Of every image.")
+        st.selectbox("Resize", RESIZES, key="own resize", format_func=lambda resize: RESIZES[resize])
+        st.checkbox("Keep one channel", key="own grey", help="All images must be grey.")
+        for key, title in {"mean": "Mean", "std": "Standard deviation"}.items():
+            words = "Of their usual normalisation, for values 0…1, if there is one: a number, or one a channel."
+            st.text_input(title, key=f"own images {key}", placeholder="Not known", help=words)
         busy = importing.is_busy(work.IMAGES)
         st.form_submit_button(
             "Import images", icon=":material/add_photo_alternate:", on_click=ask_images, disabled=busy
@@ -55,11 +66,17 @@ def field(name: str) -> Any:
 
 def ask_images() -> None:
     """Import the images that the form names; a callback."""
-    root = own_folder.own_root()
+    waiting.attempt(start_images, own_folder.own_root())
+
+
+def start_images(root: Any) -> None:
+    """Import them in the background; ValueError for fields that cannot be meant."""
     folder = root / field("folder")
     name = field("images name").strip() or folder.name
     given = (folder, name, int(field("size")), field("title").strip())
-    importing.start(work.IMAGES, name, lambda told: own_images.import_images(*given, within=root, progress=told))
+    how: dict[str, Any] = {key: own_networks.numbers(field(f"images {key}")) for key in ("mean", "std")}
+    how |= {"resize": field("resize"), "grey": field("grey"), "within": root}
+    importing.start(work.IMAGES, name, lambda told: own_images.import_images(*given, progress=told, **how))
 
 
 def data_sets() -> None:
@@ -85,7 +102,7 @@ def about(name: str) -> str:
         return f":material/broken_image: {drawing.plain(drawing.sentence(str(error)))}."
     shape, classes = " × ".join(map(str, info.shape)), len(info.classes)
     splits = " and ".join(reversed(info.files))
-    words = f"your own, {classes} classes, {splits} images"
+    words = "; ".join([f"your own, {classes} classes, {splits} images", *map(drawing.plain, info.notes)])
     return f"**{drawing.plain(info.title)}** ({drawing.plain(name)}), {shape}: :material/folder: {words}"
 
 

@@ -18,6 +18,10 @@ TASKS = {  # by data set, what a network does that was trained on it
     "mnist": "tells the ten handwritten digits apart",
     "mnist-pairs": "says whether two handwritten digits are the same",
     "fashion-mnist": "tells ten kinds of clothing apart",
+    "cifar100": "tells a hundred kinds of things, plants and animals apart",
+    "kmnist": "tells ten characters of old Japanese handwriting apart",
+    "emnist-balanced": "tells handwritten digits and letters apart, 47 in all",
+    "stl10": "tells ten kinds of animals and vehicles apart",
 }
 FIRST = {  # by criterion, the channels that go first
     "mean": "the least active",

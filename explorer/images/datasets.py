@@ -1,10 +1,11 @@
 """Which data sets there are, the registry's and one's own, and which of them are on this machine.
 
 A data set of one's own, called NAME, lies in the folder NAME of the data root, as `own.images` wrote it: images.json
-says what it is, and each split is a safetensors file.
+says what it is, how its images were made and what came up then, and each split is a safetensors file.
 """
 
 import contextlib
+from dataclasses import replace
 from pathlib import Path
 
 from explorer.files.json import read_json
@@ -14,6 +15,11 @@ from explorer.images.registry import BUNDLED_FILES, DATASETS, SPLITS, DataFile, 
 
 BUNDLED = Path(__file__).resolve().parent / "bundled"
 OWN_INFO = "images.json"  # what a data set of one's own is
+RESIZES = {  # how images of one's own become squares, by the name that this has there and on the command line
+    "short": "short side to {size} pixels (bilinear), middle square cut out",
+    "exact": "both sides to {size} pixels (bilinear), whatever their ratio",
+    "none": "none: {size} × {size} pixels as they came",
+}
 
 
 def dataset_info(name: str, root: Path | None = None) -> DatasetInfo:
@@ -31,12 +37,13 @@ def dataset_names(root: Path | None = None) -> list[str]:
 
 
 def readable_datasets(root: Path | None = None) -> list[DatasetInfo]:
-    """The registry's data sets, then those of one's own whose description is whole."""
+    """The registry's data sets that are here or can be downloaded, then one's own whose description is whole."""
+    official = [each for each in DATASETS.values() if each.downloadable or availability(each.name, root) != "missing"]
     own = []
     for name in own_datasets(root):
         with contextlib.suppress(ValueError):
             own.append(dataset_info(name, root))
-    return [*DATASETS.values(), *own]
+    return [*official, *own]
 
 
 def own_datasets(root: Path | None = None) -> list[str]:
@@ -106,8 +113,12 @@ def _own_info(name: str, root: Path) -> DatasetInfo:
         channels, height, width = map(int, fields["shape"])
         classes = tuple(map(str, fields["classes"]))
         title = str(fields["title"])
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        transform = RESIZES[fields.get("resize", "short")].format(size=width)  # the only one there was once
+        mean, std = (tuple(map(float, fields.get(key, ()))) for key in ("mean", "std"))
+        notes = tuple(map(str, fields.get("notes", ())))
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
         raise ValueError(f"{path} is damaged, so the data set cannot be read; {remedy(name)}") from error
     if "test" not in files or min(channels, height, width) < 1 or len(classes) < 2:
         raise ValueError(f"{path} describes no data set: test images, their shape and their classes; {remedy(name)}")
-    return DatasetInfo(name, title, classes, (channels, height, width), "", name, files, 0)
+    info = DatasetInfo(name, title, classes, (channels, height, width), "", name, files, download_bytes=0)
+    return replace(info, transform=transform, mean=mean, std=std, notes=notes)

@@ -15,7 +15,7 @@ from explorer.files.places import data_root
 from explorer.files.staging import staging
 from explorer.files.whole import part_of
 from explorer.images.datasets import dataset_info
-from explorer.images.integrity import is_whole
+from explorer.images.integrity import is_whole, remedy
 from explorer.images.lazy_torchvision import import_torchvision, torchvision_class
 from explorer.images.registry import DatasetInfo
 
@@ -43,6 +43,8 @@ def download(name: str, root: Path | None = None, progress: Progress | None = No
     target, files_folder = root / info.folder, (root / info.files["test"][0].path).parent
     if is_whole(info, root):
         return target
+    if not info.downloadable:
+        raise ValueError(f"{info.title} is not whole in {root}, and is not downloaded here; {remedy(name)}")
     with staging(root, info.folder) as place:
         if is_whole(info, root):  # somebody else has fetched it meanwhile
             return target

@@ -11,6 +11,8 @@ def remedy(name: str) -> str:
     """What mends a data set that is not whole, in words."""
     if name not in DATASETS:
         return f"delete the folder {name!r} there and import the images again with `python -m explorer import-images`"
+    if not DATASETS[name].downloadable:
+        return f"let torchvision.datasets.{DATASETS[name].reader} put it into the data folder, with download=True"
     return f"run `python -m explorer data {name}` to download it"
 
 

@@ -1,4 +1,4 @@
-"""Splits read from disk, by torchvision's own classes, and checked.
+"""Splits read from disk, and checked.
 
 Bundled are Fashion-MNIST's test split, its first 10,000 training images, and the 1,000 test images of MNIST that its
 pairs are drawn from; a full copy under the data root takes precedence. Nothing is downloaded here.
@@ -14,8 +14,8 @@ from safetensors import SafetensorError
 
 from explorer.images.datasets import OWN_INFO, availability, dataset_info, files_of
 from explorer.images.downloads import one_line
+from explorer.images.formats import read_official
 from explorer.images.integrity import check_files, remedy
-from explorer.images.lazy_torchvision import torchvision_class
 from explorer.images.pairs import draw_pairs
 from explorer.images.registry import BUNDLED_FILES, DATASETS, DataFile
 from explorer.images.split import Split
@@ -53,16 +53,13 @@ def _read(name: str, split: str, root: Path, origin: str) -> Split:
         return draw_pairs(Split(name, split, (images,), labels, info.classes, origin), info.pairing[split])
     check_files(name, files[split], root)
     try:
-        dataset = torchvision_class(info)(root, train=split == "train", download=False)
+        images, labels = read_official(info, split, root)
     except RuntimeError as error:  # torchvision also wants the other split's files
         check_files(name, [file for part in files.values() for file in part], root)
         raise ValueError(f"{info.title} in {root} cannot be read ({one_line(error)}); {remedy(name)}") from error
-    images = torch.as_tensor(dataset.data)  # (N, H, W), or (N, H, W, C) where there is colour
-    images = images.unsqueeze(1) if images.ndim == 3 else images.permute(0, 3, 1, 2)
-    labels = torch.as_tensor(dataset.targets, dtype=torch.int64)
     if info.pairing:
         return draw_pairs(Split(name, split, (images,), labels, info.classes, origin), info.pairing[split])
-    return Split(name, split, (images.contiguous(),), labels, info.classes, origin)
+    return Split(name, split, (images,), labels, info.classes, origin)
 
 
 @lru_cache(maxsize=2)  # they may be large

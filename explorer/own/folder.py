@@ -12,7 +12,11 @@ from explorer.images.lazy_torchvision import import_torchvision
 
 WEIGHTS = (".safetensors", ".pt", ".pth", ".ckpt", ".bin", ".tar")
 CODE = (".py", ".ipynb")
-SPLIT_FOLDERS = {"train": ("train",), "test": ("test", "val")}  # by split, where ImageFolder's layout has it
+SYSTEM_NAMES = ("__macosx", "@eadir", "thumbs.db", "desktop.ini")  # what systems put among files, in small letters
+SPLIT_FOLDERS = {  # by split, the folders that may hold it, in small letters; the first that is there does
+    "train": ("train", "training"),
+    "test": ("test", "testing", "val", "valid", "validation", "dev"),
+}
 
 Progress = Callable[[int, int], None]
 
@@ -24,13 +28,10 @@ def no_progress(done: int, total: int) -> None:
 def image_folders(root: Path | None = None) -> list[str]:
     """The paths, from the root, of the folders in it that hold class folders, or splits of them."""
     root = root or own_root()
-    kinds = import_torchvision("datasets.folder").IMG_EXTENSIONS
     found = set()
-    for folder, names in _inside(root):
-        if any(name.lower().endswith(kinds) for name in names):
-            splits = {name for choices in SPLIT_FOLDERS.values() for name in choices}
-            whole = folder.parent.parent if folder.parent.name in splits else folder.parent
-            found.add(whole)
+    for folder, names in inside(root):
+        if any(is_image(name) for name in names):
+            found.add(folder.parent.parent if is_split(folder.parent.name) else folder.parent)
     return sorted(str(folder.relative_to(root)) for folder in found if root in folder.parents)
 
 
@@ -46,13 +47,35 @@ def code_files(root: Path | None = None) -> list[str]:
 
 def _files(kinds: tuple[str, ...], root: Path) -> list[str]:
     """The paths, from the root, of the files in it that end in one of these ways."""
-    paths = (folder / name for folder, names in _inside(root) for name in names if name.endswith(kinds))
+    paths = (folder / name for folder, names in inside(root) for name in names if name.endswith(kinds))
     return sorted(str(path.relative_to(root)) for path in paths if is_within(path, root))
 
 
-def _inside(root: Path) -> Iterator[tuple[Path, list[str]]]:
-    """Every folder in the root with the names of its files; links to folders are not followed."""
-    return ((Path(folder), names) for folder, _, names in os.walk(root))
+def is_junk(name: str) -> bool:
+    """Whether a file or folder of this name is hidden, or a system's, and nobody's image."""
+    return name.startswith(".") or name.lower() in SYSTEM_NAMES
+
+
+def is_image(name: str) -> bool:
+    """Whether a file of this name is one of the images that torchvision's ImageFolder takes."""
+    return not is_junk(name) and name.lower().endswith(image_kinds())
+
+
+def image_kinds() -> tuple[str, ...]:
+    """How the names of images end, in small letters."""
+    return import_torchvision("datasets.folder").IMG_EXTENSIONS
+
+
+def is_split(name: str) -> bool:
+    """Whether a folder of this name holds a split, where it holds folders."""
+    return any(name.lower() in names for names in SPLIT_FOLDERS.values())
+
+
+def inside(root: Path, links: bool = False) -> Iterator[tuple[Path, list[str]]]:
+    """Every folder in the root, and itself, with the names of its files, junk left out; `links` follows links."""
+    for folder, below, names in os.walk(root, followlinks=links):
+        below[:] = [name for name in below if not is_junk(name)]
+        yield Path(folder), [name for name in names if not is_junk(name)]
 
 
 def is_within(path: Path, folder: Path) -> bool:

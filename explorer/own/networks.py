@@ -69,7 +69,8 @@ def take_in(
 
     `network` says how it is built (see `building.blueprint`), with `options` as its arguments; `output` is the key of
     the logits where it returns more. It has as many classes as the data set, in the same order, and looks at its
-    images, normalised by `mean` and `std`: by default those of the card that lies beside the weights, else ImageNet's.
+    images, normalised by `mean` and `std`: by default those of a card beside the weights, else of the data set, else
+    ImageNet's.
     Its accuracy is measured on the test images, or the first of them where all would take long; of that
     `progress(images done, images in all)` tells, and whatever it raises cancels. All files must lie `within` that
     folder, symbolic links resolved. The checkpoint is called `name`, or else "NETWORK_DATASET", with a number where
@@ -84,8 +85,8 @@ def take_in(
     check_description(description)
     beside = _card_beside(weights)
     _check_meant_for(beside, info, weights)
-    mean = tuple(mean) or _numbers_on(beside, "mean") or usual_mean(info)
-    std = tuple(std) or _numbers_on(beside, "std") or usual_std(info)
+    mean = tuple(mean) or _numbers_on(beside, "mean") or info.mean or usual_mean(info)
+    std = tuple(std) or _numbers_on(beside, "std") or info.std or usual_std(info)
     check_normalisation(mean, std, info.shape[0])
     plan, model = fitted(network, weights, info, options, output)
     name = name or usual_name(plan.title, dataset, out)

@@ -21,6 +21,7 @@ from explorer.files.names import LONGEST_NAME, check_description, check_plain
 from explorer.files.places import checkpoints_root, data_root
 from explorer.files.whole import part_of
 from explorer.images import datasets
+from explorer.images.integrity import remedy
 from explorer.networks import checkpoints
 from explorer.networks.cards import Score
 from explorer.training import loop, recipes
@@ -78,10 +79,8 @@ def submit(
     name = name or free_name(model_name, dataset_name, out)
     check(model_name, dataset_name, recipe, name, description, out)
     if datasets.availability(dataset_name) == "missing":
-        raise ValueError(
-            f"{datasets.dataset_info(dataset_name).title} is not on this machine: "
-            f"download it with `python -m explorer data {dataset_name}`"
-        )
+        title = datasets.dataset_info(dataset_name).title
+        raise ValueError(f"{title} is not on this machine; {remedy(dataset_name)}")
     arguments = ["train", model_name, f"--data={dataset_name}", f"--name={name}", f"--description={description}"]
     arguments += [*recipes.command_line(recipe), "--out=../..", "--progress=progress.json", "--resume"]
     about = {"model": model_name, "dataset": dataset_name, "recipe": asdict(recipe), "description": description}

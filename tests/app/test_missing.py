@@ -1,5 +1,6 @@
 """What is missing or broken gets one sentence, and the rest goes on."""
 
+import json
 import threading
 
 import pytest
@@ -7,6 +8,7 @@ from app_test import BUNDLED, PAGES, labels, metrics, settle, until, visit, with
 
 from explorer.app import guard, work
 from explorer.images import datasets, downloads
+from explorer.images.registry import DATASETS
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -26,6 +28,17 @@ def test_a_network_without_its_data_says_so_and_offers_the_download(page, monkey
     assert "CIFAR-10, which is not on this machine: download it" in at.warning[0].value
     assert "`python -m explorer data cifar10`" in at.warning[0].value
     assert at.button(key="download cifar10").label == "Download CIFAR-10 (170 MB)"
+
+
+def test_images_that_are_not_downloaded_here_have_a_way_and_no_button(own_folder, monkeypatch, tmp_path):
+    monkeypatch.setenv("EXPLORER_DATA", str(tmp_path / "data"))
+    path = own_folder / "mine.json"
+    meant = {"dataset": "kmnist", "classes": DATASETS["kmnist"].classes}
+    path.write_text(json.dumps(json.loads(path.read_text()) | meant))
+    at = visit("prune", checkpoint="mine")
+    (said,) = [warning.value for warning in at.warning]
+    assert "KMNIST, which is not on this machine: let torchvision.datasets.KMNIST put it into the data folder" in said
+    assert not any(label.startswith("Download") for label in labels(at)) and not at.error
 
 
 TO_SEE = {"prune": "To see them", "activations": "To see what it makes of them"}  # the pages that show images

@@ -2,11 +2,13 @@
 
 import shlex
 
+import archives
 import pytest
 import students
 import torch
 from app_test import BUNDLED, fill, import_form, metrics, percent, settle, visit
 
+from explorer.app import own
 from explorer.files.places import data_root
 from explorer.images import datasets
 from explorer.networks import checkpoints
@@ -29,6 +31,7 @@ def test_images_and_a_network_of_ones_own_are_on_every_page(own_things):
     assert (card.mean, card.std) == ((0.5,), (0.25, 0.25, 0.25))
     assert metrics(at) == {"Test accuracy": percent(card.accuracy["test"].accuracy)}
     table = at.get("table")[0].value
+    assert "short side to 32 pixels" in str(table)
     assert "Imported" in str(table) and not any(row in str(table) for row in ("Trained on", "Recipe", "Seed"))
     for page in ("prune", "activations", "sweep", "scan"):
         at.switch_page(f"explorer/app/pages/{page}.py")
@@ -36,6 +39,25 @@ def test_images_and_a_network_of_ones_own_are_on_every_page(own_things):
         assert not [*at.error, *at.warning], [page, *(each.value for each in (*at.error, *at.warning))]
         assert at.get("vega_lite_chart")
         assert at.selectbox(key="checkpoint").value == "squeezenet1_1_pets"
+
+
+def test_how_images_were_made_and_what_was_skipped_is_said(own_things):
+    (own_things / "pets" / "test" / "cat" / "._0.png").touch()
+    fields = {"resize": "exact", "images_mean": "0.5", "images_std": "0.2, 0.3, 0.4"}
+    at = import_form(visit("model"), "Import images", size=32, **fields)
+    info = datasets.dataset_info("pets")
+    assert not at.error and (info.mean, info.std) == ((0.5,), (0.2, 0.3, 0.4))
+    assert info.transform.startswith("both sides to 32") and set(own.RESIZES) == set(datasets.RESIZES)
+    assert any("train images; skipped: 1 hidden file" in text.value for text in at.markdown)
+
+
+def test_what_torchvision_put_there_is_shown_and_nothing_else_of_that_kind(own_things):
+    def said():
+        return [text.value for text in visit("model").markdown if "**KMNIST**" in text.value or "STL-10" in text.value]
+
+    assert said() == []
+    archives.write_all(data_root(), {"KMNIST/raw/t10k-labels-idx1-ubyte.gz": b"damaged"})
+    assert len(said()) == 1 and "KMNIST" in said()[0]
 
 
 def test_images_are_deleted_once_nothing_needs_them(own_things):
@@ -56,6 +78,8 @@ def test_images_are_deleted_once_nothing_needs_them(own_things):
     [
         ("Import images", {"images_name": "cifar10"}, "'cifar10' is the name of a data set that comes with the app"),
         ("Import images", {"images_name": "My pets"}, "data set name 'My pets' is not plain"),
+        ("Import images", {"images_mean": "grey"}, "'grey' is not a list of numbers"),
+        ("Import images", {"images_name": "x", "grey": True}, "is in colour (mode RGB)"),
         ("Import images", {}, "there is a data set called 'pets' already"),
     ],
 )

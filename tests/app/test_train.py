@@ -8,7 +8,7 @@ import pytest
 from app_test import BUNDLED, badges, labels, look, metrics, percent, settle, stand_in, until, visit
 
 from explorer.answers.labs import LABS
-from explorer.images import registry
+from explorer.images import datasets
 from explorer.networks import checkpoints
 from explorer.networks.registry import MODELS
 from explorer.training import trainings
@@ -54,7 +54,7 @@ def test_the_form_follows_the_network_and_its_own_recipe(own_folder):
         assert at.number_input(key="train_lr").value == own.lr
         assert at.selectbox(key="train_schedule").value == own.schedule
         assert at.number_input(key="train_crop").value == own.crop
-        fits = {info.title for info in registry.DATASETS.values() if info.inputs == MODELS[model].inputs}
+        fits = {info.title for info in datasets.readable_datasets() if info.inputs == MODELS[model].inputs}
         assert set(at.selectbox(key="data").options) == fits and at.selectbox(key="data").value
 
 

@@ -17,7 +17,8 @@ from explorer.cli import bar as bar_module
 from explorer.cli import main
 from explorer.cli.bar import Bar
 from explorer.files.places import PROJECT
-from explorer.images import downloads
+from explorer.images import datasets, downloads
+from explorer.images.registry import DATASETS
 from explorer.networks import checkpoints
 from explorer.networks.registry import build
 from explorer.training import loop, recipes
@@ -226,10 +227,7 @@ def test_as_a_module(tmp_path):
     assert listed.returncode == 0 and "simple-cnn" in listed.stdout and listed.stderr == ""
     refused = explorer("data", "imagenet")
     assert refused.returncode == 2 and refused.stdout == ""
-    assert (
-        refused.stderr
-        == "error: unknown data set 'imagenet'; choose one of: cifar10, mnist, fashion-mnist, mnist-pairs\n"
-    )
+    assert refused.stderr == f"error: unknown data set 'imagenet'; choose one of: {', '.join(DATASETS)}\n"
 
 
 FASHION = "simple-cnn_fashion-mnist"
@@ -457,6 +455,20 @@ def test_own_images_and_networks_go_through_every_command(capsys, own):
     assert "Our pets has no train split" in complaint(capsys, "sweep", "mine", "--rank-on", "train")
     assert "was imported" in complaint(capsys, "sweep", "mine", "--rank-on", "held-out")
     assert "called 'pets' already" in complaint(capsys, *images)
+
+
+def test_how_images_become_a_data_set_is_said_and_kept(capsys, own):
+    (own / "images" / "cat" / "._0.png").write_bytes(b"of macOS")
+    images = ["import-images", str(own / "images"), "--name", "pets", "--size", "16", "--resize", "exact"]
+    assert main.main([*images, "--mean", "0.5", "--std", "0.2,0.3,0.4"]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said == ["pets is data set pets: 2 classes, splits test", "skipped: 1 hidden file"]
+    info = datasets.dataset_info("pets")
+    assert (info.mean, info.std) == ((0.5,), (0.2, 0.3, 0.4)) and info.transform.startswith("both sides to 16 pixels")
+    images[3] = "others"
+    assert "is in colour (mode RGB)" in complaint(capsys, *images, "--grey")
+    assert "unknown resize 'magic'; choose one of: short, exact" in complaint(capsys, *images, "--resize", "magic")
+    assert "a mean alone is no normalisation" in complaint(capsys, *images, "--mean", "0.5")
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,12 @@ def test_what_lies_in_the_folder_can_be_chosen(pets, places):
     paint(own / "deep" / "flat")
     keep(places, {"a": torch.zeros(1)}, "a.pt")
     keep(places, {"a": torch.zeros(1)}, "deep/b.safetensors")
+    keep(places, {"a": torch.zeros(1)}, "._a.pt")
+    for hidden in (".ipynb_checkpoints", "__MACOSX"):
+        paint(own / hidden / "pets")
+    paint(own / "upper" / "VALIDATION")
     (own / "notes.txt").touch()
-    assert own_folder.image_folders() == [os.path.join("deep", "flat"), "pets"]
+    assert own_folder.image_folders() == [os.path.join("deep", "flat"), "pets", "upper"]
     assert own_folder.weights_files() == ["a.pt", os.path.join("deep", "b.safetensors")]
     assert own_folder.image_folders(places / "nowhere") == own_folder.weights_files(places / "nowhere") == []
 

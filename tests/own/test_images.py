@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 from safetensors import SafetensorError
 from torchvision import transforms
 from torchvision.datasets import ImageFolder
@@ -13,8 +13,10 @@ from user_files import SIDE, keep, network, paint, write_png
 
 from explorer.files.errors import sentence
 from explorer.images import datasets, downloads, reading
+from explorer.images import pictures as shown
 from explorer.networks import checkpoints
 from explorer.own import images as own_images
+from explorer.own import pictures
 from explorer.own.images import import_images
 from explorer.own.networks import import_network
 from explorer.training import recipes, trainings
@@ -55,10 +57,158 @@ def test_a_flat_folder_is_a_test_split_alone(places):
         reading.load_split("flat", "train")
 
 
-def test_val_is_the_test_split_where_there_is_no_test(places):
-    for split in ("train", "val"):
+@pytest.mark.parametrize(
+    ("train", "test"),
+    [("train", "val"), ("Training", "TESTING"), ("train", "valid"), ("TRAIN", "Validation"), ("training", "dev")],
+)
+def test_splits_go_by_several_names(places, train, test):
+    for split in (train, test):
         paint(places / "own" / "v" / split)
-    assert list(import_images(places / "own" / "v", "v", SIDE).files) == ["train", "test"]
+    info = import_images(places / "own" / "v", "v", SIDE)
+    assert list(info.files) == ["train", "test"] and info.notes == ()
+
+
+def test_the_test_folder_comes_before_val_which_is_said(places):
+    for split in ("train", "val", "test"):
+        paint(places / "own" / "v" / split, each=1 + len(split))
+    info = import_images(places / "own" / "v", "v", SIDE)
+    assert len(reading.load_split("v", "test")) == 10 and info.notes == ("left out: val; only train and test taken",)
+
+
+def test_what_is_nobodys_image_is_skipped_and_counted(places):
+    folder = paint(places / "own" / "flat")
+    for hidden in (folder / ".ipynb_checkpoints", folder / "cat" / ".ipynb_checkpoints", folder / "__MACOSX" / "cat"):
+        shutil.copytree(folder / "dog", hidden)
+    shutil.copy(folder / "cat" / "0.png", folder)
+    for name in (".DS_Store", "cat/._0.png", "dog/._1.png", "dog/Thumbs.db", "dog/4.HEIC", "README"):
+        (folder / name).write_bytes(b"no image")
+    info = import_images(folder, "flat", SIDE)
+    assert info.classes == ("cat", "dog") and len(reading.load_split("flat", "test")) == 8
+    assert info.notes == (
+        "skipped: 3 hidden files, 2 folders .ipynb_checkpoints, 1 file Thumbs.db, 1 file ending in .heic, "
+        "1 file without an ending, 1 folder __MACOSX, 1 more",
+    )
+
+
+def test_images_may_lie_as_deep_as_a_zip_puts_them(places):
+    inner = places / "own" / "zipped" / "pets" / "pets"
+    for split in ("train", "test"):
+        paint(inner / split)
+    (places / "own" / "zipped" / "__MACOSX").mkdir()
+    info = import_images(places / "own" / "zipped", "pets", SIDE)
+    assert list(info.files) == ["train", "test"] and info.classes == ("cat", "dog")
+    assert info.notes == ("taken from the folder pets/pets within", "skipped: 1 folder __MACOSX")
+
+
+def test_a_folder_deeper_than_that_or_beside_images_is_a_class(places):
+    paint(places / "own" / "a" / "b" / "c" / "d")
+    with pytest.raises(ValueError, match="has the class 'd' alone"):
+        import_images(places / "own" / "a", "x", SIDE)
+    paint(places / "own" / "e" / "f")
+    shutil.copy(places / "own" / "e" / "f" / "cat" / "0.png", places / "own" / "e")
+    with pytest.raises(ValueError, match="has the class 'f' alone"):
+        import_images(places / "own" / "e", "x", SIDE)
+
+
+# What becomes of each image
+
+
+def found_in(name):
+    """The images of a data set's test split, as a set."""
+    return {image.numpy().tobytes() for image in reading.load_split(name, "test").inputs[0]}
+
+
+def test_images_are_turned_as_their_exif_data_say(places):
+    folder, want = paint(places / "own" / "flat", each=8, size=(SIDE, SIDE)), set()
+    for path in folder.glob("*/*.png"):
+        exif = Image.Exif()
+        exif[pictures.ORIENTATION] = 1 + int(path.stem)
+        Image.open(path).save(path, exif=exif)
+        want.add(transforms.functional.pil_to_tensor(ImageOps.exif_transpose(Image.open(path))).numpy().tobytes())
+    info = import_images(folder, "flat", SIDE, resize="none")
+    assert found_in("flat") == want and len(want) == 16
+    assert info.notes == ("turned upright by their EXIF data: 14 images",)
+
+
+@pytest.mark.parametrize("options", [{}, {"compression": "tiff_lzw"}])
+def test_a_tiff_which_pillow_turns_is_not_turned_twice(places, options):
+    folder = paint(places / "own" / "flat", each=1, size=(SIDE, SIDE))
+    path = folder / "cat" / "0.tif"
+    with Image.open(folder / "cat" / "0.png") as image:
+        image.save(path, tiffinfo={pictures.ORIENTATION: 6}, **options)
+        want = transforms.functional.pil_to_tensor(image.transpose(Image.Transpose.ROTATE_270))
+    assert torch.equal(pictures.read_picture(path, pictures.Form(SIDE))[0], want)
+
+
+def test_exif_data_that_cannot_be_read_turn_nothing(places):
+    folder = paint(places / "own" / "flat", each=1)
+    Image.open(folder / "cat" / "0.png").save(folder / "cat" / "0.png", exif=b"Exif\x00\x00no TIFF at all")
+    assert import_images(folder, "flat", SIDE).notes == ()
+
+
+def test_both_sides_are_resized_to_the_size(places):
+    folder = paint(places / "own" / "flat")
+    want = ImageFolder(folder, transforms.Compose([transforms.Resize((SIDE, SIDE)), transforms.PILToTensor()]))
+    info = import_images(folder, "flat", SIDE, resize="exact")
+    assert found_in("flat") == {image.numpy().tobytes() for image, _ in want}
+    assert info.transform == "both sides to 32 pixels (bilinear), whatever their ratio"
+    spoil(places, "long")
+    import_images(places / "own" / "long", "long", SIDE, resize="exact")
+
+
+def test_images_that_have_the_size_stay_as_they_are(places):
+    folder = paint(places / "own" / "flat", size=(SIDE, SIDE))
+    info = import_images(folder, "flat", SIDE, resize="none")
+    assert found_in("flat") == {image.numpy().tobytes() for image, _ in ImageFolder(folder, transforms.PILToTensor())}
+    assert info.transform == "none: 32 × 32 pixels as they came"
+    paint(folder, ("emu",))
+    words = "the image .*emu.*png is 50 × 40 pixels, not 32 × 32, and nothing is to be resized; give the size that all"
+    with pytest.raises(ValueError, match=words):
+        import_images(folder, "other", SIDE, resize="none")
+    with pytest.raises(ValueError, match="unknown resize 'magic'; choose one of: short, exact, none"):
+        import_images(folder, "other", SIDE, resize="magic")
+
+
+def test_grey_images_have_one_channel_where_it_is_asked_for(places):
+    folder = paint(places / "own" / "flat", each=3)
+    for path in folder.glob("*/*.png"):
+        Image.open(path).convert(("1", "L", "LA")[int(path.stem)]).save(path)
+    colour = import_images(folder, "rgb", SIDE)
+    grey = import_images(folder, "grey", SIDE, grey=True, mean=[0.5], std=[1])
+    assert (colour.shape, grey.shape) == ((3, SIDE, SIDE), (1, SIDE, SIDE))
+    assert torch.equal(reading.load_split("rgb", "test").inputs[0][:, :1], reading.load_split("grey", "test").inputs[0])
+    assert shown.pictures("grey", "test", [0, 1])[0].shape == (2, 1, SIDE, SIDE)
+    trainings.check("resnet18", "grey", recipes.recipe_for("resnet18", "grey"), "mine", "")
+    paint(folder, ("emu",))
+    with pytest.raises(ValueError, match=r"the image .*emu.*png is in colour \(mode RGB\); save it as grey, or import"):
+        import_images(folder, "other", SIDE, grey=True)
+
+
+@pytest.mark.parametrize(
+    ("mean", "std", "words"),
+    [
+        ((0.5,), (), "a mean alone is no normalisation; give both mean and std, or neither"),
+        ((), (0.5,), "a std alone is no normalisation"),
+        ((0.5, 0.5), (0.5,), "mean 0.5, 0.5 must be one number, or one for each of 3 channels"),
+        ((0.5,), (0.0,), "std 0.0 must be one positive number"),
+    ],
+)
+def test_a_normalisation_that_cannot_be(places, mean, std, words):
+    with pytest.raises(ValueError, match=words):
+        import_images(places, "x", SIDE, mean=mean, std=std)
+
+
+def test_the_description_keeps_how_it_was_made_and_older_ones_are_read(places):
+    folder = paint(places / "own" / "flat")
+    info = import_images(folder, "flat", SIDE, mean=(0.1, 0.2, 0.3), std=(0.5,))
+    assert (info.mean, info.std) == ((0.1, 0.2, 0.3), (0.5,))
+    assert info.transform == "short side to 32 pixels (bilinear), middle square cut out"
+    path = places / "data" / "flat" / datasets.OWN_INFO
+    fields = json.loads(path.read_text())
+    path.write_text(json.dumps({key: fields[key] for key in ("title", "classes", "shape", "files")}))
+    old = datasets.dataset_info("flat")
+    assert (old.mean, old.std, old.notes, old.transform) == ((), (), (), info.transform)
+    assert len(reading.load_split("flat", "test")) == 8
 
 
 def test_classes_may_be_called_train_and_test(places):
@@ -144,7 +294,10 @@ def spoil(places, what):
         ("classless", "classless holds no class folders"),
         ("empty", "the class folder .*emu holds no images .*; fill it or delete it"),
         ("alone", "alone has the class 'cat' alone; there must be at least 2"),
-        ("untested", "untested has a train folder but none called test or val"),
+        (
+            "untested",
+            "untested has a folder of classes called train, but none called test, testing, val, .* or dev; put",
+        ),
         ("differing", r"differ between its splits \(only in train: cow; only in test: dog\)"),
         ("broken", r"the image .*1.png cannot be read \(.*truncated.*\); replace it or delete it"),
         ("text", r"the image .*1.png cannot be read \(cannot identify.*\); replace it or delete it"),
@@ -185,6 +338,11 @@ def test_damage_is_one_sentence(pets, places):
         ({"files": {}}, "describes no data set"),
         ({"files": []}, "is damaged"),
         ({"shape": 3}, "is damaged"),
+        ({"resize": "magic"}, "is damaged"),
+        ({"resize": []}, "is damaged"),
+        ({"mean": "grey"}, "is damaged"),
+        ({"std": [10**400]}, "is damaged"),
+        ({"notes": 3}, "is damaged"),
         (None, "is damaged"),
     ],
 )

@@ -226,7 +226,7 @@ def test_what_cannot_be_trained_is_refused_and_leaves_nothing(out, options, word
 
 def test_missing_data_is_refused_with_the_way_out(out, monkeypatch):
     monkeypatch.setattr(datasets, "availability", lambda name, root=None: "missing")
-    with pytest.raises(ValueError, match="MNIST is not on this machine: download it with `python -m explorer data mn"):
+    with pytest.raises(ValueError, match="MNIST is not on this machine; run `python -m explorer data mnist`"):
         trainings.submit("simple-cnn", "mnist", RECIPE, out=out)
 
 

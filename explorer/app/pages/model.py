@@ -25,7 +25,7 @@ from explorer.app import (
 )
 from explorer.engine import tables
 from explorer.files.names import LONGEST_DESCRIPTION, LONGEST_NAME
-from explorer.images import datasets, registry
+from explorer.images import datasets
 from explorer.networks.cards import Card, Source
 from explorer.networks.checkpoints import SHIPPED, Checkpoint, list_checkpoints
 from explorer.networks.registry import model_info
@@ -45,11 +45,16 @@ BUNDLED = {
     "mnist-pairs": "the 1,000 test images that its pairs are drawn from",
 }
 MNIST = "Yann LeCun, Corinna Cortes and Christopher Burges, CC BY-SA 3.0"
+CIFAR = "Alex Krizhevsky, Vinod Nair and Geoffrey Hinton"
 CREDITS = {
-    "cifar10": "Alex Krizhevsky, Vinod Nair and Geoffrey Hinton",
+    "cifar10": CIFAR,
     "mnist": MNIST,
     "mnist-pairs": MNIST,
     "fashion-mnist": "© Zalando SE, MIT licence",
+    "cifar100": CIFAR,
+    "kmnist": "KMNIST Dataset, created by CODH, CC BY-SA 4.0",
+    "emnist-balanced": "Gregory Cohen, Saeed Afshar, Jonathan Tapson and André van Schaik",
+    "stl10": "Adam Coates, Honglak Lee and Andrew Y. Ng",
 }
 PICTURES = 10  # one of each of so many classes
 
@@ -134,11 +139,13 @@ def card_of(point: Checkpoint) -> None:
 
 def facts(card: Card, sha256: str) -> dict[str, str]:
     """What the card says about the network and its training, in words."""
-    kind = datasets.dataset_info(card.dataset).examples
+    info = datasets.dataset_info(card.dataset)
+    kind = info.examples
     versions = ", ".join(f"{name} {version}" for name, version in card.versions.items())
     return {
         "Network": card.model,
         kind.capitalize(): f"{card.shape[0]} × {card.shape[1]} × {card.shape[2]}, {len(card.classes)} classes",
+        **({"Transform": info.transform} if info.transform else {}),
         **(origin_of(card) if card.imported else training_of(card, kind)),
         "Versions": versions,
         "SHA-256": sha256,
@@ -250,8 +257,8 @@ def data_sets() -> None:
     """Which data sets are on this machine, and how to get the others."""
     st.subheader("Data sets on this machine")
     guard.ask_password("Downloading or deleting images", "data")
-    for name, info in registry.DATASETS.items():
-        there = datasets.availability(name)
+    for info in (each for each in datasets.readable_datasets() if not each.own):
+        name, there = info.name, datasets.availability(info.name)
         with st.container(horizontal=True, vertical_alignment="center", border=True):
             channels, height, width = info.shape
             st.markdown(
