@@ -68,11 +68,12 @@ LABS: dict[str, Lab] = {
             title="SimpleCNN on CIFAR-10",
             checkpoint="simple-cnn_cifar10",
             layer="conv2",
-            did="The K least active of 32 channels go, K = 0, 2, … 30, ranked by the mean of the last convolution's "
-            "output.",
-            differs="The script zeroes weights alone, so that a pruned channel goes on emitting its bias, and ranks "
-            "the same network again after each step. A pruned channel may then no longer be among the lowest, and more "
-            "than K channels are gone: the curve falls sooner than the method deserves.",
+            did="The K least active of 32 channels go, K = 0, 2, … 30, ranked by the mean of the last "
+            "convolution's output.",
+            differs="The report's own script zeroes weights alone, so that a pruned channel goes on emitting its "
+            "bias, and ranks the same network again after each step. A pruned channel may then no longer be "
+            "among the lowest, and more than K channels are gone: the curve falls sooner than the method "
+            "deserves.",
             variants=(ASSIGNED, Variant("As scripted", mode="weights", schedule="rerank")),
             ks=(0, 30, 2),
         ),
@@ -81,9 +82,10 @@ LABS: dict[str, Lab] = {
             title="Same digit? Siamese network on MNIST",
             checkpoint="siamese_mnist-pairs",
             layer="encoder.features.3",
-            did="Do two images show the same digit? Channels of the encoder that both images go through are ranked by "
-            "their mean over both, K = 1 … 31.",
-            differs="The script does what was assigned. Half of the channels cost a few points; the cliff comes late.",
+            did="Do two images show the same digit? Channels of the encoder that both images go through are "
+            "ranked by their mean over both, K = 1 … 31.",
+            differs="The report's own script does what was assigned. Half of the channels cost a few points; the "
+            "cliff comes late.",
             variants=(ASSIGNED,),
             ks=(1, 31, 1),
             maps={"output": "raw", "order": "original", "scale": "per map", "columns": 8, "numbers": "from 1"},
@@ -94,10 +96,10 @@ LABS: dict[str, Lab] = {
             checkpoint="resnet18_cifar10",
             layer="layer2.1.conv2",
             did="In the report's network the last blocks are nearly redundant, because the shortcut carries their "
-            "channels, so it prunes a block in the middle: 128 channels, K = 1, 3, … 127. What each block "
-            "of the network here, which was trained otherwise, is worth is on the page Scan.",
-            differs="The script zeroes the slice that reads input channel c where c was ranked as an output channel. "
-            "The two only share a number, so it prunes channels that nobody ranked.",
+            "channels, so it prunes a block in the middle: 128 channels, K = 1, 3, … 127. What each block of "
+            "the network here, which was trained otherwise, is worth is on the page Scan.",
+            differs="The report's own script zeroes the slice that reads input channel c where c was ranked as an "
+            "output channel. The two only share a number, so it prunes channels that nobody ranked.",
             variants=(ASSIGNED, Variant("As scripted", mode="inputs")),
             ks=(1, 127, 2),
             maps={
@@ -115,10 +117,11 @@ LABS: dict[str, Lab] = {
             title="Residual net with a pruned shortcut",
             checkpoint="lab-resnet_cifar10",
             layer="res2.feature2.0",
-            did="The last block adds a convolution on the shortcut. The lab prunes a share of its 256 channels, 0 … 1 "
-            "in steps of 0.01.",
-            differs="The script ranks by the mean of the block's output, after the addition, and zeroes the channel in "
-            "the shortcut, too. As assigned, the shortcut still carries a pruned channel, which therefore costs less.",
+            did="The last block adds a convolution on the shortcut. The lab prunes a share of its 256 channels, 0 "
+            "… 1 in steps of 0.01.",
+            differs="The report's own script ranks by the mean of the block's output, after the addition, and zeroes "
+            "the channel in the shortcut, too. As assigned, the shortcut still carries a pruned channel, "
+            "which therefore costs less.",
             variants=(ASSIGNED, Variant("As scripted", criterion="block-mean", mode="filter+shortcut")),
             ks=(0, 256, 1),
             axis="ratio",
@@ -134,12 +137,14 @@ LABS: dict[str, Lab] = {
         ),
         Lab(
             name="E",
-            title="Filter norms, an article",
+            title="Block and progressive pruning by filter norms",
             checkpoint="block-net_cifar10",
             layer="conv2",
-            did="The article ranks filters by the size of their weights, which needs no images.",
+            did="This lab comes from an article, not a report: it ranks filters by the size of their weights, "
+            "which needs no images.",
             differs="L1 sums the absolute weights of a filter, L2 is its length; as assigned, channels are ranked by "
-            "what they put out. Here filters are masked, which shows what their removal costs before any fine-tuning.",
+            "what they put out. Here filters are masked, which shows what their removal costs before any "
+            "fine-tuning.",
             variants=(ASSIGNED, Variant("By L1 norm", criterion="l1"), Variant("By L2 norm", criterion="l2")),
             ks=(0, 64, 1),
         ),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 import streamlit as st
 
-from explorer.app import drawing, links
+from explorer.app import drawing, links, titles
 
 if TYPE_CHECKING:
     from explorer.training.recipes import Option
@@ -60,7 +60,8 @@ def pick_setting(name: str, option: Option, default: Any) -> Any:
     """One field of a recipe, as `option` describes it; `default` is the network's own value."""
     key, label, title = f"train_{name}", drawing.sentence(option.title), option.title
     if option.choices:
-        return pick_named(label, key, option.choices, default, f"no {title}", help=drawing.sentence(option.help))
+        words = drawing.sentence(option.help)
+        return pick_named(label, key, option.choices, default, f"no {title}", help=words, format_func=in_words)
     number = option.kind
     low, high, value, step = number(option.low), number(option.high), number(default), number(option.step)
     kind = "whole number" if number is int else "number"
@@ -71,6 +72,11 @@ def pick_setting(name: str, option: Option, default: Any) -> Any:
     look = {"step": step, "format": shown, "help": drawing.sentence(option.help)}
     linked = links.linked(key, value, lambda raw: number(raw[0]) if len(raw) == 1 and fits(raw[0]) else value)
     return number(st.number_input(label, low, high, **look, **linked))
+
+
+def in_words(choice: str) -> str:
+    """What a choice of a recipe is called."""
+    return titles.CHOICES.get(choice, choice)
 
 
 @overload

@@ -11,3 +11,16 @@ DETAILS = {
 }
 FLIPS = {"broken": "Broken", "repaired": "Repaired"}
 AGAINST = {"true": "The true class", "unpruned": "The unpruned network"}
+CHOICES = {  # of a training's recipe
+    "adam": "Adam",
+    "sgd": "SGD with momentum",
+    "constant": "Constant",
+    "cosine": "Cosine",
+    "late-cosine": "Constant, then cosine",
+    "one-cycle": "One cycle: up, then down",
+    "auto": "As fast as this machine can",
+    "channels-first": "Channels first",
+    "channels-last": "Channels last",
+    "float16": "float16 (half the size)",
+    **DTYPES,
+}
