@@ -79,6 +79,19 @@ class PrunedShortcut(nn.Module):
         return self.fc(F.relu(self.feature(x) + self.down_sample(x)).flatten(1))
 
 
+class Fickle(nn.Module):
+    """Its forward pass depends on the data, so it cannot be traced."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 1)
+        self.fc = nn.Linear(4, 2)
+
+    def forward(self, x):
+        y = self.conv(x).mean((2, 3))
+        return self.fc(y if y.sum() > 0 else -y)
+
+
 class Untraceable(nn.Module):
     def __init__(self):
         super().__init__()

@@ -96,6 +96,11 @@ class Sweep(Predictions, Shown):
         """Accuracy at K = k minus accuracy at the smallest K, in points."""
         return 100 * float(self.accuracy[self.index(k)] - self.accuracy[0])
 
+    @property
+    def changes_nothing(self) -> bool:
+        """Whether no image is predicted otherwise at any K than at the smallest, as where a zero follows the layer."""
+        return len(self.ks) > 1 and bool((self.predictions == self.predictions[0]).all())
+
     def cliff(self, points: float = CLIFF_POINTS) -> int:
         """The largest K up to which accuracy never falls more than `points` under that of the smallest K."""
         below = np.flatnonzero(self.correct < self.correct[0] - points / 100 * self.done)
@@ -207,6 +212,10 @@ class Sweep(Predictions, Shown):
 
     def summary(self) -> str:
         """The accuracy unpruned and at half of the K, and up to which K at most a point is lost."""
+        if self.changes_nothing:
+            return (
+                f"{percent(self.accuracy[0])} of {self.done:,} images right at every K: pruning changes no prediction"
+            )
         half, cliff = self.ks[len(self.ks) // 2], self.cliff()
         first, at_half = self.accuracy[0], self.accuracy[self.index(half)]
         return (

@@ -2,17 +2,21 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, fx, nn
 
 from explorer.engine.cut import Cut
+from explorer.engine.masked_copies import MaskedCopies
 from explorer.engine.steps import IMAGES_OF_EXAMPLE, Step, check_logits
 from explorer.images.batches import Inputs
-from explorer.networks.graph import Env, Program, ancestors, exclusive, module_of, placeholders
+from explorer.networks.graph import Env, Program, ancestors, exclusive, function_of, module_of, placeholders
 from explorer.networks.operations import BINARY_FUNCTIONS, CONCATENATIONS, ELEMENTWISE_FUNCTIONS, ELEMENTWISE_MODULES
+from explorer.networks.tracing import fits_sizes
 
+FLATTENINGS = (torch.flatten, "flatten")
 RUNNING_SUM_FLOATS = 2**21  # partial sums of a few K at once, 8 MiB, which stay in the processor's cache
 
 
@@ -34,7 +38,8 @@ class Prepared:
 class CutNetwork:
     """Runs everything up to the cut once a batch, and only what depends on the pruned channels for each K.
 
-    Where all that the suffix reads of the zone goes into linear layers, their outputs are sums over channels:
+    Where all that the suffix reads of the zone goes into linear layers, which may be written as 1 × 1 convolutions of
+    single positions, their outputs are sums over channels:
     z_K = z_P + Σ W_c (kept_c − pruned_c) over the channels c that are left, so that one running sum visits every K.
     """
 
@@ -44,7 +49,8 @@ class CutNetwork:
         self.cut = plan
         self.emits = emits.cpu()  # (P,)
         readers = [node for node in plan.suffix.nodes if set(node.all_input_nodes) & set(plan.boundary)]
-        self.linears = tuple(readers) if all(self._is_sum_over_channels(node) for node in readers) else ()
+        linear = all(self._is_sum_over_channels(node) and self._has_cheap_rest(node) for node in readers)
+        self.linears = tuple(readers) if linear else ()
         self.one_by_one = not self.linears
         rest = tuple(node for node in plan.suffix.nodes if node not in self.linears)
         self.rest = Program(plan.traced, rest, frozenset({plan.output}))
@@ -56,11 +62,13 @@ class CutNetwork:
     def prepare(self, inputs: Inputs) -> Prepared:
         """See Plan."""
         kept, pruned = self._both_ways(inputs)
-        return self._linear_parts(kept, pruned) if self.linears else Prepared(kept, pruned)
+        if self.linears and all(_is_flat(kept[node.all_input_nodes[0]].shape) for node in self.linears):
+            return self._linear_parts(kept, pruned)
+        return Prepared(kept, pruned)
 
     def steps(self, prepared: Prepared, order: np.ndarray, ks: Sequence[int]) -> Iterator[Step]:
         """See Plan."""
-        yield from (self._running_sums if self.linears else self._one_by_one)(prepared, order, list(ks))
+        yield from (self._running_sums if prepared.sums else self._one_by_one)(prepared, order, list(ks))
 
     def logits(self, inputs: Inputs, order: np.ndarray, ks: Sequence[int]) -> Iterator[Step]:
         """See Plan."""
@@ -127,12 +135,17 @@ class CutNetwork:
 
     def _is_sum_over_channels(self, node: fx.Node) -> bool:
         """Whether the node is a linear layer reading flat zone features, equally many of each channel."""
-        if not isinstance(module_of(node), nn.Linear) or len(node.all_input_nodes) != 1:
+        if not _is_linear(module_of(node)) or len(node.all_input_nodes) != 1:
             return False
         source = node.all_input_nodes[0]
         owner = self.cut.owners[source]
         counts = torch.bincount(owner[owner >= 0], minlength=len(self.emits)).tolist()
-        return len(self.cut.shapes[source]) == 2 and counts[0] > 0 and len(set(counts)) == 1
+        return _is_flat(self.cut.shapes[source]) and counts[0] > 0 and len(set(counts)) == 1
+
+    def _has_cheap_rest(self, node: fx.Node) -> bool:
+        """Whether what follows is features alone; a convolution within a gate is linear, too, but maps follow it."""
+        shapes = [self.cut.shapes[other] for other in self.cut.suffix.nodes if other in self.cut.shapes]
+        return isinstance(module_of(node), nn.Linear) or all(map(_is_flat, shapes))
 
     def _keeps_rows_apart(self, node: fx.Node) -> bool:
         """Whether the node treats each row of (rows, features) alone, so that the rows of many K can be stacked."""
@@ -141,13 +154,16 @@ class CutNetwork:
         fixed = [arg for arg in node.all_input_nodes if arg not in self.cut.suffix.nodes]
         if not all(self._has_a_row_an_image(arg) for arg in fixed):
             return False
-        if any(len(self.cut.shapes.get(value, ())) != 2 for value in (node, *node.all_input_nodes)):
+        if any(not _is_flat(self.cut.shapes.get(value, torch.Size())) for value in (node, *node.all_input_nodes)):
             return False
-        if node.target in CONCATENATIONS:
+        function = function_of(node)
+        if function in CONCATENATIONS:
             dim = node.kwargs.get("dim", node.args[1] if len(node.args) > 1 else 0)
             return dim in (1, -1)
+        if isinstance(module_of(node), nn.Flatten) or function in FLATTENINGS:
+            return self.cut.shapes[node][0] == IMAGES_OF_EXAMPLE
         known = ELEMENTWISE_FUNCTIONS | BINARY_FUNCTIONS
-        return isinstance(module_of(node), (nn.Linear, *ELEMENTWISE_MODULES)) or node.target in known
+        return _is_linear(module_of(node)) or isinstance(module_of(node), ELEMENTWISE_MODULES) or function in known
 
     def _has_a_row_an_image(self, node: fx.Node) -> bool:
         """Whether a value that no pruning changes is of the images, rather than one for all of them."""
@@ -182,11 +198,11 @@ class CutNetwork:
         sums, least, changes = {}, {}, {}
         for node, features in self.features.items():
             source = node.all_input_nodes[0]
-            change = (pruned[source] - kept[source])[:, features]
+            change = (pruned[source] - kept[source]).flatten(1)[:, features]
             changes[node] = change.view(len(change), len(self.emits), -1).transpose(0, 1)
             with exclusive:
-                sums[node] = _linear(node)(kept[source])
-                least[node] = _linear(node)(pruned[source]).expand_as(sums[node])
+                sums[node] = _linear(node)(kept[source]).flatten(1)
+                least[node] = _linear(node)(pruned[source]).flatten(1).expand_as(sums[node])
         inside = {*self.rest.nodes, *self.linears}
         read = {arg for node in self.rest.nodes for arg in node.all_input_nodes if arg not in inside}
         return Prepared({node: kept[node] for node in read}, {}, sums, least, changes)
@@ -199,8 +215,8 @@ class CutNetwork:
 
     def _weights(self, node: fx.Node) -> Tensor:
         """The weights with which a linear layer reads each channel, (P, f, out)."""
-        linear = _linear(node)
-        return linear.weight.detach()[:, self.features[node]].T.reshape(len(self.emits), -1, linear.out_features)
+        weight = _linear(node).weight.detach().flatten(1)  # (out, features)
+        return weight[:, self.features[node]].T.reshape(len(self.emits), -1, len(weight))
 
     @torch.inference_mode()
     def _add_up(
@@ -220,11 +236,12 @@ class CutNetwork:
     def finish(self, kept: Env, values: dict[fx.Node, Tensor]) -> Tensor:
         """Logits (k, N, classes) from the linear layers' outputs (k, N, out)."""
         count, images = next(iter(values.values())).shape[:2]
+        values = {node: value.view(*value.shape, *self.cut.shapes[node][2:]) for node, value in values.items()}
         if not self.stacks:
             each = [{node: value[i] for node, value in values.items()} for i in range(count)]
             return torch.stack([self._run_rest({**kept, **one}) for one in each])
         rows = {node: value.flatten(0, 1) for node, value in values.items()}
-        fixed = {node: value.repeat(count, 1) for node, value in kept.items()}
+        fixed = {node: value.repeat(count, *[1] * (value.ndim - 1)) for node, value in kept.items()}
         return self._run_rest({**fixed, **rows}).view(count, images, -1)
 
     def _run_rest(self, env: Env) -> Tensor:
@@ -232,7 +249,38 @@ class CutNetwork:
             return check_logits(self.rest.run(env)[self.cut.output])
 
 
-def _linear(node: fx.Node) -> nn.Linear:
+class SizedNetwork(CutNetwork):
+    """A network cut as it runs on images of the example's size; for any other, masked copies run."""
+
+    def __init__(self, plan: Cut, emits: Tensor, copies: MaskedCopies) -> None:
+        super().__init__(plan, emits)
+        self.copies = copies
+
+    def prepare(self, inputs: Inputs) -> Any:
+        """See Plan."""
+        return super().prepare(inputs) if fits_sizes(self.cut.traced, inputs) else inputs
+
+    def steps(self, prepared: Any, order: np.ndarray, ks: Sequence[int]) -> Iterator[Step]:
+        """See Plan."""
+        if isinstance(prepared, Prepared):
+            yield from super().steps(prepared, order, ks)
+        else:
+            yield from self.copies.steps(prepared, order, ks)
+
+
+def _is_flat(shape: torch.Size) -> bool:
+    """Whether a value is features alone: (N, features), or (N, features, 1, 1) as a pooled map is."""
+    return len(shape) in (2, 4) and all(size == 1 for size in shape[2:])
+
+
+def _is_linear(module: nn.Module | None) -> bool:
+    """Whether a module is a linear layer, or a convolution that is one where maps are single positions."""
+    if isinstance(module, nn.Conv2d):
+        return module.kernel_size == (1, 1) and module.groups == 1 and module.padding in ((0, 0), "valid", "same")
+    return isinstance(module, nn.Linear)
+
+
+def _linear(node: fx.Node) -> nn.Linear | nn.Conv2d:
     module = module_of(node)
-    assert isinstance(module, nn.Linear)
+    assert isinstance(module, (nn.Linear, nn.Conv2d))
     return module

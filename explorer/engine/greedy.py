@@ -15,12 +15,20 @@ import numpy as np
 import torch
 from torch import Tensor, fx, nn
 
-from explorer.engine.cut_network import RUNNING_SUM_FLOATS, CutNetwork
+from explorer.engine.cut_network import RUNNING_SUM_FLOATS, CutNetwork, Prepared
 from explorer.engine.oracle import Cost, Search, oracle_info
 from explorer.engine.plan import Plan, make_plan
 from explorer.engine.steps import IMAGES_OF_EXAMPLE
 from explorer.images.batches import Inputs
-from explorer.networks.evaluation import Batch, CountedBatches, Device, predict, resolve_device, to_device
+from explorer.networks.evaluation import (
+    Batch,
+    CountedBatches,
+    Device,
+    predict,
+    resolve_device,
+    tell_precision,
+    to_device,
+)
 from explorer.networks.layers import conv_layer
 from explorer.pruning.rankings import Ranking
 from explorer.training.loss import loss_of
@@ -83,6 +91,7 @@ def greedy_stream(
     for no images.
     """
     score, target = SCORES[oracle_info(oracle).name], resolve_device(device)
+    tell_precision(model)
     counted = CountedBatches(batches)
     first = next(iter(counted))
     channels = conv_layer(model, layer).out_channels
@@ -197,6 +206,8 @@ class _Sums:
         seen = 0
         for inputs, labels in batches:
             prepared = self.plan.prepare(to_device(inputs, device))
+            if not isinstance(prepared, Prepared) or not prepared.sums:
+                raise ValueError("what follows the layer depends on the size of the images; give the oracle one size")
             changes = {node: torch.bmm(prepared.changes[node], weights) for node, weights in self.plan.weights.items()}
             self.parts.append(_Part(prepared.sums, changes, prepared.kept, labels.to(device)))
             seen += len(labels)

@@ -9,8 +9,9 @@ from torch import Tensor, nn
 
 from explorer.engine.steps import Step, check_logits, copied
 from explorer.images.batches import Inputs
-from explorer.networks.evaluation import forward
-from explorer.networks.graph import exclusive
+from explorer.networks.evaluation import forward, precision_of
+from explorer.networks.graph import NeverCalledError, exclusive
+from explorer.networks.layers import conv_layer
 from explorer.pruning.zeroing import Zeroing
 
 
@@ -46,3 +47,31 @@ class MaskedCopies:
             self.copy.load_state_dict(self.original)
             self.mode.zero(self.copy, self.layer, channels)
             return check_logits(forward(self.copy, copied(inputs, self.dtype))).float()
+
+
+def running_type(model: nn.Module, inputs: Inputs, device: torch.device | str) -> torch.dtype:
+    """Float32, or the type of the model's weights where its forward pass runs in no other."""
+    own = precision_of(model)
+    if own == torch.float32:
+        return own
+    try:
+        forward(copy.deepcopy(model).eval().to(device, torch.float32), copied(inputs))
+    except RuntimeError:
+        return own
+    return torch.float32
+
+
+def check_is_read(
+    model: nn.Module, layer: str, inputs: Inputs, device: torch.device | str, cause: Exception | None = None
+) -> None:
+    """ValueError where the forward pass does not read the layer's weights, in whichever way.
+
+    Filled with NaN, they show in the logits of any network that reads them, even behind a gain of zero.
+    """
+    twin = copy.deepcopy(model).eval().to(device, running_type(model, inputs, device))
+    before = forward(twin, copied(inputs))
+    conv_layer(twin, layer).weight.data.fill_(torch.nan)
+    if torch.equal(forward(twin, copied(inputs)), before):
+        raise NeverCalledError(
+            f"layer {layer!r} is never called in the forward pass, so pruning it changes nothing"
+        ) from cause

@@ -8,13 +8,13 @@ import torch
 from torch import nn
 
 from explorer.engine.cut import cut
-from explorer.engine.cut_network import CutNetwork
-from explorer.engine.masked_copies import MaskedCopies
+from explorer.engine.cut_network import CutNetwork, SizedNetwork
+from explorer.engine.masked_copies import MaskedCopies, check_is_read, running_type
 from explorer.engine.steps import Step, agree, in_order, two_images
 from explorer.images.batches import Inputs
 from explorer.networks.graph import NeverCalledError
 from explorer.networks.layers import conv_layer
-from explorer.networks.tracing import lower, trace
+from explorer.networks.tracing import lower, sizes_of, trace
 from explorer.pruning.zeroing import Zeroing, zeroing_of
 
 
@@ -53,24 +53,28 @@ def make_plan(
     """
     chosen, two = zeroing_of(mode), two_images(example)
     torch.backends.cudnn.allow_tf32 = False  # which would round a GPU's float32 convolutions to 10 bits
-    sound = _sound_cut(model, layer, chosen, two, device)
+    runs_in = running_type(model, two, device)
+    sound = _sound_cut(model, layer, chosen, two, device, runs_in)
     if sound is None:
-        return MaskedCopies(model, layer, chosen, device, dtype)
+        return MaskedCopies(model, layer, chosen, device, dtype if runs_in == torch.float32 else runs_in)
     return sound if dtype == torch.float32 else _cut_network(model, layer, chosen, two, device, dtype)
 
 
 def _cut_network(
     model: nn.Module, layer: str, mode: Zeroing, two: Inputs, device: torch.device | str, dtype: torch.dtype
 ) -> "CutNetwork":
-    traced = trace(model).to(device)
+    traced = trace(model, two).to(device)
     sites = mode.sites(traced, layer)
     if dtype != torch.float32:
         lower(traced, dtype)
-    return CutNetwork(cut(traced, sites, two), mode.emits(conv_layer(model, layer)))
+    plan, emits = cut(traced, sites, two), mode.emits(conv_layer(model, layer))
+    if sizes_of(traced) is None:
+        return CutNetwork(plan, emits)
+    return SizedNetwork(plan, emits, MaskedCopies(model, layer, mode, device, dtype))
 
 
 def _sound_cut(
-    model: nn.Module, layer: str, mode: Zeroing, two: Inputs, device: torch.device | str
+    model: nn.Module, layer: str, mode: Zeroing, two: Inputs, device: torch.device | str, runs_in: torch.dtype
 ) -> "CutNetwork | None":
     """The network traced and cut, if it gives on two images the logits of masked copies, at K = 0, P/2 and P.
 
@@ -80,15 +84,15 @@ def _sound_cut(
     channels = conv_layer(model, layer).out_channels
     order, ks = np.arange(channels), [0, (channels + 1) // 2, channels]
     try:
-        wanted = in_order(MaskedCopies(model, layer, mode, device, torch.float32).logits(two, order, ks))
+        wanted = in_order(MaskedCopies(model, layer, mode, device, runs_in).logits(two, order, ks))
     except (RuntimeError, TypeError, AttributeError, IndexError):  # which a whole batch will say again, or has not
         return None
     try:
         plan = _cut_network(model, layer, mode, two, device, torch.float32)
         found = in_order(plan.logits(two, order, ks))
-    except NeverCalledError:
+    except NeverCalledError as error:
         if torch.equal(wanted[0], wanted[-1]):
-            raise
+            check_is_read(model, layer, two, device, error)
         return None
     except Exception:  # whatever a forward pass raises that is not run as it was written
         return None

@@ -14,12 +14,14 @@ from typing import Protocol, TypeVar
 import torch
 from torch import Tensor, fx, nn
 
+from explorer.engine.masked_copies import check_is_read, running_type
 from explorer.engine.steps import agree, check_logits, copied, two_images
 from explorer.images.batches import Inputs
 from explorer.networks.evaluation import forward
 from explorer.networks.fitting import fits
 from explorer.networks.graph import (
     Env,
+    NeverCalledError,
     Program,
     UntraceableError,
     ancestors,
@@ -30,7 +32,7 @@ from explorer.networks.graph import (
     program_for,
 )
 from explorer.networks.layers import conv_layer
-from explorer.networks.tracing import trace
+from explorer.networks.tracing import fits_sizes, trace
 from explorer.pruning.prune import prune
 from explorer.pruning.zeroing import ZEROING, check_mode, zeroing_of
 
@@ -56,27 +58,39 @@ def plan_layers(
 ) -> LayersPlan:
     """The fastest plan known for pruning each of `layers` whole in `mode`; `example` is any batch, on `device`.
 
-    A network that torch.fx cannot trace as it is gets pruned copies. ValueError for an unknown layer or mode, and where
-    the mode fits none of the layers.
+    A network that torch.fx cannot trace as it is, or in which it does not find one of the layers, gets pruned copies.
+    ValueError for an unknown layer or mode, and where the mode fits none of the layers.
     """
+    chosen, two = zeroing_of(mode), two_images(example)
     try:
-        traced = trace(model).to(device)
+        traced = trace(model, two).to(device)
     except UntraceableError:
         fits, left_out = _fitting(layers, lambda layer: check_mode(model, layer, mode))
-        return PrunedCopies(model, tuple(fits), mode, left_out, device)
-    chosen = zeroing_of(mode)
-    sites, left_out = _fitting(layers, lambda layer: chosen.sites(traced, layer))
+        return PrunedCopies(model, tuple(fits), mode, left_out, device, running_type(model, two, device))
+
+    def sites_of(layer: str) -> list[fx.Node]:
+        try:
+            return chosen.sites(traced, layer)
+        except NeverCalledError as error:
+            check_is_read(model, layer, two, device, error)
+            check_mode(model, layer, mode)
+            return []
+
+    sites, left_out = _fitting(layers, sites_of)
+    copies = PrunedCopies(model, tuple(sites), mode, left_out, device, running_type(model, two, device))
+    if not all(sites.values()):
+        return copies
     emits = {layer: chosen.emits(conv_layer(model, layer)) for layer in sites}
-    plan = SharedPass(traced, sites, emits, example, left_out)
-    copies = PrunedCopies(model, plan.layers, mode, left_out, device)
-    return plan if _is_sound(plan, copies, two_images(example)) else copies
+    plan = SharedPass(traced, sites, emits, example, copies)
+    return plan if _is_sound(plan, copies, two) else copies
 
 
 def _is_sound(plan: "SharedPass", copies: "PrunedCopies", two: Inputs) -> bool:
     """Whether the trace gives on two images the logits of copies, for the first, middle and last layer; see plan.py."""
     size = len(plan.layers)
     places = sorted({0, size // 2, size - 1})
-    some = PrunedCopies(copies.model, tuple(plan.layers[i] for i in places), copies.mode, {}, copies.device)
+    layers = tuple(plan.layers[i] for i in places)
+    some = PrunedCopies(copies.model, layers, copies.mode, {}, copies.device, copies.dtype)
     try:
         wanted = list(some.logits(two))
         unpruned, *found = plan.logits(two)
@@ -92,7 +106,17 @@ def fitting_modes(model: nn.Module, layers: Iterable[str]) -> list[str]:
         traced = trace(model)
     except UntraceableError:
         return [mode for mode in ZEROING if any(fits(check_mode, model, layer, mode) for layer in names)]
-    return [mode for mode, info in ZEROING.items() if any(fits(info.sites, traced, layer) for layer in names)]
+    return [mode for mode in ZEROING if any(_fits_traced(model, traced, layer, mode) for layer in names)]
+
+
+def _fits_traced(model: nn.Module, traced: fx.GraphModule, layer: str, mode: str) -> bool:
+    try:
+        zeroing_of(mode).sites(traced, layer)
+    except NeverCalledError:  # as a module; it may run all the same
+        return fits(check_mode, model, layer, mode)
+    except ValueError:
+        return False
+    return True
 
 
 def _fitting(layers: Iterable[str], fit: Callable[[str], Fit]) -> tuple[dict[str, Fit], dict[str, str]]:
@@ -117,9 +141,16 @@ class PrunedCopies:
     at_once = 2**31
 
     def __init__(
-        self, model: nn.Module, layers: tuple[str, ...], mode: str, left_out: dict[str, str], device: torch.device | str
+        self,
+        model: nn.Module,
+        layers: tuple[str, ...],
+        mode: str,
+        left_out: dict[str, str],
+        device: torch.device | str,
+        dtype: torch.dtype,
     ) -> None:
-        self.model, self.layers, self.mode, self.left_out, self.device = model, layers, mode, left_out, device
+        self.model, self.layers, self.mode, self.left_out = model, layers, mode, left_out
+        self.device, self.dtype = device, dtype
 
     def logits(self, inputs: Inputs) -> Iterator[Tensor]:
         """See LayersPlan."""
@@ -128,8 +159,8 @@ class PrunedCopies:
             yield self._run(layer, conv_layer(self.model, layer).out_channels, inputs)
 
     def _run(self, layer: str, channels: int, inputs: Inputs) -> Tensor:
-        pruned = prune(self.model, layer, range(channels), self.mode)
-        return check_logits(forward(pruned.eval().to(self.device), copied(inputs)))
+        pruned = prune(self.model, layer, range(channels), self.mode).eval()
+        return check_logits(forward(pruned.to(self.device, self.dtype), copied(inputs))).float()
 
 
 class SharedPass:
@@ -143,9 +174,9 @@ class SharedPass:
         sites: dict[str, list[fx.Node]],
         emits: dict[str, Tensor],
         example: Inputs,
-        left_out: dict[str, str],
+        copies: PrunedCopies,
     ) -> None:
-        self.traced, self.layers, self.left_out = traced, tuple(sites), left_out
+        self.traced, self.copies, self.layers, self.left_out = traced, copies, copies.layers, copies.left_out
         self.output = output_of(traced)
         values = self._values(example)
         self.remainders = [
@@ -165,7 +196,10 @@ class SharedPass:
             return everything.run(placeholders(self.traced, two_images(example)))
 
     def logits(self, inputs: Inputs) -> Iterator[Tensor]:
-        """See LayersPlan."""
+        """See LayersPlan; images of a size for which the network was not traced go through pruned copies."""
+        if not fits_sizes(self.traced, inputs):
+            yield from self.copies.logits(inputs)
+            return
         images = len(inputs[0]) if isinstance(inputs, tuple) else len(inputs)
         kept = self._pass(inputs)
         yield check_logits(kept[self.output])

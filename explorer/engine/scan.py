@@ -8,7 +8,15 @@ from torch import Tensor, fx, nn
 from explorer.engine.curves import Run
 from explorer.engine.remainder import plan_layers
 from explorer.engine.scans import Layer, Scan
-from explorer.networks.evaluation import Batch, CountedBatches, Device, predict, resolve_device, to_device
+from explorer.networks.evaluation import (
+    Batch,
+    CountedBatches,
+    Device,
+    predict,
+    resolve_device,
+    tell_precision,
+    to_device,
+)
 from explorer.networks.graph import UntraceableError, ancestors, module_of
 from explorer.networks.layers import conv_layer, conv_layers
 from explorer.networks.neighbours import addition_node
@@ -97,6 +105,7 @@ def scan_stream(
     chosen = _describe(model, layers)
     counted = CountedBatches(batches)
     target = resolve_device(device)
+    tell_precision(model)
     plan = plan_layers(model, chosen, mode, to_device(next(iter(counted))[0], target), target)
     predictions: list[np.ndarray] = []  # (1 + layers, images) of each part
     labels: list[np.ndarray] = []

@@ -19,6 +19,7 @@ from explorer.networks.evaluation import (
     predict,
     resolve_device,
     resolve_dtype,
+    tell_precision,
     to_device,
 )
 from explorer.networks.layers import conv_layer
@@ -102,6 +103,7 @@ def sweep_orders_stream(
         raise ValueError("there is no order to prune in; give at least one")
     counted = CountedBatches(batches)
     target, kind = resolve_device(device), resolve_dtype(dtype)
+    tell_precision(model)
     example = to_device(next(iter(counted))[0], target)
     plan = make_plan(model, layer, mode, example, target, kind)
     exact = plan if kind == torch.float32 else make_plan(model, layer, mode, example, target)

@@ -1,6 +1,8 @@
 """Logits and predictions of a network over batches, on a device."""
 
+import copy
 import re
+import warnings
 from collections.abc import Iterable, Iterator
 
 import torch
@@ -8,6 +10,7 @@ from torch import Tensor, nn
 
 from explorer.images.batches import Inputs
 from explorer.networks.graph import exclusive
+from explorer.networks.operations import in_type
 
 Batch = tuple[Inputs, Tensor]
 
@@ -52,10 +55,37 @@ def resolve_dtype(dtype: str | torch.dtype | None) -> torch.dtype:
     return DTYPES[name]
 
 
+def precision_of(model: nn.Module) -> torch.dtype:
+    """The type of the model's weights: of the first, where they differ."""
+    return next((each.dtype for each in model.parameters() if each.is_floating_point()), torch.float32)
+
+
+def tell_precision(model: nn.Module) -> None:
+    """Warn where the model's weights are of another type than float32, which it is then run in."""
+    found = precision_of(model)
+    if found != torch.float32:
+        name = str(found).removeprefix("torch.")
+        warnings.warn(f"the network's weights are {name}; a copy of it runs in float32", stacklevel=2)
+
+
 def forward(model: nn.Module, inputs: Inputs) -> Tensor:
-    """Logits (N, classes) of one batch, without gradients."""
+    """Logits (N, classes) of one batch, without gradients, in the precision of the model's weights.
+
+    Where a device cannot run a half model, a float32 copy of it runs.
+    """
+    found = precision_of(model)
+    try:
+        return _run(model, inputs, found)
+    except RuntimeError:
+        if found not in (torch.float16, torch.bfloat16):
+            raise
+        return _run(copy.deepcopy(model).float(), inputs, torch.float32)
+
+
+def _run(model: nn.Module, inputs: Inputs, dtype: torch.dtype) -> Tensor:
+    given = inputs if isinstance(inputs, tuple) else (inputs,)
     with exclusive, torch.inference_mode():
-        return model(*inputs) if isinstance(inputs, tuple) else model(inputs)
+        return model(*(in_type(part, dtype) for part in given))
 
 
 def logits(model: nn.Module, batches: Iterable[Batch], device: torch.device | str = "cpu") -> Tensor:

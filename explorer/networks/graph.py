@@ -8,6 +8,8 @@ from typing import Any, cast
 import torch
 from torch import Tensor, fx, nn
 
+from explorer.networks.operations import in_type
+
 Env = dict[fx.Node, Any]
 
 
@@ -21,14 +23,14 @@ class UntraceableError(ValueError):
 
 
 class NeverCalledError(UntraceableError):
-    """The graph has no call of the layer: it never runs, or runs in a way that is not written down."""
+    """The graph has no call of the layer: it never runs, or its weights are read in a way of the network's own."""
 
 
 def layer_calls(traced: fx.GraphModule, layer: str) -> list[fx.Node]:
     """The calls of the module `layer`, in the order they run (a Siamese encoder runs twice)."""
     calls = [node for node in traced.graph.nodes if node.op == "call_module" and node.target == layer]
     if not calls:
-        raise NeverCalledError(f"layer {layer!r} is never called in the forward pass, so pruning it changes nothing")
+        raise NeverCalledError(f"layer {layer!r} is never called as a module in the forward pass")
     return calls
 
 
@@ -45,9 +47,14 @@ def module_of(node: fx.Node) -> nn.Module | None:
     return owner.get_submodule(str(node.target))
 
 
+def function_of(node: fx.Node) -> Any:
+    """The function that a node calls, or the name of the method; else None, whatever modules and inputs are called."""
+    return node.target if node.op in ("call_function", "call_method") else None
+
+
 def placeholders(traced: fx.GraphModule, inputs: Tensor | tuple[Tensor, ...]) -> Env:
-    """The network's inputs, as the start of an environment. `inputs` is a tensor or a tuple of them."""
-    values = tuple(map(_channels_last, inputs if isinstance(inputs, tuple) else (inputs,)))
+    """The network's inputs, a tensor or a tuple of them in any precision, as the start of an environment."""
+    values = tuple(map(_as_traced, inputs if isinstance(inputs, tuple) else (inputs,)))
     nodes = [node for node in traced.graph.nodes if node.op == "placeholder"]
     env: Env = dict(zip(nodes, values, strict=False))
     for node in nodes[len(values) :]:
@@ -57,7 +64,9 @@ def placeholders(traced: fx.GraphModule, inputs: Tensor | tuple[Tensor, ...]) ->
     return env
 
 
-def _channels_last(value: Tensor) -> Tensor:
+def _as_traced(value: Tensor) -> Tensor:
+    """In float32 and channels-last order, as the traced network is."""
+    value = in_type(value, torch.float32)
     return value.contiguous(memory_format=torch.channels_last) if value.ndim == 4 else value
 
 

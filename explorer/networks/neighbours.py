@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from torch import Tensor, fx, nn
 
-from explorer.networks.graph import ancestors, module_of
+from explorer.networks.graph import ancestors, function_of, module_of
 from explorer.networks.operations import ACTIVATION_FUNCTIONS, ACTIVATION_MODULES, ADDITIONS, ELEMENTWISE_MODULES
 
 
@@ -25,7 +25,7 @@ def addition_node(call: fx.Node) -> fx.Node | None:
     """The residual addition that a layer's call ends in, past batch norm and the like; None where there is none."""
     last = [call, *_followers(call)][-1]
     after = list(last.users)
-    return after[0] if len(after) == 1 and after[0].target in ADDITIONS else None
+    return after[0] if len(after) == 1 and function_of(after[0]) in ADDITIONS else None
 
 
 def block_node(call: fx.Node) -> fx.Node:
@@ -68,7 +68,7 @@ def _followers(node: fx.Node) -> list[fx.Node]:
 
 
 def _is_activation(node: fx.Node) -> bool:
-    return isinstance(module_of(node), ACTIVATION_MODULES) or node.target in ACTIVATION_FUNCTIONS
+    return isinstance(module_of(node), ACTIVATION_MODULES) or function_of(node) in ACTIVATION_FUNCTIONS
 
 
 def passing_on(value: Tensor) -> Tensor:

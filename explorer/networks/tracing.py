@@ -7,40 +7,86 @@ from collections.abc import Callable
 from typing import Any, cast
 
 import torch
-from torch import fx, nn
+from torch import Tensor, fx, nn
 
-from explorer.networks.graph import UntraceableError, ancestors, exclusive, module_of
+from explorer.images.batches import Inputs
+from explorer.networks.functional import make_modules
+from explorer.networks.graph import UntraceableError, ancestors, exclusive, function_of, module_of
 from explorer.networks.operations import COMPUTING_FUNCTIONS, PASSING_MODULES, PLAIN_TWINS, STOCHASTIC_DEPTH, in_type
+from explorer.networks.tracers import RunningTracer, Tracer
+
+CASTS = ("half", "double", "bfloat16")
+FLOATS = (torch.float16, torch.float64, torch.bfloat16)
+SIZES = "sizes"  # where a traced network keeps those of `sizes_of`
 
 
-def trace(model: nn.Module) -> fx.GraphModule:
-    """The network as a graph of operations: a copy in eval mode, without in-place operations, in channels-last order.
+def trace(model: nn.Module, example: Inputs | None = None) -> fx.GraphModule:
+    """The network as a graph of operations: a float32 copy in eval mode, nothing in place, in channels-last order.
 
     Channels-last makes convolutions and pooling on a CPU two to four times faster and changes logits by rounding alone.
-    The given model is left as it is. Raises UntraceableError where its forward pass depends on the data it is given,
-    changes tensors in place in a way that has no plain twin, or reads a convolution's weights outside of it, and where
-    forward hooks may change what modules take or return.
+    The given model is left as it is. A network whose forward pass asks for sizes (`if x.shape[2] > 4`) can be traced as
+    it runs on an `example` batch, and then stands for images of that size alone (see `sizes_of`).
+
+    Raises UntraceableError where its forward pass depends on the data it is given, changes tensors in place in a way
+    that has no plain twin, or reads a convolution's weights outside of it, and where forward hooks may change what
+    modules take or return.
     """
     _check_no_hooks(model)
-    twin = copy.deepcopy(model).eval().to(memory_format=torch.channels_last)
+    twin = copy.deepcopy(model).eval().float().to(memory_format=torch.channels_last)
     in_place = {name for name, module in twin.named_modules() if getattr(module, "inplace", False)}
     for name in in_place:
         setattr(twin.get_submodule(name), "inplace", False)  # noqa: B010 - which type checkers cannot know of
-    with exclusive:
-        try:
-            traced = fx.symbolic_trace(twin)
-        except Exception as error:  # whatever the forward pass raises when it is handed a proxy
-            raise UntraceableError(f"{type(model).__name__} cannot be traced: {error}") from error
+    traced = _trace_as_it_is(twin, example)
+    make_modules(traced, twin)
     _check_weights_are_alone(traced)
     for node in list(traced.graph.nodes):
         if getattr(node.target, "__name__", None) == STOCHASTIC_DEPTH:
             node.replace_all_uses_with(node.args[0])
             traced.graph.erase_node(node)
+        _keep_float32(node)
     position = {node: index for index, node in enumerate(traced.graph.nodes)}
     for node in position:
         if _make_plain(node) or (node.op == "call_module" and node.target in in_place):
             _hand_on(node, position)
     traced.recompile()
+    return traced
+
+
+def sizes_of(traced: fx.GraphModule) -> tuple[torch.Size, ...] | None:
+    """The sizes, without that of the batch, of the only inputs that the graph is right for; None where any will do."""
+    return traced.meta.get(SIZES)
+
+
+def fits_sizes(traced: fx.GraphModule, inputs: Inputs) -> bool:
+    """Whether the graph is right for these inputs."""
+    return sizes_of(traced) in (None, _sizes(inputs))
+
+
+def _sizes(inputs: Inputs) -> tuple[torch.Size, ...]:
+    return tuple(part.shape[1:] for part in (inputs if isinstance(inputs, tuple) else (inputs,)))
+
+
+def _trace_as_it_is(twin: nn.Module, example: Inputs | None) -> fx.GraphModule:
+    with exclusive:
+        try:
+            return fx.GraphModule(twin, Tracer().trace(twin), type(twin).__name__)
+        except Exception as error:  # whatever the forward pass raises when it is handed a proxy
+            if example is None:
+                raise UntraceableError(f"{type(twin).__name__} cannot be traced: {error}") from error
+        try:
+            return _trace_on(twin, example if isinstance(example, tuple) else (example,))
+        except Exception as error:
+            raise UntraceableError(f"{type(twin).__name__} cannot be traced: {error}") from error
+
+
+def _trace_on(twin: nn.Module, example: tuple[Tensor, ...]) -> fx.GraphModule:
+    """The graph for inputs of the example's size, however many: it is the same for two images and for three."""
+    again = copy.deepcopy(twin)
+    graph, other = (RunningTracer(example, images).trace(each) for images, each in ((2, twin), (3, again)))
+    if str(graph) != str(other):
+        raise UntraceableError("its forward pass depends on the number of images")
+    traced = fx.GraphModule(twin, graph, type(twin).__name__)
+    traced.meta[SIZES] = _sizes(example)
     return traced
 
 
@@ -54,23 +100,37 @@ def _check_no_hooks(model: nn.Module) -> None:
 def _check_weights_are_alone(traced: fx.GraphModule) -> None:
     """UntraceableError where more than a convolution itself reads its weights: pruning it changes them there, too."""
     readers: dict[nn.Parameter, set[str]] = {}
-    for name, module in traced.named_modules():
-        for parameter in module.parameters(recurse=False):
-            readers.setdefault(parameter, set()).add(name)
+    for node in traced.graph.nodes:
+        called = module_of(node)
+        for name, module in called.named_modules(prefix=str(node.target)) if called is not None else ():
+            for parameter in module.parameters(recurse=False):
+                readers.setdefault(parameter, set()).add(name)
     for node in traced.graph.nodes:
         if node.op == "get_attr":
             value = operator.attrgetter(str(node.target))(traced)
             readers.get(value, set()).add(node.name)
     for name, module in traced.named_modules():
         if isinstance(module, nn.Conv2d):
-            others = set().union(*(readers[each] for each in module.parameters(recurse=False))) - {name}
+            others = set().union(*(readers.get(each, ()) for each in module.parameters(recurse=False))) - {name}
             if others:
                 raise UntraceableError(f"the weights of {name!r} are read by {', '.join(sorted(others))}, too")
 
 
+def _keep_float32(node: fx.Node) -> None:
+    """Let a change to another floating-point type be one to float32, as all weights are of here."""
+    if node.op == "call_method" and node.target in CASTS:
+        node.target = "float"
+    elif node.op == "call_method" and node.target in ("to", "type"):
+        node.args, node.kwargs = fx.node.map_aggregate((node.args, node.kwargs), _float32_for)
+
+
+def _float32_for(arg: Any) -> Any:
+    return torch.float32 if arg in FLOATS else arg
+
+
 def _make_plain(node: fx.Node) -> bool:
     """Replace an in-place operation by its plain twin; whether it was one."""
-    twin = PLAIN_TWINS.get(node.target, node.target)
+    twin = PLAIN_TWINS.get(function_of(node), node.target)
     in_place = twin != node.target and node.target != "view"
     node.target = twin
     if node.op == "call_function" and _asks_for_in_place(node):
@@ -129,7 +189,7 @@ def _makes_a_tensor(node: fx.Node) -> bool:
     module = module_of(node)
     if module is not None:
         return not isinstance(module, PASSING_MODULES)
-    return node.target in COMPUTING_FUNCTIONS
+    return function_of(node) in COMPUTING_FUNCTIONS
 
 
 def lower(traced: fx.GraphModule, dtype: torch.dtype) -> None:

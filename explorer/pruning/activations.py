@@ -7,7 +7,15 @@ import torch
 from torch import Tensor, fx, nn
 
 from explorer.images.batches import Inputs
-from explorer.networks.evaluation import Batch, CountedBatches, Device, forward, resolve_device, to_device
+from explorer.networks.evaluation import (
+    Batch,
+    CountedBatches,
+    Device,
+    forward,
+    resolve_device,
+    tell_precision,
+    to_device,
+)
 from explorer.networks.graph import UntraceableError, exclusive, layer_calls, placeholders, program_for
 from explorer.networks.layers import conv_layer
 from explorer.networks.neighbours import activation_node, addition_node, block_node
@@ -98,6 +106,7 @@ def collect_stream(
     each image, how much a channel matters to the loss. `device` as for `sweep`; the model itself stays where it is.
     """
     target = resolve_device(device)
+    tell_precision(model)
     look = _looker(model, layer, point, target)
     counted = CountedBatches(batches)
     running, done = RunningStatistics(), 0
@@ -197,7 +206,7 @@ class _HookedCopy:
     """Runs a copy of a network that cannot be traced, with a hook on one layer: the model itself may be shared."""
 
     def __init__(self, model: nn.Module, layer: str, device: torch.device) -> None:
-        self.copy = copy.deepcopy(model).eval().to(device)
+        self.copy = copy.deepcopy(model).eval().float().to(device)
         self.layer = layer
         self.seen: list[Tensor] = []
         conv_layer(self.copy, layer).register_forward_hook(self._see)

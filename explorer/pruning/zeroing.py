@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, fx, nn
 
 from explorer.networks.fitting import fits
-from explorer.networks.graph import layer_calls
+from explorer.networks.functional import is_settled
+from explorer.networks.graph import NeverCalledError, layer_calls, module_of
 from explorer.networks.layers import conv_layer
 from explorer.networks.neighbours import input_reads, shortcut_of
 from explorer.networks.tracing import trace
@@ -54,6 +55,8 @@ def _zero_with_shortcut(model: nn.Module, layer: str, channels: Tensor) -> None:
 def _inputs(traced: fx.GraphModule, layer: str) -> list[fx.Node]:
     calls = layer_calls(traced, layer)
     _check_square(conv_layer(traced, layer), layer)
+    if any(is_settled(module_of(call)) for call in calls):
+        raise NeverCalledError(f"layer {layer!r} computes its filters from its weights, which is not written down")
     return input_reads(traced, calls)
 
 

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from nets import PrunedShortcut, Residual, assert_equals_prune, warm_up
+from nets import Fickle, PrunedShortcut, Residual, assert_equals_prune, warm_up
 from torch import nn
 
 from explorer.engine.cut_network import CutNetwork
@@ -107,19 +107,6 @@ def test_logits_in_the_zone():
     assert_equals_prune(FullyConvolutional(), "conv", torch.randn(2, 3, 4, 4))
 
 
-class Fickle(nn.Module):
-    """Its forward pass depends on the data, so it cannot be traced."""
-
-    def __init__(self):
-        super().__init__()
-        self.conv = nn.Conv2d(3, 4, 1)
-        self.fc = nn.Linear(4, 2)
-
-    def forward(self, x):
-        y = self.conv(x).mean((2, 3))
-        return self.fc(y if y.sum() > 0 else -y)
-
-
 @pytest.mark.parametrize("mode", ANYWHERE)
 def test_untraceable_networks_run_as_masked_copies(mode):
     torch.manual_seed(0)
@@ -214,6 +201,13 @@ class Odd(nn.Module):
         return self.body(self, *inputs, scale)
 
 
+class Plain(Odd):
+    """The same with one input and no more."""
+
+    def forward(self, x):
+        return self.fc(self.body(self, x).mean((2, 3)))
+
+
 class Own(nn.Module):
     """An activation in place, of one's own."""
 
@@ -269,16 +263,18 @@ def test_what_a_trace_misses_is_found_out(body, mode):
 
 
 @pytest.mark.parametrize(
-    ("model", "layer"),
+    ("model", "layer", "kind"),
     [
-        (lambda: Odd(lambda net, x, scale: net.fc(net.padded(x).mean((2, 3)))), "padded"),
-        (lambda: Odd(lambda net, x, scale: net.fc(F.conv2d(x, net.conv.weight, net.conv.bias).mean((2, 3)))), "conv"),
-        (Named, "conv"),
+        (lambda: Plain(lambda net, x: net.padded(x)), "padded", CutNetwork),
+        (lambda: Plain(lambda net, x: F.conv2d(x, net.conv.weight, net.conv.bias)), "conv", CutNetwork),
+        (lambda: Plain(lambda net, x: F.conv2d(x, -net.conv.weight)), "conv", MaskedCopies),
+        (lambda: Odd(lambda net, x, scale: net.fc(net.padded(x).mean((2, 3)))), "padded", MaskedCopies),
+        (Named, "conv", MaskedCopies),
     ],
 )
-def test_layers_that_run_without_being_called_and_arguments_that_nobody_gives(model, layer):
+def test_layers_that_run_without_being_called_and_arguments_that_nobody_gives(model, layer, kind):
     torch.manual_seed(0)
-    assert isinstance(assert_equals_prune(model(), layer, torch.randn(3, 3, 8, 8)), MaskedCopies)
+    assert isinstance(assert_equals_prune(model(), layer, torch.randn(3, 3, 8, 8)), kind)
 
 
 def test_a_network_without_numbers_has_none_pruned_either():
@@ -446,7 +442,7 @@ class RandomNet(nn.Module):
         stem = F.relu(self.stem(x))
         y = first = self.conv(stem)
         for i, step in enumerate(self.steps):
-            fits = y.shape[1] == stem.shape[1]
+            fits, even = y.shape[1] == stem.shape[1], y.shape[1] % 2 == 0
             if str(i) in self.layers:
                 y = self.layers[str(i)](y)
             elif step == "relu":
@@ -459,6 +455,13 @@ class RandomNet(nn.Module):
                 y = torch.cat([y, -y], 1)
             elif step == "append":
                 y = torch.cat([stem, y], 1)
+            elif step == "shuffle":
+                y = y.reshape(y.size(0), 2, -1, *y.shape[2:]).transpose(1, 2).flatten(1, 2) if even else y
+            elif step == "halves" and even:
+                left, right = y.chunk(2, 1)
+                y = torch.cat([right.tanh(), left], 1)
+            elif step == "positions":
+                y = F.pad(y[..., 1:], (0, 1)) * y.amax((2, 3), keepdim=True)
             elif step == "tail":
                 y = y - first.mean()
             elif fits and step == "residual":
@@ -472,7 +475,7 @@ class RandomNet(nn.Module):
 
 STEPS = st.sampled_from([
     "bn", "conv", "depthwise", "grouped", "relu", "gate", "double", "twice", "append", "tail", "residual", "mixed",
-    "again",
+    "again", "shuffle", "halves", "positions",
 ])  # fmt: skip
 
 

@@ -48,6 +48,13 @@ class Net(nn.Module):
         return self.body(self, x, self.conv(x))
 
 
+def shuffled(y, groups):
+    """A channel shuffle, as ShuffleNet has it."""
+    images, channels, height, width = y.size()
+    y = y.view(images, groups, channels // groups, height, width)
+    return torch.transpose(y, 1, 2).contiguous().view(images, channels, height, width)
+
+
 def owner_of(body, **options):
     """Owner of the last zone value of Net(body)."""
     cut = cut_at(Net(body, **options).eval(), "conv", torch.randn(2, 3, 4, 4))
@@ -74,7 +81,16 @@ def test_zone_of_simple_cnn_ends_before_the_linear_layer():
         (lambda net, x, y: y + net.bn(y), ("add", [0, 1, 2, 3])),
         (lambda net, x, y: 2 * y.mean([2, 3]), ("mul", [0, 1, 2, 3])),
         (lambda net, x, y: F.avg_pool2d(y, 4).flatten(1), ("flatten", [0, 1, 2, 3])),
-        (lambda net, x, y: y.view(y.size(0), -1)[:, :8], ("view", [c for c in range(4) for _ in range(16)])),
+        (lambda net, x, y: y.view(y.size(0), -1), ("view", [c for c in range(4) for _ in range(16)])),
+        (lambda net, x, y: y.view(y.size(0), -1)[:, 8:40:8], ("getitem", [0, 1, 1, 2])),
+        (lambda net, x, y: y.chunk(2, 1)[1], ("getitem", [2, 3])),
+        (lambda net, x, y: y.flip(1), ("flip", [3, 2, 1, 0])),
+        (lambda net, x, y: shuffled(y, 2), ("view_1", [0, 2, 1, 3])),
+        (lambda net, x, y: F.pad(y[:, :, ::2, ::2], (0, 0, 0, 0, 1, 2)), ("pad", [-1, 0, 1, 2, 3, -1, -1])),
+        (lambda net, x, y: F.pad(y, (1, 1, 0, 0), "reflect").amax((-1, -2)), ("amax", [0, 1, 2, 3])),
+        (lambda net, x, y: y.mean((2, 3))[:, :, None, None].expand_as(y), ("expand_as", [0, 1, 2, 3])),
+        (lambda net, x, y: F.batch_norm(y, net.bn.running_mean, net.bn.running_var), ("batch_norm", [0, 1, 2, 3])),
+        (lambda net, x, y: F.dropout(F.silu(y), 0.5, net.training), ("silu", [0, 1, 2, 3])),
     ],
 )
 def test_owner_of_each_channel(body, expected):
@@ -91,6 +107,9 @@ def test_owner_of_each_channel(body, expected):
         lambda net, x, y: y * torch.sigmoid(y.mean(1, keepdim=True)),
         lambda net, x, y: torch.cat([y, y], 2).transpose(1, 2),
         lambda net, x, y: y.reshape(-1, 4),
+        lambda net, x, y: y[:, :1].transpose(0, 1),  # images where channels were
+        lambda net, x, y: y.flip(0),
+        lambda net, x, y: y.chunk(2, 1),
         lambda net, x, y: F.softmax(y, dim=1),
     ],
 )
