@@ -138,7 +138,7 @@ def counted(curves: Sequence[Sweep | Band], examples: str) -> str:
 
 def remarks(sweep: Sweep) -> str:
     """What to know about how a sweep was computed; empty where it was the usual way."""
-    said = ""
+    said = " Pruning this layer changes no prediction at any K." if sweep.changes_nothing else ""
     if sweep.slow:
         said += " This network cannot be traced, so every K ran a masked copy: exact, but slow."
     if sweep.agreement is not None:

@@ -26,6 +26,8 @@ def tell_made(made: str) -> None:
 def tell_how(result: Sweep) -> None:
     """What to know about how a sweep was computed."""
     tell_made(result.made)
+    if result.changes_nothing:
+        print("pruning this layer changes no prediction at any K", file=sys.stderr)
     if result.slow:
         print("this network cannot be traced, so every K ran a masked copy: correct, but slow", file=sys.stderr)
     if result.agreement is not None:

@@ -194,7 +194,7 @@ def _source(value: Any) -> Source | None:
     options, code, output, form = fields["options"], fields["code"], fields["output"], fields["form"]
     if form not in FORMS or (code and not _sha256(code)):
         raise ValueError
-    notes, images = _texts(fields["notes"]), _count(fields["images"])
+    notes, images = _texts(fields["notes"]), _count(fields.get("images", 0))
     return Source(_of_type(dict)(options), code, _of_type(str)(output), form, notes, images)
 
 
