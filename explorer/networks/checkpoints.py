@@ -72,7 +72,8 @@ class Weights:
         check_same(content, self._card, self._path)
         model = sources.network_of(self._card, self._path.with_suffix(CODE))
         weights.fill(model, tensors, self._card.model, self._path)
-        return model.eval()
+        model.eval()
+        return model
 
 
 @dataclass(frozen=True, eq=False)
