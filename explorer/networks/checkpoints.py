@@ -37,16 +37,6 @@ SHIPPED = (  # come with the app: its pages and labs count on them
 )
 CODE = ".code.json"  # the code of a network that users wrote themselves
 BESIDES = tuple(f"{end}{part}" for end in (".json", ".csv", ".resume.pt", CODE) for part in ("", ".part"))  # of weights
-BESIDES = (
-    ".json",
-    ".csv",
-    ".resume.pt",
-    ".json.part",
-    ".csv.part",
-    ".resume.pt.part",
-    CODE,
-    f"{CODE}.part",
-)  # of weights
 
 
 class Weights:
@@ -72,7 +62,8 @@ class Weights:
         check_same(content, self._card, self._path)
         model = sources.network_of(self._card, self._path.with_suffix(CODE))
         weights.fill(model, tensors, self._card.model, self._path)
-        return model.eval()
+        model.eval()
+        return model
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,6 +4,8 @@ The code is what `own.extracting` kept of a file: imports, definitions and const
 built, and only then; whoever imported it asked for that.
 """
 
+import __future__
+
 import ast
 import builtins
 import contextlib
@@ -12,13 +14,15 @@ import inspect
 import io
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
 from torch import nn
 
+_QUIET = threading.RLock()  # one thread at a time, as the streams are the whole process's
 MAIN = ""  # the module that the file itself is; those beside it have names
 
 
@@ -66,26 +70,34 @@ class Running:
         full = f"own_{self.code.sha256[:16]}.{name or 'main'}"
         module = self._modules[name] = sys.modules[full] = ModuleType(full)  # dataclasses look themselves up there
         package = name if name in self.code.packages else name.rpartition(".")[0]
-        vars(module).update(
-            __file__=self.code.file, __package__=package, __builtins__={**vars(builtins), "__import__": self._import}
-        )
-        for statement in ast.parse(self.code.modules.get(name, "")).body:
-            self._run(statement, module)
+        own = {"__import__": self._import, "print": _print_nothing}
+        vars(module).update(__file__=self.code.file, __package__=package, __builtins__={**vars(builtins), **own})
+        tree = ast.parse(self.code.modules.get(name, ""))
+        for statement in tree.body:
+            self._run(statement, module, _future(tree))
         parent, _, last = name.rpartition(".")
         if parent:
             setattr(self.module(parent), last, module)
         return module
 
-    def _run(self, statement: ast.stmt, module: ModuleType) -> None:
-        """One statement. An import or a constant that fails is missed only by what needs it, if anything does."""
+    def _run(self, statement: ast.stmt, module: ModuleType, flags: int) -> None:
+        """One statement. One that fails, but for a class, is missed only by what needs it, if anything does.
+
+        What the names that it would have set stood for before is gone, too, as it is not what the file means by them.
+        """
         where = f"<{self.code.file}>"
         try:
-            exec(compile(ast.Module([statement], []), where, "exec"), vars(module))  # the user asked for it
-        except (ImportError, NameError, AttributeError) as error:
-            if isinstance(statement, ast.ClassDef | ast.FunctionDef):
+            code = compile(ast.Module([statement], []), where, "exec", flags, dont_inherit=True)
+            exec(code, vars(module))  # the user asked for it
+        except Exception as error:
+            if isinstance(statement, ast.ClassDef):
                 raise
             words = ast.unparse(statement).splitlines()[0][:80]
-            self.missing |= {name: f"`{words}` fails ({error})" for name in _names_of(statement)}
+            imports = isinstance(statement, ast.Import | ast.ImportFrom | ast.Try)
+            fix = "install what is missing, or put it beside the file" if imports else "mend that, or set a constant"
+            for name in names_set(statement) | changed_in(statement):
+                vars(module).pop(name, None)
+                self.missing[name] = f"`{words}` fails ({_said(error)}); {fix}"
 
     def _import(
         self,
@@ -115,6 +127,10 @@ class Running:
         )
 
 
+def _print_nothing(*_: object, **__: object) -> None:
+    """What `print` does in the code, as a command's output may be read by another."""
+
+
 def absolute(name: str, level: int, package: str) -> str:
     """A module's full name, of one that is imported from within `package` with `level` dots before its name."""
     if not level:
@@ -123,28 +139,69 @@ def absolute(name: str, level: int, package: str) -> str:
     return ".".join([*parts[: len(parts) - level + 1], *filter(None, [name])])
 
 
-def _names_of(statement: ast.stmt) -> set[str]:
-    """The names that an import or an assignment sets."""
-    stored = {each.id for each in ast.walk(statement) if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)}
-    aliases = [each for each in ast.walk(statement) if isinstance(each, ast.alias)]
-    return stored | {(each.asname or each.name).partition(".")[0] for each in aliases}
+def at_level(node: ast.AST) -> Iterator[ast.AST]:
+    """What a statement or an expression is made of, but for what it only defines: the insides of functions, classes and
+    lambdas, and the names within a comprehension."""
+    yield node
+    parts: Iterable[ast.AST] = ast.iter_child_nodes(node)
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        parts = node.decorator_list
+    elif isinstance(node, ast.Lambda):
+        parts = [*node.args.defaults, *filter(None, node.args.kw_defaults)]
+    elif isinstance(node, ast.comprehension):
+        parts = [node.iter, *node.ifs]
+    for part in parts:
+        yield from at_level(part)
+
+
+def names_set(statement: ast.stmt) -> set[str]:
+    """The names that a statement sets, or deletes, where it stands."""
+    found = set()
+    for each in at_level(statement):
+        if isinstance(each, ast.Name) and not isinstance(each.ctx, ast.Load):
+            found.add(each.id)
+        elif isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            found.add(each.name)
+        elif isinstance(each, ast.alias):
+            found.add((each.asname or each.name).partition(".")[0])
+    return found
+
+
+def changed_in(statement: ast.stmt) -> set[str]:
+    """The names a part of whose values a statement sets or deletes: Net of Net.forward = …, CONF of CONF["a"] = …"""
+    parts = [each for each in at_level(statement) if isinstance(each, ast.Attribute | ast.Subscript)]
+    return {root_of(each) for each in parts if not isinstance(each.ctx, ast.Load)} - {""}
+
+
+def root_of(value: ast.expr) -> str:
+    """The name that an expression such as a.b["c"] begins with; empty where it begins with something else."""
+    while isinstance(value, ast.Attribute | ast.Subscript):
+        value = value.value
+    return value.id if isinstance(value, ast.Name) else ""
+
+
+def _future(tree: ast.Module) -> int:
+    """What a module's `from __future__ import …` say to the compiler of its other statements."""
+    imports = [each for each in tree.body if isinstance(each, ast.ImportFrom) and each.module == "__future__"]
+    names = {alias.name for each in imports for alias in each.names}
+    return sum(getattr(__future__, name).compiler_flag for name in names if hasattr(__future__, name))
 
 
 # From code to network
 
 
 def build_own(
-    code: Code, name: str, options: Mapping[str, Any], left_out: Mapping[str, int] | None = None
+    code: Code, name: str, options: Mapping[str, Any], left_out: Mapping[str, str] | None = None
 ) -> nn.Module:
     """The network that the class or function `name` of the code gives, called with these options.
 
-    Raises ValueError, in one sentence, for whatever goes wrong on the way; `left_out` are the lines of the file that
-    were not taken, by the names that they would have set. What the code prints is dropped.
+    Raises ValueError, in one sentence, for whatever goes wrong on the way; `left_out` are the lines that were
+    not taken, by the names that they would have set. What the code prints is dropped.
     """
     running = Running(code)
     try:
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-            made = _factory(running, name, options)(**options)
+        with _QUIET, contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            made = _factory(running, name, options, left_out or {})(**options)
     except ValueError as error:
         if isinstance(error, RefusalError):
             raise
@@ -160,10 +217,15 @@ class RefusalError(ValueError):
     """A sentence of ours, among what a student's code raises."""
 
 
-def _factory(running: Running, name: str, options: Mapping[str, Any]) -> Callable[..., Any]:
+def _factory(
+    running: Running, name: str, options: Mapping[str, Any], left_out: Mapping[str, str]
+) -> Callable[..., Any]:
     """The class or function, which takes the options."""
     found = getattr(running.module(), name, None)
     if not callable(found):
+        if name in running.missing or name in left_out:
+            absent = NameError(name=name)
+            raise RefusalError(f"{running.code.file}: {why(absent, running.code.file, running.missing, left_out)}")
         there = ", ".join(candidates(running)) or "nothing that gives a network"
         raise RefusalError(f"{running.code.file} has no class or function {name!r}; it has: {there}")
     if inspect.isclass(found) and not issubclass(found, nn.Module):
@@ -197,6 +259,14 @@ def required(code: Code, name: str) -> list[str]:
     return [each.name for each in parameters if each.default is each.empty and each.kind in kinds]
 
 
+def missing_in(code: Code) -> dict[str, str]:
+    """What the code could not set, and why; what else goes wrong in it is left to whoever runs it."""
+    running = Running(code)
+    with contextlib.suppress(Exception):
+        running.module()
+    return running.missing
+
+
 def candidates(running: Running) -> list[str]:
     """The networks that a file defines: nn.Modules that no other is made of, and functions that return one."""
     tree = ast.parse(running.code.modules[MAIN])
@@ -228,7 +298,7 @@ def _returns_one_of(function: ast.FunctionDef, classes: Mapping[str, type]) -> b
     )
 
 
-def why(error: BaseException, file: str, missing: Mapping[str, str], left_out: Mapping[str, int]) -> str:
+def why(error: BaseException, file: str, missing: Mapping[str, str], left_out: Mapping[str, str]) -> str:
     """What went wrong in a student's code, in a few words, with the fix where it is one of the usual ones."""
     if isinstance(error, SystemExit):
         return "it calls exit() while the network is built; take that out"
@@ -236,12 +306,10 @@ def why(error: BaseException, file: str, missing: Mapping[str, str], left_out: M
         return "it asks for input() while the network is built; take that out, or give a value by --set"
     if isinstance(error, NameError) and error.name:
         if error.name in missing:
-            return (
-                f"it needs {error.name}, but {missing[error.name]}; install what is missing, or put it beside the file"
-            )
+            return f"it needs {error.name}, but {missing[error.name]}"
         if error.name in left_out:
             return (
-                f"it needs {error.name}, which line {left_out[error.name]} sets by running code; only imports, "
+                f"it needs {error.name}, which {left_out[error.name]} sets by running code; only imports, "
                 "classes, functions and constants are taken, so set it within the class, or to a constant"
             )
     said = _said(error)

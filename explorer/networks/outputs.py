@@ -25,7 +25,8 @@ def tensors_of(output: Any, key: str = WHOLE) -> Iterator[tuple[str, Tensor]]:
     elif isinstance(output, tuple | list):
         parts = enumerate(output)
     for name, part in parts:
-        yield from tensors_of(part, f"{key}.{name}" if key else str(name))
+        if str(name) != WHOLE:  # which nobody could ask for
+            yield from tensors_of(part, f"{key}.{name}" if key else str(name))
 
 
 def find_logits(shapes: Mapping[str, Sequence[int]], classes: int, images: int, asked: str = WHOLE) -> str:
@@ -78,11 +79,15 @@ def with_logits(model: nn.Module, key: str, form: str = "") -> nn.Module:
 
 def at_key(output: Any, key: str) -> Any:
     """What lies at a key of an output, as `tensors_of` names it. Works on what is traced, too."""
-    for part in key.split(".") if key else ():
+    while key:
+        part, _, rest = key.partition(".")
         if isinstance(output, Mapping):
-            output = next(value for name, value in output.items() if str(name) == part)
+            names = {str(name): name for name in output}
+            part = max((name for name in names if f"{key}.".startswith(f"{name}.")), key=len)  # one may hold a dot
+            output, rest = output[names[part]], key[len(part) + 1 :]
         elif isinstance(output, tuple | list) and not hasattr(output, "_fields"):
             output = output[int(part)]
         else:
             output = getattr(output, part)
+        key = rest
     return output

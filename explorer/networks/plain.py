@@ -1,13 +1,17 @@
 """A network without what was wrapped around its weights."""
 
-from typing import Any
+from typing import Any, cast
 
 from torch import nn
 from torch.nn.utils import parametrize, prune
 
 
 def plain(model: nn.Module) -> nn.Module:
-    """The model in float32, each weight a parameter of its own: masks, weight norm and spectral norm are folded."""
+    """The model in float32, each weight a parameter of its own: masks, weight norm and spectral norm are folded.
+
+    What torch.compile or DataParallel put around the whole of it is gone, too.
+    """
+    model = unwrapped(model)
     for module in model.modules():
         if isinstance(held := getattr(module, "parametrizations", None), nn.ModuleDict):
             for name in list(held):
@@ -15,6 +19,13 @@ def plain(model: nn.Module) -> nn.Module:
         for hook in list(module._forward_pre_hooks.values()):
             _fold(module, hook)
     return model.float()
+
+
+def unwrapped(model: nn.Module) -> nn.Module:
+    """The model without torch.compile and DataParallel around it."""
+    while isinstance(model, nn.DataParallel) or hasattr(model, "_orig_mod"):
+        model = model.module if isinstance(model, nn.DataParallel) else cast(nn.Module, model._orig_mod)
+    return model
 
 
 def _fold(module: nn.Module, hook: Any) -> None:
@@ -25,3 +36,6 @@ def _fold(module: nn.Module, hook: Any) -> None:
         nn.utils.remove_weight_norm(module, hook.name)
     elif type(hook).__name__ == "SpectralNorm":
         nn.utils.remove_spectral_norm(module, hook.name)
+        for key, held in list(module._load_state_dict_pre_hooks.items()):  # which PyTorch forgets to remove
+            if type(getattr(held, "hook", held)).__name__ == "SpectralNormLoadStateDictPreHook":
+                del module._load_state_dict_pre_hooks[key]

@@ -3,13 +3,16 @@
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from explorer.networks.cards import Card, Source
 from explorer.networks.code import Code, build_own, code_from
+from explorer.networks.evaluation import forward
 from explorer.networks.outputs import with_logits
 from explorer.networks.plain import plain
 from explorer.networks.registry import OWN, build
+
+_TRAIN = "a train() of its own must take mode, call super().train(mode) and return self; call a training otherwise"
 
 
 def network_of(card: Card, code_path: Path) -> nn.Module:
@@ -17,11 +20,37 @@ def network_of(card: Card, code_path: Path) -> nn.Module:
 
     Raises ValueError where the code is not there, is not the one that was imported, or does not build the network.
     """
-    source = card.source or Source()
-    if not card.model.startswith(OWN):
-        model = build(card.model, card.shape, len(card.classes), source.options)
-        return with_logits(model, source.output, source.form)
-    return built(_code_at(code_path, source.code), card.model.removeprefix(OWN), source, card.shape)
+    if card.source is None:
+        return build(card.model, card.shape, len(card.classes))
+    try:
+        model = _from_source(card, card.source, code_path)
+        _check_logits(forward(model, torch.zeros(1, *card.shape)), len(card.classes))
+    except ValueError:
+        raise
+    except Exception as error:  # whatever a library says of wrong arguments, or finds at no such output
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        raise ValueError(
+            f"the card's source builds no {card.model} ({reason}); restore it, or import it again"
+        ) from error
+    return model
+
+
+def _from_source(card: Card, source: Source, code_path: Path) -> nn.Module:
+    """The network that a card's source tells of; raises whatever goes wrong."""
+    if card.model.startswith(OWN):
+        return built(_code_at(code_path, source.code), card.model.removeprefix(OWN), source, card.shape)
+    model = build(card.model, card.shape, len(card.classes), source.options).eval()
+    return with_logits(model, source.output, source.form)
+
+
+def _check_logits(found: object, classes: int) -> None:
+    """ValueError unless what a network returned for one image are its logits."""
+    if not isinstance(found, Tensor) or tuple(found.shape) not in {(1, classes), (1, 1 if classes == 2 else classes)}:
+        shape = f"of shape {tuple(found.shape)}" if isinstance(found, Tensor) else f"a {type(found).__name__}"
+        raise ValueError(
+            f"the network returns {shape} for one image, not {classes} logits; restore output and form in the card's "
+            "source, or import the network again"
+        )
 
 
 def built(code: Code, name: str, source: Source, shape: tuple[int, ...]) -> nn.Module:
@@ -32,11 +61,24 @@ def built(code: Code, name: str, source: Source, shape: tuple[int, ...]) -> nn.M
 
 def ready(model: nn.Module, shape: tuple[int, ...]) -> nn.Module:
     """The model in eval mode, without what is wrapped around its weights; those made on first use are there."""
-    model = plain(model).eval()
+    model = plain(model)
+    _set_to_eval(model)
     if any(isinstance(each, nn.UninitializedParameter) for each in model.parameters()):
         with torch.inference_mode(False), torch.no_grad():
             model(torch.zeros(2, *shape))
     return model
+
+
+def _set_to_eval(model: nn.Module) -> None:
+    """Eval mode; ValueError where methods of the network's own do not do what those of nn.Module do."""
+    if "forward" in vars(model):
+        raise ValueError(f"{type(model).__name__} sets self.forward; define forward in its class")
+    try:
+        done = model.eval() is model and not model.training
+    except Exception as error:
+        raise ValueError(f"{type(model).__name__} cannot be set to eval mode ({_TRAIN}): {error}") from error
+    if not done:
+        raise ValueError(f"{type(model).__name__} is not in eval mode after eval(): {_TRAIN}")
 
 
 def _code_at(path: Path, sha256: str) -> Code:

@@ -14,7 +14,8 @@ FEW = 3  # names that a complaint lists
 def pack(model: nn.Module, dtype: torch.dtype | None = None) -> bytes:
     """The model's weights in `dtype` (None is float32), as a file holds them."""
     kept = {key: rounded(value, dtype or torch.float32) for key, value in model.state_dict().items()}
-    return safetensors.torch.save({key: value.contiguous().cpu() for key, value in kept.items()})
+    # Copies, as weights that layers share would not be saved twice.
+    return safetensors.torch.save({key: value.contiguous().cpu().clone() for key, value in kept.items()})
 
 
 def rounded(weights: Tensor, dtype: torch.dtype) -> Tensor:
@@ -24,11 +25,13 @@ def rounded(weights: Tensor, dtype: torch.dtype) -> Tensor:
 
 def parse(content: bytes, path: Path) -> dict[str, Tensor]:
     """The tensors of a safetensors file; ValueError says what the bytes are instead."""
-    if content[:1] == b"\x80" or content[:2] == b"PK":
-        raise ValueError(f"{path.name} is a pickle, which is never loaded here; save the weights as safetensors")
     try:
         return safetensors.torch.load(content)
     except SafetensorError as error:
+        if content[:1] == b"\x80" or content[:2] == b"PK":  # with which a length may begin, too
+            raise ValueError(
+                f"{path.name} is a pickle, which is never loaded here; save the weights as safetensors"
+            ) from error
         begun_well = len(content) < 9 or content[8:9] == b"{"  # eight bytes of length, then a JSON header
         trouble = "is truncated or damaged" if begun_well else "is not a safetensors file"
         raise ValueError(f"{path.name} {trouble}; copy it again, or train the network again") from error
@@ -39,7 +42,11 @@ def fill(model: nn.Module, weights: Mapping[str, Tensor], model_name: str, path:
     state = model.state_dict()  # knows the version of each module's format, as the weights alone do not
     _check_weights(weights, state, model_name, path)
     state.update(weights)
-    model.load_state_dict(state)
+    try:
+        model.load_state_dict(state)
+    except (RuntimeError, TypeError, AttributeError, KeyError) as error:  # of a method of the network's own
+        reason = " ".join(str(error).split())[:200]
+        raise ValueError(f"{model_name} does not take its own weights ({reason}); mend its state_dict") from error
 
 
 def _check_weights(weights: Mapping[str, Tensor], expected: Mapping[str, Tensor], model_name: str, path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import ast
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,12 +13,12 @@ from torch import nn
 
 from explorer.images.registry import DatasetInfo, Shape
 from explorer.networks.cards import Source
-from explorer.networks.code import Code, Running, build_own, candidates, required, why
+from explorer.networks.code import Code, Running, build_own, candidates, missing_in, required, why
 from explorer.networks.evaluation import forward
 from explorer.networks.outputs import find_logits, tensors_of
 from explorer.networks.registry import MODELS, OWN, TIMM, TORCHVISION, build, model_info, nearest, torchvision_networks
 from explorer.networks.sources import ready
-from explorer.own.extracting import extract
+from explorer.own.extracting import Extract, extract
 from explorer.own.folder import CODE
 from explorer.own.trial import IMAGES, try_out
 
@@ -63,7 +64,7 @@ def blueprint(
     it). A file's network is built in a process of its own first. Raises ValueError for whatever goes wrong, and where
     what it returns holds no logits for the data set's classes (see `find_logits`).
     """
-    _check_options(options)
+    options = _kept_options(options)
     if info.inputs != 1:
         raise ValueError(f"{info.title} are pairs of images; a network of one's own looks at one image at a time")
     classes, path = len(info.classes), code_path(asked)
@@ -71,9 +72,11 @@ def blueprint(
         file, name = path
         tried = try_out(file, name, options, info.shape, classes)
         code = extract(file).code
+        if code.sha256 != tried.code:
+            raise ValueError(f"{file.name}, or a module beside it, was changed meanwhile; import it again")
         plan = Blueprint(OWN + tried.name, Source(tried.options, code.sha256), code, info.shape, classes)
         return _reading(plan, tried.outputs, output), plan.network()
-    plan = Blueprint(_name_of(asked), Source(options=dict(options)), None, info.shape, classes)
+    plan = Blueprint(_name_of(asked), Source(options=options), None, info.shape, classes)
     model = _built(plan)
     _check_takes(model, plan.title, info.shape)
     return _reading(plan, outputs_of(model, info.shape), output), model
@@ -100,23 +103,34 @@ def parsed(texts: Sequence[str]) -> dict[str, Any]:
         try:
             found[key] = ast.literal_eval(value)
         except (ValueError, SyntaxError, MemoryError, RecursionError):
+            if value.lower() in ("true", "false", "none"):
+                raise ValueError(f"--set {text[:80]} would be a text; write {key}={value.capitalize()}") from None
             found[key] = value
     return found
 
 
-def _check_options(options: Mapping[str, Any]) -> None:
-    """ValueError for arguments that a card cannot hold."""
-    try:
-        text = json.dumps(dict(options), allow_nan=False)
-    except (TypeError, ValueError):
-        bad = {
-            key: value
-            for key, value in options.items()
-            if not isinstance(value, bool | int | float | str | list | None)
-        }
-        raise ValueError(f"an argument must be a number, a text, a list or None, not {str(bad)[:80]}") from None
+def _kept_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments as a card keeps them, lists for tuples; ValueError for those that it cannot keep."""
+    for key, value in options.items():
+        if not _is_plain(value):
+            raise ValueError(
+                f"an argument must be a finite number, a text, a list, a dict of texts to such, or None, not "
+                f"{key}={repr(value)[:80]}"
+            )
+    text = json.dumps(dict(options))
     if len(text) > LARGEST_OPTIONS:
         raise ValueError(f"the arguments have {len(text):,} letters, more than {LARGEST_OPTIONS:,}; give fewer")
+    kept: dict[str, Any] = json.loads(text)
+    return kept
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether JSON gives the value back as it is, but for tuples."""
+    if isinstance(value, dict):
+        return all(isinstance(key, str) and _is_plain(each) for key, each in value.items())
+    if isinstance(value, list | tuple):
+        return all(map(_is_plain, value))
+    return value is None or isinstance(value, bool | int | str) or (isinstance(value, float) and math.isfinite(value))
 
 
 def _name_of(asked: str) -> str:
@@ -139,15 +153,16 @@ def _built(plan: Blueprint) -> nn.Module:
         return plan.network()
     except ValueError:
         raise
-    except (TypeError, RuntimeError, AssertionError, KeyError, AttributeError) as error:
+    except Exception as error:
         reason = " ".join(str(error).split())[:200]
         given = ", ".join(f"{key}={value!r}" for key, value in plan.source.options.items()) or "no arguments"
         raise ValueError(f"{plan.title} cannot be built with {given} ({reason})") from error
 
 
 def outputs_of(model: nn.Module, shape: Shape) -> dict[str, tuple[int, ...]]:
-    """The shapes of what the network returns for IMAGES blank images, by key."""
-    return {key: tuple(value.shape) for key, value in tensors_of(forward(model, torch.zeros(IMAGES, *shape)))}
+    """The shapes of the numbers that the network returns for IMAGES blank images, by key; whole ones are no logits."""
+    outputs = tensors_of(forward(model, torch.zeros(IMAGES, *shape)))
+    return {key: tuple(value.shape) for key, value in outputs if value.is_floating_point()}
 
 
 def _reading(plan: Blueprint, outputs: Mapping[str, tuple[int, ...]], asked: str) -> Blueprint:
@@ -177,17 +192,22 @@ def _check_takes(model: nn.Module, title: str, shape: Shape) -> None:
 def first_look(path: Path, name: str, options: Mapping[str, Any], shape: Shape, classes: int) -> dict[str, Any]:
     """Build the network of a file and show it blank images: its name, its arguments, and the shapes it returns."""
     found = extract(path)
-    name = name or _only(found.code)
-    lacking = [each for each in required(found.code, name) if each not in options]
-    options = {**options, **_known(lacking, shape, classes)}
-    model = ready(build_own(found.code, name, options, found.left_out), shape)
     try:
-        _check_takes(model, name, shape)
+        return _looked_at(found, name or _only(found.code), options, shape, classes)
     except (Exception, SystemExit) as error:
         if isinstance(error, ValueError):
             raise
-        raise ValueError(f"{path.name}: {why(error, path.name, {}, found.left_out)}") from error
-    return {"name": name, "options": options, "outputs": outputs_of(model, shape)}
+        missing = missing_in(found.code)
+        raise ValueError(f"{path.name}: {why(error, path.name, missing, found.left_out)}") from error
+
+
+def _looked_at(found: Extract, name: str, options: Mapping[str, Any], shape: Shape, classes: int) -> dict[str, Any]:
+    """As `first_look`; raises whatever the code does."""
+    lacking = [each for each in required(found.code, name) if each not in options]
+    options = {**options, **_known(lacking, shape, classes)}
+    model = ready(build_own(found.code, name, options, found.left_out), shape)
+    _check_takes(model, name, shape)
+    return {"name": name, "options": options, "outputs": outputs_of(model, shape), "code": found.code.sha256}
 
 
 def _only(code: Code) -> str:

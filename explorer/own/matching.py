@@ -1,14 +1,16 @@
 """Which of a file's weights are a network's, under which names, and what is said where none are."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
-from explorer.own.state import State
+from explorer.own.state import State, rank
 
 FEW = 5  # names that a complaint lists
+ALONE = "save the one that you mean alone"
 HALF = 0.5  # the share of names that must fit for weights to be taken for the network's own
 
 
@@ -18,34 +20,56 @@ class Match:
 
     tensors: dict[str, Tensor]
     notes: tuple[str, ...]
+    rivals: tuple[str, ...] = ()  # other prefixes under which the weights fit as well, and as usually
 
 
 def match(states: Sequence[tuple[str, State]], expected: Mapping[str, Tensor], path: Path) -> Match:
     """The set of weights in a file that has most of the expected names, without the prefix that they have there.
 
-    The first of several that fit alike: `read_states` has them in the usual order.
+    Of several that fit alike, the one that is usual, which is said. ValueError where none is.
     """
-    fits = [_under(state, place, expected, path) for place, state in states]
-    return max(fits, key=lambda each: _shared(each.tensors, expected))
+    fits = [(place, _under(state, place, expected, path)) for place, state in states]
+    most = max(_shared(fit.tensors, expected) for _, fit in fits)
+    (place, best), *others = [each for each in fits if _shared(each[1].tensors, expected) == most]
+    others = [each for each in others if not _same(each[1].tensors, best.tensors, expected)] if most else []
+    rivals = [repr(other) for other, _ in others if rank(other) == rank(place)]
+    if rivals and place:
+        raise ValueError(f"{path.name} holds several sets of weights that fit: {place!r}, {', '.join(rivals)}; {ALONE}")
+    if best.rivals:
+        raise ValueError(f"{path.name} holds several networks that fit: {', '.join(best.rivals)}; {ALONE}")
+    if others:
+        besides = ", ".join(repr(other) for other, _ in others)
+        return replace(best, notes=(*best.notes, f"not the entry {besides}, which fits, too"))
+    return best
+
+
+def _same(one: Mapping[str, Tensor], other: Mapping[str, Tensor], names: Iterable[str]) -> bool:
+    """Whether two sets of weights hold the same under these names."""
+    return all(torch.equal(one[key], other[key]) if key in one and key in other else key not in one for key in names)
 
 
 def _under(state: State, place: str, expected: Mapping[str, Tensor], path: Path) -> Match:
     """A set of weights with the prefix exchanged that makes most names the expected ones."""
     tensors, notes = state.tensors, list(state.notes)
-    theirs, ours = _prefixes(tensors, expected)
+    (theirs, ours), *rivals = _prefixes(tensors, expected)
     renamed = {f"{ours}{key.removeprefix(theirs)}": value for key, value in tensors.items() if key.startswith(theirs)}
     if (theirs or ours) and _shared(renamed, expected) > _shared(tensors, expected):
         left = len(tensors) - len(renamed)
         besides = f" ({left} other weights left out)" if left else ""
         notes.append(f"names without {theirs!r}{besides}" if theirs else f"names below {ours!r}")
         tensors = renamed
+    else:
+        rivals = []
     if place:
         notes.append(f"the entry {place!r} of {path.name}")
-    return Match(tensors, tuple(notes))
+    return Match(tensors, tuple(notes), tuple(repr(pair[0]) for pair in [(theirs, ours), *rivals]) if rivals else ())
 
 
-def _prefixes(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> tuple[str, str]:
-    """What stands before most names in the file and not in the network, and the other way round."""
+def _prefixes(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> list[tuple[str, str]]:
+    """What stands before most names in the file and not in the network, and the other way round.
+
+    The most usual of several, and those that are as usual.
+    """
     counts: dict[tuple[str, str], int] = {}
     by_end = _by_end(tensors)
     for key in expected:
@@ -57,7 +81,9 @@ def _prefixes(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> 
             else:
                 continue
             counts[pair] = counts.get(pair, 0) + 1
-    return max(counts, key=lambda pair: counts[pair]) if counts else ("", "")
+    best = [pair for pair, count in counts.items() if count == max(counts.values())]
+    least = min((rank(theirs.rstrip(".")) for theirs, _ in best), default=0)
+    return [pair for pair in best if rank(pair[0].rstrip(".")) == least] or [("", "")]
 
 
 def _by_end(names: Iterable[str]) -> dict[str, list[str]]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from explorer.files.json import read_json
@@ -17,16 +18,17 @@ from explorer.images.reading import load_split
 from explorer.images.registry import DatasetInfo
 from explorer.networks import checkpoints
 from explorer.networks.cards import IMPORTED, Card, Score, versions
-from explorer.networks.evaluation import forward, predict, resolve_device, to_device
+from explorer.networks.evaluation import predict, resolve_device, to_device
 from explorer.networks.intervals import wilson
 from explorer.networks.layers import last_conv
-from explorer.networks.outputs import at_key, with_logits
+from explorer.networks.outputs import with_logits
 from explorer.networks.registry import TORCHVISION
 from explorer.networks.weights import fill
 from explorer.own.building import Blueprint, blueprint, code_path
 from explorer.own.folder import Progress, check_within, no_progress
 from explorer.own.matching import Match, check_fits, match
 from explorer.own.state import read_states
+from explorer.own.steady import check_like, check_steady, numbers_of
 from explorer.training import trainings
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -64,6 +66,7 @@ def take_in(
     device: str = "auto",
     within: Path | None = None,
     progress: Progress | None = None,
+    like: nn.Module | None = None,
 ) -> Imported:
     """Make a network, with the weights in a file, a checkpoint.
 
@@ -73,8 +76,8 @@ def take_in(
     ImageNet's.
     Its accuracy is measured on the test images, or the first of them where all would take long; of that
     `progress(images done, images in all)` tells, and whatever it raises cancels. All files must lie `within` that
-    folder, symbolic links resolved. The checkpoint is called `name`, or else "NETWORK_DATASET", with a number where
-    that is taken.
+    folder, symbolic links resolved. The network must give the numbers of `like`, where that is there. The checkpoint is
+    called `name`, or else "NETWORK_DATASET", with a number where that is taken.
 
     Raises ValueError where network, weights, data set and normalisation do not fit each other, and says how.
     """
@@ -92,9 +95,13 @@ def take_in(
     name = name or usual_name(plan.title, dataset, out)
     trainings.check_name(name, out)
     batches = Batches(load_split(dataset, "test"), mean, std, batch_size_for(info.shape))
+    if plan.code:
+        check_steady(plan, model, batches, weights)
+    if like is not None:
+        check_like(plan, model, like, batches)
     plan = _with_form(plan, model, batches)
     model = with_logits(model, plan.source.output, plan.source.form)
-    score = _score(model, batches, device, progress or no_progress)
+    score = _score(model, plan.title, batches, device, progress or no_progress)
     plan = replace(plan, source=replace(plan.source, images=batches.n if score.n < batches.n else 0))
     with checkpoints.writing(name, root=out):
         checkpoints.check_free(name, out)
@@ -111,9 +118,10 @@ def fitted(
     plan, model = blueprint(network, info, options or {}, output)
     found = match(states, model.state_dict(), weights)
     plan, model, found = _adapted(plan, model, found)
-    tensors = _renamed(found.tensors, model)
+    tensors = _with_tied(_renamed(found.tensors, model), model)
     check_fits(tensors, model.state_dict(), plan.title, weights)
     fill(model, tensors, plan.title, weights)
+    _check_filled(model, tensors, plan.title, weights)
     last_conv(model)
     return replace(plan, source=replace(plan.source, notes=found.notes)), model
 
@@ -194,9 +202,31 @@ def _renamed(tensors: Mapping[str, Tensor], model: nn.Module) -> dict[str, Tenso
 
     Counts of batches, which files of old leave out and nothing here reads, are the model's own.
     """
-    counts = {key: value for key, value in model.state_dict().items() if key.endswith("num_batches_tracked")}
-    kept = {key: value for key, value in tensors.items() if not AUXILIARY.match(key)}
-    return counts | {OLD_DENSENET.sub(r"\1\2", key): value for key, value in kept.items()}
+    expected = model.state_dict()
+    counts = {key: value for key, value in expected.items() if key.endswith("num_batches_tracked")}
+    kept = {key: value for key, value in tensors.items() if key in expected or not AUXILIARY.match(key)}
+    return counts | {key if key in expected else OLD_DENSENET.sub(r"\1\2", key): value for key, value in kept.items()}
+
+
+def _with_tied(tensors: Mapping[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
+    """The weights with those that the network has under two names and the file, as safetensors do, under one."""
+    names: dict[int, str] = {}  # of weights in the file, by which of the network's they are
+    state = model.state_dict(keep_vars=True)
+    names |= {id(value): key for key, value in state.items() if key in tensors}
+    tied = {key: tensors[names[id(value)]] for key, value in state.items() if id(value) in names}
+    return tied | dict(tensors)
+
+
+def _check_filled(model: nn.Module, tensors: Mapping[str, Tensor], title: str, weights: Path) -> None:
+    """ValueError where the network now has other weights than the file: two of the file's in one place, or codes."""
+    for key, value in model.state_dict().items():
+        if value.is_floating_point() and not tensors[key].is_floating_point():
+            raise ValueError(f"{weights.name} holds whole numbers for {key}, as quantised weights are; save the floats")
+        if not torch.equal(value, tensors[key].to(value.dtype)):
+            raise ValueError(
+                f"{title} does not keep {key} of {weights.name} as it is, such as where two of its layers share their "
+                "weights and those of the file do not; name the code that the weights were trained with"
+            )
 
 
 def _with_form(plan: Blueprint, model: nn.Module, batches: Batches) -> Blueprint:
@@ -204,14 +234,15 @@ def _with_form(plan: Blueprint, model: nn.Module, batches: Batches) -> Blueprint
     if plan.classes != 2:
         return plan
     inputs, _ = next(iter(batches))
-    numbers = at_key(forward(model, inputs), plan.source.output)
+    numbers = numbers_of(model, inputs, plan.title, plan.source.output)
     one = numbers.ndim == 1 or numbers.shape[1] == 1
     if one and float(numbers.min()) >= 0 and float(numbers.max()) <= 1:
-        return replace(plan, source=replace(plan.source, form="share"))
+        note = "its one number an image is taken for the share of class 1, as it is within 0…1 on the first images"
+        return replace(plan, source=replace(plan.source, form="share", notes=(*plan.source.notes, note)))
     return plan
 
 
-def _score(model: nn.Module, batches: Batches, device: str, tell: Progress) -> Score:
+def _score(model: nn.Module, title: str, batches: Batches, device: str, tell: Progress) -> Score:
     """How many of the images the model gets right, of the first where all would take long.
 
     The model is on the CPU before and after.
@@ -221,7 +252,8 @@ def _score(model: nn.Module, batches: Batches, device: str, tell: Progress) -> S
     for inputs, labels in batches:
         if done >= ENOUGH and time.monotonic() - began > LONG:
             break
-        correct += int((predict(forward(model, to_device(inputs, target))).cpu() == labels).sum())
+        numbers = numbers_of(model, to_device(inputs, target), title)
+        correct += int((predict(numbers).cpu() == labels).sum())
         done += len(labels)
         tell(done, batches.n)
     model.cpu()
@@ -268,7 +300,8 @@ def numbers(text: str) -> tuple[float, ...]:
 def _card_beside(weights: Path) -> Mapping[str, Any]:
     """The card, NAME.json, that lies beside weights of this app; empty where there is none, or something else."""
     try:
-        card = read_json(weights.with_suffix(".json"))
+        place = weights.with_suffix(".json")
+        card = read_json(place) if place.is_file() else {}  # else a pipe would be waited for
     except (OSError, ValueError):
         return {}
     return card if isinstance(card, dict) else {}

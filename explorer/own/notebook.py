@@ -1,5 +1,6 @@
 """From a notebook to the app: a network and the images it is tested on become one's own, and the link to them."""
 
+import ast
 import os
 import sys
 import tempfile
@@ -15,7 +16,10 @@ from torch import nn
 
 from explorer.images.lazy_torchvision import import_torchvision
 from explorer.networks.layers import conv_layer
+from explorer.networks.plain import unwrapped
 from explorer.networks.registry import torchvision_networks
+from explorer.own.building import TIMM_ASKED
+from explorer.own.extracting import PYTHON_CELLS
 from explorer.own.networks import Imported, plain_name, take_in
 from explorer.own.tensors import gathered, keep_tensors, levels_of
 
@@ -42,6 +46,7 @@ def open_in_app(
     """
     if not isinstance(model, nn.Module):
         raise ValueError(f"the network is a {type(model).__name__}, not an nn.Module")
+    model = unwrapped(model)
     if layer:
         conv_layer(model, layer)
     images, labels = gathered(loader)
@@ -52,7 +57,7 @@ def open_in_app(
         weights = Path(folder) / "weights.safetensors"
         save_file({key: value.detach().cpu().clone() for key, value in model.state_dict().items()}, weights)
         asked = network or _network_of(model, Path(folder))
-        made = take_in(asked, weights, dataset, name, mean=levels.mean, std=levels.std, options=options)
+        made = take_in(asked, weights, dataset, name, mean=levels.mean, std=levels.std, options=options, like=model)
     address = os.environ.get("EXPLORER_URL", ADDRESS).rstrip("/")
     link = f"{address}/?{urlencode({'checkpoint': made.name} | ({'layer': layer} if layer else {}))}"
     print("\n".join([*_told(made), link, *_hint(address)]))
@@ -87,6 +92,13 @@ def _network_of(model: nn.Module, folder: Path) -> str:
     kind = type(model)
     if kind.__module__.startswith("torchvision.models"):
         return _torchvision_name(model)
+    if kind.__module__.startswith("timm."):
+        return f"{TIMM_ASKED}{getattr(model, 'pretrained_cfg', {}).get('architecture', '')}"
+    if kind.__module__.startswith("torch."):
+        raise ValueError(
+            f"an nn.{kind.__name__} has no code of its own; write a function that builds it into a file, and give "
+            "network='FILE.py:FUNCTION'"
+        )
     if kind.__module__ == "__main__" and (cells := _cells()):
         file = folder / "notebook.py"
         file.write_text(cells, encoding="utf-8")
@@ -102,7 +114,22 @@ def _cells() -> str:
     """What was run in this notebook so far; empty outside of one."""
     shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
     ran = shell.user_ns.get("In", []) if shell is not None else []
-    return "\n".join(cell for cell in map(str, ran) if not cell.lstrip().startswith(("%%", "get_ipython()")))
+    return "\n".join(python for cell in ran for python in _python_in(str(cell)))
+
+
+def _python_in(cell: str) -> Iterator[str]:
+    """What ran of a cell: nothing of one that is no Python, and of %%time, which IPython keeps as a call, its text."""
+    try:
+        tree = ast.parse(cell)
+    except (SyntaxError, ValueError, RecursionError):
+        return
+    yield cell
+    for each in tree.body:
+        call = each.value if isinstance(each, ast.Expr) else None
+        if isinstance(call, ast.Call) and ast.unparse(call.func) == "get_ipython().run_cell_magic":
+            kind, _, text = (str(part.value) if isinstance(part, ast.Constant) else "" for part in call.args)
+            if f"%%{kind}" in PYTHON_CELLS:
+                yield from _python_in(text)
 
 
 def _torchvision_name(model: nn.Module) -> str:

@@ -76,10 +76,10 @@ def read_states(path: Path) -> list[tuple[str, State]]:
     found = [(place, _folded(tensors)) for place, tensors in _states_in(content, "", DEPTH)]
     if not found:
         raise ValueError(f"{path.name} holds no state_dict, names with a tensor each; save model.state_dict() alone")
-    return sorted(found, key=lambda each: _rank(each[0]))
+    return sorted(found, key=lambda each: rank(each[0]))
 
 
-def _rank(place: str) -> int:
+def rank(place: str) -> int:
     """Where scripts usually keep the weights comes first."""
     last = place.rpartition(".")[2]
     return USUAL.index(last) if last in USUAL else (-1 if not place else len(USUAL))
@@ -182,7 +182,9 @@ def _folded(tensors: Mapping[str, Tensor]) -> State:
 def _unmasked(tensors: dict[str, Tensor]) -> tuple[dict[str, Tensor], str]:
     """Weights that `torch.nn.utils.prune` masks: what they are with the mask."""
     masked = [key.removesuffix("_mask") for key in tensors if key.endswith("_mask")]
-    masked = [key for key in masked if f"{key}_orig" in tensors]
+    masked = [
+        key for key in masked if f"{key}_orig" in tensors and _fit(tensors[f"{key}_orig"], tensors[f"{key}_mask"])
+    ]
     for key in masked:
         tensors = tensors | {key: tensors[f"{key}_orig"] * tensors[f"{key}_mask"]}
     gone = {f"{key}{end}" for key in masked for end in ("_orig", "_mask")}
@@ -197,6 +199,7 @@ def _unnormed(tensors: dict[str, Tensor]) -> tuple[dict[str, Tensor], str]:
             pairs[key.removesuffix("_g")] = (key, f"{key[:-1]}v")
         elif key.endswith(".original0") and f"{key[:-1]}1" in tensors:
             pairs[_parametrized(key)] = (key, f"{key[:-1]}1")
+    pairs = {name: pair for name, pair in pairs.items() if _fit(tensors[pair[1]], tensors[pair[0]])}
     for name, (magnitude, direction) in pairs.items():
         size, value = tensors[magnitude].float(), tensors[direction].float()
         over = [axis for axis in range(value.ndim) if size.ndim != value.ndim or size.shape[axis] == 1]
@@ -214,6 +217,7 @@ def _unspectral(tensors: dict[str, Tensor]) -> tuple[dict[str, Tensor], str]:
         elif key.endswith(".0._u") and f"{key.removesuffix('.0._u')}.original" in tensors:
             place = key.removesuffix(".0._u")
             found[_parametrized(f"{place}.original")] = (f"{place}.original", key, f"{place}.0._v")
+    found = {name: parts for name, parts in found.items() if _are_vectors_of(*(tensors.get(part) for part in parts))}
     for name, (weight, u, v) in found.items():
         value = tensors[weight].float()
         sigma = tensors[u].float() @ value.flatten(1) @ tensors[v].float()
@@ -221,6 +225,20 @@ def _unspectral(tensors: dict[str, Tensor]) -> tuple[dict[str, Tensor], str]:
     return _without(
         tensors, {each for parts in found.values() for each in parts}
     ), "spectral norm folded" if found else ""
+
+
+def _fit(weight: Tensor, other: Tensor) -> bool:
+    """Whether a mask or a magnitude is of a weight: dense, as both are, and along each axis as long, or 1."""
+    sizes = zip(other.shape, weight.shape, strict=False)
+    whole = weight.ndim > 1 and other.ndim in (0, weight.ndim) and all(one in (1, size) for one, size in sizes)
+    return whole and weight.layout == other.layout == torch.strided
+
+
+def _are_vectors_of(weight: Tensor | None, u: Tensor | None, v: Tensor | None) -> bool:
+    """Whether u and v are the vectors by which spectral norm knows a weight."""
+    if weight is None or u is None or v is None or weight.ndim < 2 or weight.layout != torch.strided:
+        return False
+    return u.shape == weight.shape[:1] and v.shape == weight.flatten(1).shape[1:]
 
 
 def _parametrized(key: str) -> str:

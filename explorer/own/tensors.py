@@ -66,11 +66,16 @@ def _step_and_least(values: Tensor) -> tuple[float, float]:
 
 def gathered(loader: Iterable[Any]) -> tuple[Tensor, Tensor]:
     """All images (N, C, H, W) and labels (N,) of a loader; ValueError where it gives something else, or too much."""
-    images, labels, size = [], [], 0
+    images: list[Tensor] = []
+    labels, size = [], 0
+    if not isinstance(loader, Iterable):
+        raise ValueError(f"the loader is a {type(loader).__name__}, not a DataLoader")
     for batch in loader:
         if not isinstance(batch, Sequence) or len(batch) != 2 or not isinstance(batch[0], Tensor) or batch[0].ndim != 4:
             raise ValueError("the loader must give pairs of images (N, C, H, W) and labels (N,)")
         check_labels(batch[0], batch[1])
+        if images and batch[0].shape[1:] != images[0].shape[1:]:
+            raise ValueError("the loader's images differ in size; take a transform that resizes and crops them alike")
         size += batch[0].numel()
         if size > MAX_BYTES:
             raise ValueError(
@@ -78,9 +83,12 @@ def gathered(loader: Iterable[Any]) -> tuple[Tensor, Tensor]:
             )
         images.append(batch[0].detach().cpu())
         labels.append(batch[1].cpu().long())
-    if not images:
+    if not sum(map(len, images)):
         raise ValueError("the loader gives no images")
-    return torch.cat(images), torch.cat(labels)
+    whole = torch.cat(images)
+    if not torch.isfinite(whole).all():
+        raise ValueError("the loader's images hold NaN or infinite values; look at what normalises them")
+    return whole, torch.cat(labels)
 
 
 def keep_tensors(

@@ -3,6 +3,7 @@
 What it prints is dropped, it has nothing to read, opens no window, and ends after a while, whatever it does.
 """
 
+import contextlib
 import json
 import os
 import signal
@@ -18,7 +19,7 @@ from explorer.files.places import PROJECT
 from explorer.images.registry import Shape
 
 SECONDS = 60  # that building a network, and one look at two blank images, may take
-IMAGES = 2  # blank ones
+IMAGES = 3  # blank ones; two would be taken for two classes
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Trial:
     name: str
     options: dict[str, Any]
     outputs: dict[str, tuple[int, ...]]  # by key, as `outputs.tensors_of` names them
+    code: str  # the SHA-256 of what was run
 
 
 def try_out(path: Path, name: str, options: Mapping[str, Any], shape: Shape, classes: int) -> Trial:
@@ -48,8 +50,13 @@ def try_out(path: Path, name: str, options: Mapping[str, Any], shape: Shape, cla
             ) from None
     if "error" in found:
         raise ValueError(found["error"])
+    return as_told(found)
+
+
+def as_told(found: Mapping[str, Any]) -> Trial:
+    """What `building.first_look` found, as the process tells it."""
     outputs = {key: tuple(sizes) for key, sizes in found["outputs"].items()}
-    return Trial(found["name"], found["options"], outputs)
+    return Trial(found["name"], found["options"], outputs, found["code"])
 
 
 def _run(arguments: list[str], file: str) -> int:
@@ -61,18 +68,20 @@ def _run(arguments: list[str], file: str) -> int:
     try:
         return process.wait(SECONDS)
     except subprocess.TimeoutExpired:
-        _end(process)
         raise ValueError(
             f"{file}: its network is not built after {SECONDS} s; take out of it what waits or works that long"
         ) from None
+    finally:
+        _end(process)
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
     """Kill a process, and what it started where the system knows that as a group."""
-    if hasattr(os, "killpg"):
-        os.killpg(process.pid, signal.SIGKILL)
-    else:
-        process.kill()
+    with contextlib.suppress(ProcessLookupError, PermissionError):  # nothing of it runs any more
+        if hasattr(os, "killpg"):
+            os.killpg(process.pid, signal.SIGKILL)
+        else:
+            process.kill()
     process.wait()
 
 

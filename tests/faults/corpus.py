@@ -81,15 +81,14 @@ def _png(width: int, height: int) -> bytes:
 def kinds(root: Path) -> Iterator[tuple[str, Path, Read]]:
     """Each kind of file: its name, a whole one, and what reads it."""
     from explorer.networks import checkpoints
-    from explorer.own import networks as own_networks
 
     for suffix in (".safetensors", ".json"):
         shutil.copy(PROJECT / "checkpoints" / f"{NET}{suffix}", root)
     weights = root / f"{NET}.safetensors"
     yield "network", weights, lambda path: checkpoints.load(NET, root)
     yield "card", root / f"{NET}.json", lambda path: checkpoints.load(NET, root)
-    yield "safetensors to import", _copy(weights, root / "a.safetensors"), _fitting(own_networks.read_weights)
-    yield "torch file to import", _torch_file(root / "a.pth"), _fitting(own_networks.read_weights)
+    yield "safetensors to import", _copy(weights, root / "a.safetensors"), _fitting()
+    yield "torch file to import", _torch_file(root / "a.pth"), _fitting()
     yield "PNG to import", _picture(root / "pets"), lambda path: _import_images(root)
     yield "data set of one's own", _own_split(root), lambda path: _load_split("kept", root / "data")
     yield "idx file", *_idx(root)
@@ -103,12 +102,20 @@ def _copy(source: Path, target: Path) -> Path:
     return target
 
 
-def _fitting(read: Callable[[Path], dict]) -> Read:
+def _fitting() -> Read:
     """Reads weights, and puts them into the network that they are of."""
     from explorer.networks import weights
     from explorer.networks.registry import build
+    from explorer.own.matching import check_fits, match
+    from explorer.own.state import read_states
 
-    return lambda path: weights.fill(build("simple-cnn", (1, 28, 28), 10), read(path), "simple-cnn", path)
+    def read(path: Path) -> None:
+        model = build("simple-cnn", (1, 28, 28), 10)
+        found = match(read_states(path), model.state_dict(), path).tensors
+        check_fits(found, model.state_dict(), "simple-cnn", path)
+        weights.fill(model, found, "simple-cnn", path)
+
+    return read
 
 
 def _torch_file(path: Path) -> Path:

@@ -2,14 +2,17 @@
 
 # ruff: noqa: E501 - tables of cases, one a line
 
+import json
 import pickle
+import time
 import zipfile
 from pathlib import Path
 
 import pytest
+import safetensors.torch
 import students
 import torch
-from students import NET, TRAINS, WEIGHTS, net_of, notebook, text, write
+from students import NET, TRAINS, WEIGHTS, net_of, notebook, prefixed, text, write
 from torch import nn
 from torchvision import models as tv
 from user_files import SIDE, keep
@@ -17,7 +20,7 @@ from user_files import SIDE, keep
 import explorer as ex
 from explorer.images import reading
 from explorer.images.batches import Batches
-from explorer.networks import checkpoints
+from explorer.networks import checkpoints, weights
 from explorer.networks.evaluation import logits
 from explorer.own import building, trial
 from explorer.own import networks as own_networks
@@ -28,14 +31,7 @@ from explorer.own.networks import IMAGENET_MEAN, IMAGENET_STD, take_in
 @pytest.fixture
 def at_once(monkeypatch):
     """First looks within this process, which a process of its own only makes slower."""
-
-    def look(*asked):
-        found = first_look(*asked)
-        return trial.Trial(
-            found["name"], found["options"], {key: tuple(each) for key, each in found["outputs"].items()}
-        )
-
-    monkeypatch.setattr(building, "try_out", look)
+    monkeypatch.setattr(building, "try_out", lambda *asked: trial.as_told(first_look(*asked)))
 
 
 def images():
@@ -120,10 +116,37 @@ FILES = {
         {"net.py": text(NET).replace("nn.Conv2d(width, 6, 3, padding=1)",
                                      "nn.utils.weight_norm(nn.Conv2d(width, 6, 3, padding=1))")}, "", {},
     ),
+    "spectral norm of old in its code": (
+        {"net.py": text(NET).replace("nn.Conv2d(width, 6, 3, padding=1)",
+                                     "nn.utils.spectral_norm(nn.Conv2d(width, 6, 3, padding=1))")}, "", {},
+    ),
+    "what writes into its images": ({"net.py": text(NET).replace("def forward(self, x):", "def forward(self, x):\n        x += 0.0; x.clamp_(-9, 9)")}, "", {}),
     "a norm by parametrization in its code": (
         {"net.py": text(NET).replace("nn.Conv2d(width, 6, 3, padding=1)",
                                      "nn.utils.parametrizations.weight_norm(nn.Conv2d(width, 6, 3, padding=1))")}, "", {},
     ),
+    "annotations of what is nowhere": (
+        {"net.py": "from __future__ import annotations\n" + text(NET).replace("def features(self, x)", "def features(self, x: Nowhere) -> Net")},
+        "", {},
+    ),
+    "a package before a module of that name": (
+        {"net.py": "from models import Net\n", "models.py": "Net = None\n", "models/__init__.py": text(NET)}, ":Net", {},
+    ),
+    "a function that needs what is left out": (
+        {"net.py": "loader = open('x')\ndef train(loader=loader):\n    pass\n" + text(NET)}, ":Net", {},
+    ),
+    "a notebook's timed cell": (
+        {"lab.ipynb": notebook(NET.replace("F.relu(", "torch.sigmoid("), "%%time\n" + text(NET), "%%capture x\nimport torch")}, "", {},
+    ),
+    "a notebook's questions": (
+        {"lab.ipynb": notebook("%matplotlib inline\nW = 3  # enough?\nW = 4  # or?", text(NET).replace("width=4", "width=W") + "  # right?")},
+        "", {},
+    ),
+    "a notebook's lines for the shell": (
+        {"lab.ipynb": notebook("files = !ls\n%time x = 3\nif files:\n    !pip install \\\n  x", "x = (7\n% 3)", NET)}, "", {},
+    ),
+    "wrapped in its code": ({"net.py": text(NET) + "\ndef wrapped():\n    return nn.DataParallel(Net())\n"}, ":wrapped", {}),
+    "a train() of its own": ({"net.py": text(NET) + "\n    def train(self, mode=True):\n        return super().train(mode)\n"}, "", {}),
     "Latin-1": ({"net.py": "# -*- coding: latin-1 -*-\n# caf\xe9\n" + text(NET)}, "", {}),
 }  # fmt: skip
 
@@ -170,6 +193,179 @@ def test_two_networks_with_the_same_weights_are_two(pets, places, at_once):
     assert one.sha256 == other.sha256 and one.card.network != other.card.network
 
 
+def scaled(by: str) -> str:
+    """A network whose logits are times what `by` says."""
+    return text(NET).replace("return self.fc(self.features(x))", f"return {by} * self.fc(self.features(x))")
+
+
+TRIPLE = (
+    "\ndef triple(cls):\n    old = cls.forward\n    cls.forward = lambda self, x: 3 * old(self, x)\n    return cls\n"
+)
+# What a file changes after it is defined, and is run
+CHANGED = {
+    "a constant, added to": "SCALE = 1.0\nSCALE += 2\n" + scaled("SCALE"),
+    "an entry": "C = {'s': 1.0}\nC['s'] = 3.0\n" + scaled("C['s']"),
+    "a method": text(NET)
+    + "\ndef forward(self, x):\n    return 3 * self.fc(self.features(x))\n\nNet.forward = forward\n",
+    "a method, by lambda": text(NET) + "\nNet.features = lambda self, x: self.conv2(self.conv1(x)).mean((2, 3))\n",
+    "an attribute of the class": scaled("self.scale") + "\nNet.scale = 3.0\n",
+    "a decorator": TRIPLE + text(NET).replace("class Net", "@triple\nclass Net"),
+    "a function defined twice": "def scale():\n    return 1.0\n\ndef scale():\n    return 3.0\n" + scaled("scale()"),
+    "a lambda": "def scale():\n    return 1.0\n\nscale = lambda: 3.0\n" + scaled("scale()"),
+    "a partial": "from functools import partial\nscale = partial(max, 3.0)\n" + scaled("scale(1.0)"),
+}
+
+
+@pytest.mark.parametrize("kind", CHANGED)
+def test_what_a_file_changes_after_it_is_defined_counts(pets, places, at_once, kind):
+    net = net_of(CHANGED[kind])
+    made = take_in(f"{write(places / 'own', {'net.py': CHANGED[kind]})}:Net", keep(places, net.state_dict()), "pets")
+    assert_same(made.name, net)
+
+
+# What a file changes by running code, and what is said of it
+CHANGED_BY_CODE = {
+    "a constant": ("SCALE = 1.0\nSCALE = float('3')\nSCALE = sum(map(float, '3'))\n" + scaled("SCALE"), "it needs SCALE, which line 3 sets by"),
+    "a constant, later": ("SCALE = 1.0\n" + scaled("SCALE") + "\nSCALE = sum(map(float, '3'))\n", "it needs SCALE, which line 21 sets by"),
+    "a constant of what was left out": ("SCALE = 1.0\nargs = parse()\nSCALE = args.s\n" + scaled("SCALE"), "it needs SCALE, but `SCALE = args.s` fails"),
+    "an entry of what was left out": ("C = {'s': 1.0}\nargs = parse()\nC['s'] = args.s\n" + scaled("C['s']"), "it needs C, but `C\\['s'\\] = args.s` fails"),
+    "an entry": ("C = {'s': 1.0}\nC['s'] = parse()\n" + scaled("C['s']"), "it needs C, which line 2 sets"),
+    "a list": ("L = [1.0]\nfor i in range(3):\n    L.append(i)\n" + scaled("sum(L)"), "it needs L, which line 2 sets"),
+    "a loop's name": ("S = 1.0\nfor S in range(3):\n    pass\n" + scaled("S"), "it needs S, which line 2 sets"),
+    "its main part": ("S = 1.0\n" + scaled("S") + "\nif __name__ == '__main__':\n    S = 3.0\n", "it needs S, which line 21 sets"),
+    "a global": ("S = 1.0\ndef put(v):\n    global S\n    S = v\nput(3.0)\n" + scaled("S"), "it needs S, which line 5 sets"),
+    "a function in a block": ("def s():\n    return 1.0\nwith open('x'):\n    def s():\n        return 3.0\n" + scaled("s()"), "it needs s, which line 3 sets"),
+    "a function where a test fails": ("def s():\n    return 1.0\nif FAST:\n    def s():\n        return 3.0\n" + scaled("s()"), "it needs s, but `if FAST:` fails"),
+    "its class": (TRIPLE + text(NET) + "\nNet = triple(Net)\n", "it needs Net, which line 25 sets"),
+    "a method": (text(NET) + "\nNet.forward = parse()\n", "it needs Net, which line 20 sets"),
+    "a method by name": (TRIPLE + text(NET) + "\nsetattr(Net, 'forward', print)\n", "it needs Net, which line 25 sets"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", CHANGED_BY_CODE)
+def test_what_a_file_changes_by_running_code_is_refused_where_it_counts(pets, places, at_once, kind):
+    code, words = CHANGED_BY_CODE[kind]
+    file, state = write(places / "own", {"net.py": code}), keep(places, net_of(text(NET)).state_dict())
+    with pytest.raises(ValueError, match=words):
+        take_in(f"{file}:Net", state, "pets")
+
+
+def test_a_module_beside_it_says_where_it_was_changed(pets, places, at_once):
+    file = write(places / "own", {"net.py": "from a import Net\n", "a.py": "S = parse()\n" + scaled("S")})
+    with pytest.raises(ValueError, match="it needs S, which line 1 of a.py sets by running code"):
+        take_in(f"{file}:Net", keep(places, net_of(text(NET)).state_dict()), "pets")
+
+
+def test_code_that_changes_between_a_first_look_and_the_import(pets, places, monkeypatch):
+    file = write(places / "own", {"net.py": text(NET)})
+
+    def look(*asked):
+        found = trial.as_told(first_look(*asked))
+        file.write_text(scaled("2"))
+        return found
+
+    monkeypatch.setattr(building, "try_out", look)
+    with pytest.raises(ValueError, match="net.py, or a module beside it, was changed meanwhile; import it again"):
+        take_in(str(file), keep(places, net_of(text(NET)).state_dict()), "pets")
+
+
+# What a network holds twice, or under names that mean something elsewhere: a change of its constructor and forward
+OWN_NAMES = {
+    "tied weights": ("self.other = nn.Linear(6, num_classes); self.other.weight = self.fc.weight", "self.fc", ()),
+    "tied weights, one name in the file": ("self.other = nn.Linear(6, num_classes); self.other.weight = self.fc.weight", "self.other", ("other.weight",)),
+    "a layer twice": ("self.other = self.fc", "self.other", ()),
+    "auxiliary": ("self.aux1 = nn.Linear(6, num_classes)", "self.aux1", ()),
+    "as in old DenseNets": ("self.denselayer1 = nn.Module(); self.denselayer1.norm = nn.ModuleList([nn.Linear(6, num_classes)] * 2)", "self.denselayer1.norm[1]", ()),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", OWN_NAMES)
+def test_names_of_weights_are_the_networks_own(pets, places, at_once, kind):
+    made, used, gone = OWN_NAMES[kind]
+    code = text(NET).replace("self.fc = nn.Linear(6, num_classes)", f"self.fc = nn.Linear(6, num_classes); {made}")
+    code = code.replace("return self.fc(", f"return {used}(")
+    net, file = net_of(code), write(places / "own", {"net.py": code})
+    state = {key: value.clone() for key, value in net.state_dict().items() if key not in gone}
+    assert_same(take_in(str(file), keep(places, state), "pets").name, net)
+
+
+def halved(net):
+    return {key: value / 2 if value.is_floating_point() else value for key, value in net.state_dict().items()}
+
+
+@pytest.mark.parametrize(
+    ("save", "words"),
+    [
+        (lambda net: prefixed("teacher.")(net) | {f"student.{key}": value for key, value in halved(net).items()}, "several networks that fit: 'teacher.', 'student.'; save the one"),
+        (lambda net: {"first": net.state_dict(), "best": halved(net)}, "several sets of weights that fit: 'first', 'best'; save the one"),
+        (lambda net: {"a": {"model": net.state_dict()}, "b": {"model": halved(net)}}, "fit: 'a.model', 'b.model'; save the one"),
+    ],
+)  # fmt: skip
+def test_two_networks_in_a_file_are_not_guessed_between(pets, places, at_once, save, words):
+    file = write(places / "own", {"net.py": text(NET)})
+    with pytest.raises(ValueError, match=words):
+        take_in(str(file), keep(places, save(net_of(text(NET)))), "pets")
+
+
+def test_of_two_sets_of_weights_the_usual_is_taken_and_said(pets, places, at_once):
+    file, net = write(places / "own", {"net.py": text(NET)}), net_of(text(NET))
+    state = keep(places, {"ema": halved(net), "model": net.state_dict(), "last": net.state_dict()})
+    made = take_in(str(file), state, "pets")
+    assert made.notes == ("the entry 'model' of net.pth", "not the entry 'ema', which fits, too")
+    assert_same(made.name, net)
+
+
+def test_weights_that_begin_like_a_pickle():
+    """A safetensors file begins with a length, of which any byte may be the first."""
+    files = [safetensors.torch.save({"a" * length: torch.ones(1)}) for length in range(300)]
+    alike = [content for content in files if content[:1] == b"\x80"]
+    assert alike and all(len(weights.parse(content, Path("net.safetensors"))) == 1 for content in alike)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"output": "a.b.c"}, "the card's source builds no own/Net .AttributeError"),
+        ({"output": "shape"}, "the network returns a Size for one image, not 2 logits; restore output and form"),
+        ({"form": "flat"}, "returns of shape"),
+        ({"options": {"num_classes": 5}}, "not 2 logits"),
+        ({"options": {"width": {"a": [1]}}}, "net.py: TypeError"),
+        ({"options": [1]}, "in the field 'source', which must be"),
+        ({"code": 3}, "in the field 'source', which must be"),
+    ],
+)
+def test_a_card_whose_source_was_edited_is_one_sentence(pets, places, at_once, changes, words):
+    file = write(places / "own", {"net.py": text(NET)})
+    take_in(str(file), keep(places, net_of(text(NET)).state_dict()), "pets", "mine")
+    card = places / "checkpoints" / "mine.json"
+    fields = json.loads(card.read_text())
+    card.write_text(json.dumps(fields | {"source": fields["source"] | changes}))
+    with pytest.raises(ValueError, match=words):
+        checkpoints.load("mine")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"width": float("inf")}, "an argument must be a finite number, .*, not width=inf"),
+        ({"width": {1: 2}}, "not width={1: 2}"),
+        ({"width": b"4"}, "not width=b'4'"),
+        ({"width": "4"}, "net.py: TypeError"),
+        ({"depth": 4}, r"Net of net.py takes Net\(num_classes=2, width=4\)"),
+    ],
+)
+def test_arguments_that_cannot_be(pets, places, at_once, options, words):
+    file = write(places / "own", {"net.py": text(NET)})
+    with pytest.raises(ValueError, match=words):
+        take_in(str(file), keep(places, net_of(text(NET)).state_dict()), "pets", options=options)
+
+
+def test_a_word_for_yes_or_no_is_not_a_text():
+    assert building.parsed(["a=False", "b='false'", "c=x=y"]) == {"a": False, "b": "false", "c": "x=y"}
+    with pytest.raises(ValueError, match="--set a=false would be a text; write a=False"):
+        building.parsed(["a=false"])
+
+
 # Outputs
 
 
@@ -193,6 +389,9 @@ OUTPUTS = {
     "two of them, one chosen": ("y, -y", 2, lambda out: out[1], "1"),
     "two of them by key": ("{'main': y, 'aux': y * 2}", 2, lambda out: out["main"], "main"),
     "log-probabilities": ("F.log_softmax(y, 1)", 2, lambda out: out, ""),
+    "under a key with a dot": ("{'a.b': y, 'f': f}", 2, lambda out: out["a.b"], ""),
+    "beside predictions": ("y.argmax(1), y", 2, lambda out: out[1], ""),
+    "beside what compares the images": ("f @ f.T, y", 2, lambda out: out[1], ""),
     "one logit": ("y", 1, lambda out: out, ""),
     "one logit, flat": ("y.squeeze(1)", 1, lambda out: out[:, None], ""),
     "one share": ("torch.sigmoid(y)", 1, lambda out: torch.logit(out, eps=1e-7), ""),
@@ -317,6 +516,36 @@ BAD_CODE = {
     "images of another size": (text(NET).replace(".mean((2, 3))", ".flatten(1)"), "", "Net does not take images of 3 × 32 × 32"),
     "other classes": (text(NET).replace("num_classes=2", "num_classes=100"), "", "its classifier has 100 outputs, the images have 2 classes"),
     "several logits": (returning("y, -y"), ":Net", r"2 outputs that could be the logits \(0, 1\); choose with --output"),
+    "predictions alone": (returning("y.argmax(1)"), ":Net", "the images have 2 classes"),
+    "other numbers at each look": (
+        text(NET).replace("self.fc(self.features(x))", "self.fc(F.dropout(self.features(x)))"), "", "Net gives other numbers each time that it looks .* F.dropout",
+    ),
+    "what depends on the batch": (
+        text(NET).replace("self.bn(self.conv1(x))", "F.batch_norm(self.conv1(x), None, None, training=True)"), "", "Net gives an image other numbers alone than among others",
+    ),
+    "a squeeze too many": (text(NET).replace(".mean((2, 3))", ".mean((2, 3)).squeeze()"), "", "other numbers alone than among others"),
+    "random numbers that are not kept": (
+        text(NET).replace(CONSTRUCTOR, f"{CONSTRUCTOR}; self.r = torch.rand(6)").replace(".mean((2, 3))", ".mean((2, 3)) * self.r"), "",
+        "other numbers when it is built again with the same weights; let register_buffer keep",
+    ),
+    "a lambda that keeps its layers": (
+        text(NET).replace(CONSTRUCTOR, f"{CONSTRUCTOR}; self.f = lambda x: self.fc(self.features(x))").replace("return self.fc(self.features(x))", "return self.f(x)"), "",
+        "a copy of Net computes with the weights of the first",
+    ),
+    "what cannot be copied": (
+        text(NET).replace("self.fc = nn.Linear(6, num_classes)", "self.fc = nn.Linear(6, num_classes); self.s = self.fc.weight.sum()"), "", "Net cannot be copied, as pruning does",
+    ),
+    "a forward of one network": (text(NET).replace(CONSTRUCTOR, f"{CONSTRUCTOR}; self.forward = self.features"), "", "Net sets self.forward; define forward in its class"),
+    "a training called train()": (text(NET) + "\n    def train(self, loader):\n        for _ in loader: pass\n", "", "Net cannot be set to eval mode .a train.. of its own"),
+    "a train() that returns nothing": (text(NET) + "\n    def train(self, mode=True):\n        super().train(mode)\n", "", "Net is not in eval mode after eval"),
+    "what fails on real images": (text(NET).replace("return self.fc(", "assert x.max() < 1, 'big'; return self.fc("), "", "Net fails on the test images .AssertionError: big"),
+    "not a number": (text(NET).replace("return self.fc(self.features(x))", "return self.fc(self.features(x)) * (-x.amax((1, 2, 3)) ).sqrt()[:, None]"), "", "Net gives NaN"),
+    "a class that raises": (text(NET).replace("    def features", "    raise KeyError('x')\n    def features"), "", "net.py: KeyError: 'x'"),
+    "a class of what is not installed": ("import pl_of_nobody as pl\n" + text(NET).replace("nn.Module", "pl.LightningModule"), "", "it needs pl, but `import pl_of_nobody as pl` fails"),
+    "a state_dict of its own": (
+        text(NET) + "\n    def state_dict(self, *a, **k):\n        return {key: value for key, value in super().state_dict(*a, **k).items() if 'bn' not in key}\n", "",
+        "net.pth does not fit Net: these weights are unexpected|Net does not take its own weights",
+    ),
     "no tensor": (returning("'x'"), ":Net", "the images have 2 classes"),
 }  # fmt: skip
 
@@ -350,6 +579,16 @@ def test_code_that_would_take_the_process_with_it(pets, places, monkeypatch, doe
     with pytest.raises(ValueError, match=words):
         take_in(str(file), keep(places, net_of(text(NET)).state_dict()), "pets")
     assert not list((places / "checkpoints").iterdir())
+
+
+@pytest.mark.slow
+def test_what_a_first_look_starts_ends_with_it(pets, places):
+    mark = places / "own" / "late"
+    does = f"import subprocess; subprocess.Popen(['sh', '-c', 'sleep 6; touch {mark}'])"
+    file = write(places / "own", {"net.py": text(NET).replace(CONSTRUCTOR, f"{CONSTRUCTOR}; {does}")})
+    trial.try_out(file, "Net", {}, (3, SIDE, SIDE), 2)
+    time.sleep(7)
+    assert not mark.exists()
 
 
 @pytest.mark.slow
@@ -395,6 +634,17 @@ def nan(path: Path) -> None:
     torch.save(net.state_dict(), path)
 
 
+def rounded(path: Path) -> None:
+    torch.save({key: value.int() for key, value in net_of(text(NET)).state_dict().items()}, path)
+
+
+def unlike(path: Path) -> None:
+    """Names as weight norm has them, of shapes that it cannot have."""
+    torch.save(
+        {"conv2.weight_g": torch.zeros(3), "conv2.weight_v": torch.zeros(2, 5)} | net_of(text(NET)).state_dict(), path
+    )
+
+
 def whole(path: Path) -> None:
     torch.save(nn.Sequential(nn.Conv2d(3, 2, 1)), path)
 
@@ -416,6 +666,8 @@ def whole(path: Path) -> None:
             "net.pt does not fit Net: conv1.weight is 4×3×3×3 here and 8×3×3×3 in the file; .* and 2 more",
         ),
         (thousand, "net.pt", "its classifier has 1000 outputs, the images have 2 classes"),
+        (rounded, "net.pt", "net.pt holds whole numbers for conv1.weight, as quantised weights are"),
+        (unlike, "net.pt", "these weights are unexpected: conv2.weight_g, conv2.weight_v"),
         (nan, "net.pt", "net.pt holds NaN or infinite weights in conv2.weight"),
         (lambda path: path.touch(), "net.pt", "net.pt is empty"),
         (lambda path: path.touch(), "net.safetensors", "net.safetensors is empty"),

@@ -25,13 +25,7 @@ MEAN, STD = (0.4914, 0.4822, 0.4465), (0.247, 0.2435, 0.2616)
 @pytest.fixture
 def at_once(monkeypatch):
     """First looks within this process."""
-
-    def look(*asked):
-        found = first_look(*asked)
-        outputs = {key: tuple(each) for key, each in found["outputs"].items()}
-        return trial.Trial(found["name"], found["options"], outputs)
-
-    monkeypatch.setattr(building, "try_out", look)
+    monkeypatch.setattr(building, "try_out", lambda *asked: trial.as_told(first_look(*asked)))
 
 
 def loader(n=6, channels=3, darkest=0, classes=2, normalise=True):
@@ -130,6 +124,10 @@ def test_one_flat_channel_has_no_steps():
         ([(torch.rand(2, 3, 8, 8), torch.tensor([0, 1]))], "the loader's images are not of 8 bits"),
         ([], "the loader gives no images"),
         ([torch.zeros(2, 3, 8, 8)], r"the loader must give pairs of images \(N, C, H, W\) and labels"),
+        (3, "the loader is a int, not a DataLoader"),
+        ([(torch.zeros(0, 3, 8, 8), torch.zeros(0).long())], "the loader gives no images"),
+        ([(torch.zeros(2, 3, s, s), torch.tensor([0, 1])) for s in (8, 9)], "the loader's images differ in size"),
+        ([(torch.full((2, 3, 8, 8), torch.nan), torch.tensor([0, 1]))], "the loader's images hold NaN"),
         ([(torch.zeros(2, 3, 8, 8), torch.tensor([0.0, 1.0]))], "labels must be a tensor of 2 whole numbers"),
     ],
 )
@@ -137,6 +135,64 @@ def test_what_a_loader_should_not_give(places, batches, words):
     with pytest.raises(ValueError, match=words):
         ex.open(net_of(text(NET)), batches)
     assert not datasets.own_datasets()
+
+
+def hooked(net):
+    net.fc.register_forward_hook(lambda module, given, found: found * 3)
+
+
+def replaced(net):
+    net.bn.eps = 1.0
+
+
+def bound(net):
+    net.forward = lambda x: 3 * net.fc(net.features(x))
+
+
+@pytest.mark.parametrize("change", [hooked, replaced, bound])
+def test_a_network_that_was_changed_since_is_refused(places, at_once, change):
+    net = module_of(places / "own", text(NET)).Net().train()
+    change(net)
+    with pytest.raises(ValueError, match="Net gives other numbers when it is built from its code"):
+        ex.open(net, loader()[0])
+    assert net.training and net.conv1.training and not checkpoints.list_checkpoints()
+
+
+def test_arguments_that_change_no_shape_are_missed(places, at_once):
+    code = (
+        text(NET)
+        .replace("width=4)", "width=4, scale=1)")
+        .replace("super().__init__()", "super().__init__(); self.scale = scale")
+    )
+    net = module_of(places / "own", code.replace("return self.fc(", "return self.scale * self.fc(")).Net(scale=3).eval()
+    batches, _ = loader()
+    with pytest.raises(ValueError, match="give the arguments that it was built with"):
+        ex.open(net, batches)
+    assert_opens(ex.open(net, batches, scale=3), net, batches)
+
+
+CELLS = {
+    "its first line is magic": ["get_ipython().run_line_magic('matplotlib', 'inline')\n" + text(NET)],
+    "timed": [text(NET).replace("F.relu(", "abs("), f"get_ipython().run_cell_magic('time', '', {text(NET)!r})"],
+    "one that never ran": ["class X(:\n", text(NET)],
+}
+
+
+@pytest.mark.parametrize("kind", CELLS)
+def test_cells_as_they_ran(places, at_once, monkeypatch, kind):
+    shell = types.SimpleNamespace(user_ns={"In": CELLS[kind]})
+    monkeypatch.setitem(sys.modules, "IPython", types.SimpleNamespace(get_ipython=lambda: shell))
+    net = net_of(text(NET))
+    type(net).__module__ = "__main__"
+    batches, _ = loader()
+    assert_opens(ex.open(net, batches), net, batches)
+
+
+def test_what_is_wrapped_or_of_a_library(places, at_once):
+    net, (batches, _) = module_of(places / "own", text(NET)).Net().eval(), loader()
+    assert_opens(ex.open(torch.nn.DataParallel(net), batches), net, batches)
+    with pytest.raises(ValueError, match="an nn.Sequential has no code of its own; write a function"):
+        ex.open(torch.nn.Sequential(torch.nn.Conv2d(3, 2, 1)), batches)
 
 
 def test_a_layer_or_a_network_that_is_none(places):
