@@ -61,7 +61,7 @@ def test_another_network_comes_with_its_own_layer(page, address):
     accuracy_at(page, 8)
     layer = page.get_by_label("Layer (channels)")
     assert layer.input_value() == "conv1 (16)"
-    page.get_by_label("Network").click()
+    page.get_by_label("Network", exact=True).click()
     page.get_by_role("option", name="Siamese network on MNIST pairs").click()
     page.wait_for_url(re.compile("siamese"))
     page.wait_for_function("() => document.querySelector('[aria-label*=\"Layer (channels)\"]').value[0] != 'c'")
