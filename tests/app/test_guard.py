@@ -72,7 +72,7 @@ def test_tries_count_by_address_and_for_a_while(monkeypatch):
         ("explorer.app.pages.model.delete", ("mine",)),
         ("explorer.app.own.delete", ("pets",)),
         ("explorer.app.downloads.start_download", ("cifar10",)),
-        ("explorer.app.own.start", ("images", "pets", lambda told: None)),
+        ("explorer.app.importing.start", ("images", "pets", lambda told: None)),
     ],
 )
 def test_every_way_to_change_the_server_asks(password, monkeypatch, callback, arguments):

@@ -27,10 +27,10 @@ def test_of_a_result_that_grows_nothing_is_kept():
 def test_a_chart_keeps_the_order_of_its_curves_whichever_is_in_the_foreground():
     one, other = sweep_by_hand(), sweep_by_hand()
     one, other = (replace(sweep, importance=np.array([0.5, 0.1])) for sweep in (one, other))
-    chart = prepared.axis_chart(1, "Mean", "", "second", ("first", "second"), one, other)
+    chart = prepared.axis_chart(1, "Mean", "", 170, "second", ("first", "second"), one, other)
     assert chart.data["curve"]["name"].unique().tolist() == ["second"]
     assert sorted(chart.data["named"]["name"].unique()) == ["first", "second"]
-    assert prepared.axis_chart(1, "Mean", "", "second", ("first", "second"), one, other) is chart
+    assert prepared.axis_chart(1, "Mean", "", 170, "second", ("first", "second"), one, other) is chart
 
 
 def test_flips_are_the_first_of_their_kind_with_their_pictures(truth):
