@@ -6,7 +6,7 @@ import streamlit as st
 
 from explorer.app import links
 
-HEIGHT = 230  # pixels of the curve
+HEIGHT = 200  # pixels of the curve
 LARGER = "<style>html { font-size: 125%; }</style>"  # Streamlit measures everything in the root's type size
 
 

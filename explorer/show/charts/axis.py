@@ -30,7 +30,7 @@ HEIGHT = 170  # pixels of the curve alone
 BARS, STRIP, GAP = 46, 28, 6  # pixels: the heights of what lies below the curve, and what is between
 NUMBERED = 40  # up to so many channels have their numbers below the strip
 ROOM = 0.8  # accuracy above which a curve leaves no room for a legend over it
-WORDS = 0.32  # the share of the axis that the words beside K and those below the steepest drop take together
+WORDS = 0.39  # the share of the axis that the words beside K and those below the steepest drop take together
 LABEL = 18  # pixels of a line of text
 
 
