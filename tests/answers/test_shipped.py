@@ -132,6 +132,13 @@ def test_all_that_its_lab_and_the_pages_open_with_ships(shipped_answers, name):
         assert all(shipped.has_curve(lab.experiment(way), point) for way in lab.variants)
 
 
+def test_lab_c_opens_with_its_curve(shipped_answers):
+    lab = LABS["C"]
+    point = checkpoints.look_up(lab.checkpoint)
+    assert shipped.has_curve(lab.experiment(lab.variants[0]), point)
+    assert shipped.has_statistics(point, lab.layer, "test", "raw") and shipped.has_scan(point, "blocks", "filter")
+
+
 def test_what_ships_is_not_large(shipped_answers):
     files = [path for path in answers_root().rglob("*") if path.is_file()]
     assert sum(path.stat().st_size for path in files) <= shipping.MOST_BYTES
