@@ -184,6 +184,7 @@ def _fit(
     try:
         for text in normalisation:
             own_networks.numbers(text)
+        own_networks.check_lies_within(network, Path(weights), own_root())
         info, options = datasets.dataset_info(dataset), arguments_of(arguments)
         plan, model = own_networks.fitted(network, Path(weights), info, options, output)
     except (ValueError, OSError) as error:

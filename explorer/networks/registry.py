@@ -188,7 +188,10 @@ def _timm_network(arch: str, shape: Shape, classes: int, **options: Any) -> nn.M
         raise ValueError(f"timm, which builds {arch}, is not installed; run: pip install timm") from None
     if not timm.is_model(arch):
         raise ValueError(f"timm has no network {arch[:80]!r}; {nearest(arch, timm.list_models())}")
-    return timm.create_model(arch, pretrained=False, num_classes=classes, in_chans=shape[0], **options)
+    given = {"num_classes": classes, "in_chans": shape[0], **options}
+    return timm.create_model(
+        arch, pretrained=False, checkpoint_path="", **given
+    )  # which would unpickle: never an option
 
 
 def _own_info(name: str) -> ModelInfo:

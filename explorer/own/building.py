@@ -84,6 +84,8 @@ def blueprint(
 
 def code_path(asked: str) -> tuple[Path, str] | None:
     """The file of code, and the name in it, that are asked for; None where it is a name of a network."""
+    if asked.startswith((OURS, TIMM_ASKED, TORCHVISION)):
+        return None
     for kind in CODE:
         file, dot, name = asked.rpartition(f"{kind}:")
         if dot:

@@ -81,8 +81,8 @@ def take_in(
 
     Raises ValueError where network, weights, data set and normalisation do not fit each other, and says how.
     """
-    info, file = dataset_info(dataset), code_path(network)
-    check_within([weights, *([file[0]] if file else [])], within)
+    info = dataset_info(dataset)
+    check_lies_within(network, weights, within)
     if name:
         trainings.check_name(name, out)
     check_description(description)
@@ -108,6 +108,12 @@ def take_in(
         card = _card(plan, info, mean, std, score, description)
         checkpoints.save(name, model, card, out, code=plan.code.text() if plan.code else "")
     return Imported(name, score, plan.source.notes, at_chance(score, len(info.classes)))
+
+
+def check_lies_within(network: str, weights: Path, within: Path | None) -> None:
+    """ValueError where the weights, or the code of a network, lead out of a folder; None is no limit."""
+    file = code_path(network)
+    check_within([weights, *([file[0]] if file else [])], within)
 
 
 def fitted(

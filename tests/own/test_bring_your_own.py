@@ -475,6 +475,18 @@ def test_networks_of_libraries_as_people_change_them(pets, places, asked, make, 
     assert_same("mine", net)
 
 
+@pytest.mark.parametrize("asked", ["timm:/../net.py:Net", "ours:net.py", "torchvision/net.py:Net"])
+def test_a_librarys_name_is_never_a_file(asked):
+    assert building.code_path(asked) is None
+
+
+def test_timm_loads_no_checkpoint_of_its_own(pets, places):
+    pytest.importorskip("timm")
+    state = keep(places, net_of(text(NET)).state_dict())
+    with pytest.raises(ValueError, match="resnet10t cannot be built with checkpoint_path='evil.pt'"):
+        take_in("timm:resnet10t", state, "pets", options={"checkpoint_path": "evil.pt"})
+
+
 def test_a_network_of_timm(pets, places):
     timm = pytest.importorskip("timm")
     torch.manual_seed(0)

@@ -182,9 +182,7 @@ def built_by(source: Source) -> dict[str, str]:
     said = {
         "Arguments": given,
         "Code": f"as it was imported, SHA-256 {source.code[:12]}…" if source.code else "",
-        "Logits": {"share": f"{output} one share, made a logit", "flat": f"{output} one number"}.get(
-            source.form, output
-        ),
+        "Logits": f"{output} {IN_FORM[source.form]}",
         "Undone": "; ".join(source.notes),
     }
     return {row: drawing.plain(text.strip(), 600) for row, text in said.items() if text.strip()}
