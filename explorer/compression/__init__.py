@@ -1,0 +1,1 @@
+"""Making a network really smaller: plans over several layers, removal, proof, scales, export."""
