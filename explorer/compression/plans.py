@@ -5,12 +5,37 @@ To know of plans needs no torch.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from explorer.pruning.criteria import criterion_info
 
 MULTIPLE = 8  # widths that processors like: they compute on 8 or more numbers at a time
+
+
+@dataclass(frozen=True)
+class Group:
+    """Convolutions that lose the same channels: the writers of one residual stream, depthwise ones with who feeds them.
+
+    A plan may name any one of its layers, whose ranking then decides for all. `sections` is more than 1 where a grouped
+    convolution reads or writes the channels: each of so many equal sections must lose as many channels.
+    """
+
+    layers: tuple[str, ...]  # in the order they are declared; the first gives the group its name
+    channels: int
+    sections: int = 1
+    fixed: str = ""  # why its channels must stay; empty where they may go
+
+    @property
+    def name(self) -> str:
+        """The layer that a plan over whole groups names."""
+        return self.layers[0]
+
+    def most(self, minimum: int = 1) -> int:
+        """The largest K, a multiple of the sections, that leaves so many channels, and of each section one."""
+        k = self.channels - max(minimum, self.sections)
+        return max(k - k % self.sections, 0)
 
 
 @dataclass(frozen=True)
@@ -64,26 +89,47 @@ class Plan:
         """K by layer."""
         return dict(self.layers)
 
-    def check(self, channels: Mapping[str, int], minimum: int = 1) -> None:
-        """ValueError unless each layer is one of those that have so many `channels`, and keeps `minimum` of them."""
+    def check(self, groups: Sequence[Group], minimum: int = 1) -> None:
+        """ValueError unless each layer is in a group of its own that can lose K channels and keep `minimum` of them."""
         if minimum < 1:
             raise ValueError(f"a minimum of {minimum} channels would leave a layer empty; give 1 or more")
+        named: dict[Group, str] = {}
         for layer, k in self.layers:
-            if layer not in channels:
-                raise ValueError(
-                    f"the plan names {layer!r}, which cannot be narrowed; choose of: {', '.join(channels)}"
-                )
-            most = max(channels[layer] - minimum, 0)
+            group = group_of(layer, groups)
+            if group in named:
+                raise ValueError(f"layers {named[group]!r} and {layer!r} lose the same channels; name one of the two")
+            named[group] = layer
+            most = group.most(minimum)
             if k > most:
                 left = "empty" if minimum == 1 else f"below the minimum of {minimum} channels"
+                raise ValueError(f"K = {k} leaves layer {layer!r} {left}; it has {group.channels}, so K is in 0…{most}")
+            if k % group.sections:
+                low = k - k % group.sections
                 raise ValueError(
-                    f"K = {k} leaves layer {layer!r} {left}; it has {channels[layer]}, so K is in 0…{most}"
+                    f"K = {k} of layer {layer!r} is no multiple of {group.sections}, the number of groups that a "
+                    f"convolution tied to it runs in; the nearest are {low} and {low + group.sections}"
                 )
 
-    def rounded(self, channels: Mapping[str, int], multiple: int = MULTIPLE) -> Plan:
+    def rounded(self, groups: Sequence[Group], multiple: int = MULTIPLE) -> Plan:
         """The plan that keeps a few channels more, so that each narrowed width is a multiple of so many.
 
         A layer that would be as wide as before keeps all its channels.
         """
-        kept = {layer: -(-(channels[layer] - k) // multiple) * multiple for layer, k in self.layers}
-        return replace(self, layers=tuple((each, k) for each in kept if (k := max(channels[each] - kept[each], 0))))
+
+        def fewer(group: Group, k: int) -> int:
+            step = math.lcm(multiple, group.sections)
+            return max(group.channels - -(-(group.channels - k) // step) * step, 0)
+
+        ks = {layer: fewer(group_of(layer, groups), k) for layer, k in self.layers}
+        return Plan.of(ks, self.criterion)
+
+
+def group_of(layer: str, groups: Sequence[Group]) -> Group:
+    """The group of a layer whose channels may go; ValueError where there is none."""
+    found = next((group for group in groups if layer in group.layers), None)
+    if found is not None and found.fixed:
+        raise ValueError(f"no channel of layer {layer!r} can go: {found.fixed}")
+    if found is None:
+        known = ", ".join(group.name for group in groups if not group.fixed)
+        raise ValueError(f"the plan names {layer[:80]!r}, which is no convolution here; choose of: {known}")
+    return found

@@ -1,8 +1,8 @@
 import pytest
 
-from explorer.compression.plans import Plan
+from explorer.compression.plans import Group, Plan
 
-CHANNELS = {"conv1": 16, "conv2": 32}
+GROUPS = (Group(("conv1", "conv3"), 16), Group(("conv2",), 32), Group(("wide",), 16, sections=4))
 
 
 def test_a_plan_survives_a_link():
@@ -32,19 +32,25 @@ def test_bad_plans_are_one_sentence():
         Plan.of({"conv1": 1}, "best")
 
 
-def test_a_plan_is_checked_against_the_layers():
-    Plan.parse("conv1:15,conv2:31").check(CHANNELS)
-    Plan.parse("conv1:8").check(CHANNELS, minimum=8)
-    with pytest.raises(ValueError, match=r"'fc1', which cannot be narrowed; choose of: conv1, conv2"):
-        Plan.parse("fc1:1").check(CHANNELS)
-    with pytest.raises(ValueError, match=r"K = 16 leaves layer 'conv1' empty; it has 16, so K is in 0…15"):
-        Plan.parse("conv1:16").check(CHANNELS)
-    with pytest.raises(ValueError, match=r"below the minimum of 8 channels; it has 16, so K is in 0…8"):
-        Plan.parse("conv1:9").check(CHANNELS, minimum=8)
-    with pytest.raises(ValueError, match="minimum of 0"):
-        Plan.parse("conv1:9").check(CHANNELS, minimum=0)
+def test_a_plan_is_checked_against_the_groups():
+    Plan.parse("conv1:15,conv2:31,wide:12").check(GROUPS)
+    Plan.parse("conv3:8").check(GROUPS, minimum=8)
+    fixed = Group(("head",), 10, fixed="it gives the network's answer")
+    for text, minimum, said in (
+        ("fc1:1", 1, "'fc1', which is no convolution here; choose of: conv1, conv2, wide"),
+        ("conv1:16", 1, "K = 16 leaves layer 'conv1' empty; it has 16, so K is in 0…15"),
+        ("conv1:9", 8, "below the minimum of 8 channels; it has 16, so K is in 0…8"),
+        ("conv1:9", 0, "minimum of 0"),
+        ("conv1:1,conv3:2", 1, "'conv1' and 'conv3' lose the same channels; name one of the two"),
+        ("wide:5", 1, "no multiple of 4, .*; the nearest are 4 and 8"),
+        ("wide:13", 1, "K is in 0…12"),
+        ("head:1", 1, "no channel of layer 'head' can go: it gives the network's answer"),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match=said):
+            Plan.parse(text).check((*GROUPS, fixed), minimum)
 
 
 def test_widths_are_rounded_up():
-    rounded = Plan.parse("conv1:5,conv2:9,conv3:8").rounded(CHANNELS | {"conv3": 12}, 8)
-    assert rounded.ks == {"conv2": 8, "conv3": 4}  # 11 → 16 = all of them; 23 → 24; 4 → 8
+    groups = (*GROUPS, Group(("last",), 24, sections=3))
+    rounded = Plan.parse("conv1:5,conv2:9,wide:8,last:3").rounded(groups, 8)
+    assert rounded.ks == {"conv2": 8, "wide": 8}  # 11 → 16 = all of them; 23 → 24; 8 → 8; 21 → 24 = all of them
