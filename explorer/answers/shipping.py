@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from explorer.answers import door, outline, outlining, shipped
+from explorer.answers import door, layout, outline, outlining, shipped
 from explorer.answers.archive import SPLIT, Question
 from explorer.answers.choices import ORDERS, default_layer
 from explorer.answers.computing import oracle_cost
@@ -45,6 +45,7 @@ def pieces(checkpoint: Checkpoint) -> list[Piece]:
     layer = lab.layer if lab else default_layer(checkpoint)
     return [
         _outline(checkpoint),
+        _layout(checkpoint),
         *_statistics(checkpoint, lab, layer),
         _scan(checkpoint),
         *_curves(checkpoint, lab, layer),
@@ -54,6 +55,11 @@ def pieces(checkpoint: Checkpoint) -> list[Piece]:
 def _outline(checkpoint: Checkpoint) -> Piece:
     compute = partial(outlining.outline_of, checkpoint.model)
     return Piece(outline.question(checkpoint), lambda: iter([compute()]), outline.ship)
+
+
+def _layout(checkpoint: Checkpoint) -> Piece:
+    compute = partial(layout.measured, checkpoint)
+    return Piece(layout.question(checkpoint), lambda: iter([compute()]), layout.ship)
 
 
 def _curves(checkpoint: Checkpoint, lab: Lab | None, layer: str) -> list[Piece]:

@@ -5,23 +5,18 @@ from __future__ import annotations
 from collections.abc import Hashable
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from explorer.answers import choices, outline, shipped
 from explorer.answers.experiment import Experiment
+from explorer.answers.layout import Layout, layout_of
 from explorer.app import loading
 from explorer.engine import schedule
 from explorer.engine.oracle import Cost
 from explorer.images import datasets
 from explorer.networks import checkpoints
 from explorer.networks.checkpoints import Checkpoint
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from explorer.networks.sketch import Sketch
 
 TEST = "test"  # accuracies are always measured on this split
 
@@ -43,11 +38,9 @@ def _checkpoint(path: Path, changed: tuple[int, ...]) -> Checkpoint:
 
 
 @lru_cache(maxsize=8)
-def layer_table(point: Checkpoint) -> pd.DataFrame:
-    """The network's modules; see layers.layer_table."""
-    from explorer.networks.layers import layer_table
-
-    return layer_table(point)
+def layout(point: Checkpoint) -> Layout:
+    """What the network is made of, which needs no torch where that ships."""
+    return layout_of(point)
 
 
 def dtypes() -> tuple[str, ...]:
@@ -58,14 +51,6 @@ def dtypes() -> tuple[str, ...]:
 
     native = evaluation.has_bfloat16(evaluation.resolve_device(None))
     return tuple(evaluation.DTYPES) if native else ("float32",)
-
-
-@lru_cache(maxsize=8)
-def sketch(point: Checkpoint) -> Sketch:
-    """The network as it is drawn; see sketch.sketch."""
-    from explorer.networks.sketch import sketch
-
-    return sketch(point)
 
 
 @lru_cache(maxsize=64)
@@ -151,8 +136,7 @@ def forget() -> None:
     """Let go of all networks and of what was found out of them."""
     _checkpoint.clear()
     for each in (
-        layer_table,
-        sketch,
+        layout,
         fitting_modes,
         scanned_layers,
         scan_modes,

@@ -12,7 +12,7 @@ from explorer.show import charts
 
 def network(point: Checkpoint, layer: str, key: str) -> None:
     """The network's blocks with their sizes and the additions that lead around them; `layer` stands out."""
-    sketch = cache.sketch(point)
+    sketch = cache.layout(point).sketch
     chart = charts.network_drawing(sketch.boxes, sketch.shortcuts, layer)
     drawing.draw(chart, key=key, on_select=partial(_choose_clicked, key), selection_mode="pick")
 

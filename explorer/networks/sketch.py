@@ -1,7 +1,5 @@
 """A network in outline, to be drawn: its convolutions and linear layers in the order they run, and its shortcuts."""
 
-from dataclasses import dataclass
-
 import pandas as pd
 from torch import fx, nn
 
@@ -9,21 +7,8 @@ from explorer.networks.checkpoints import Checkpoint
 from explorer.networks.graph import UntraceableError, ancestors, module_of
 from explorer.networks.layers import layer_table
 from explorer.networks.neighbours import addition_node
+from explorer.networks.sketches import Sketch
 from explorer.networks.tracing import trace
-
-
-@dataclass(frozen=True, eq=False)
-class Sketch:
-    """A network as boxes in a row, with shortcuts that lead around some of them to a residual addition.
-
-    `boxes` has one row a box: layer (empty for the input), kind ("input", "convolution" or "linear"), channels (or
-    features), side (of its output, 1 where there is none), output (its shape, in words), runs (how often it runs for
-    one example), place (from 0, half of one on a shortcut) and on_shortcut. `shortcuts` has start and end: the places
-    of the box behind which each begins, and of the one behind which it is added.
-    """
-
-    boxes: pd.DataFrame
-    shortcuts: pd.DataFrame
 
 
 def sketch(checkpoint: Checkpoint) -> Sketch:

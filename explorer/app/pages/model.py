@@ -226,9 +226,10 @@ def delete(name: str) -> None:
 
 def layers_of(point: Checkpoint) -> None:
     """The layers as they run, with what their sizes and parameters come from."""
-    table = cache.layer_table(point)
+    layout = cache.layout(point)
+    table = layout.layers
     st.subheader("Layers")
-    total = f"{table['parameters'].sum():,} parameters in all"
+    total = f"{layout.parameters:,} parameters in all"
     st.caption(f"As they run, {total}; a layer that runs again with another output has a row for each.")
     columns: dict[str, Any] = {
         "layer": "Layer",

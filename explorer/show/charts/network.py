@@ -21,7 +21,7 @@ def network_drawing(boxes: pd.DataFrame, shortcuts: pd.DataFrame, layer: str | N
     """The network as boxes, as high as their output is large and as broad as they have channels.
 
     Convolutions are filled, `layer` in the second colour; a line above leads around the boxes that a residual addition
-    (+) adds to. `boxes` and `shortcuts` are those of `networks.sketch`. A click picks a layer (selection `pick`).
+    (+) adds to. `boxes` and `shortcuts` are those of `networks.sketches`. A click picks a layer (selection `pick`).
     """
     rows = boxes.assign(
         tone=(boxes["layer"] == layer).astype(int),
