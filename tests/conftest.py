@@ -9,6 +9,7 @@ import pytest
 import tiny as tiny_data
 import torch
 import user_files
+from hypothesis import HealthCheck, settings
 from torch import nn
 
 from explorer.images import datasets, downloads, reading
@@ -17,6 +18,9 @@ from explorer.networks import checkpoints
 from explorer.networks.registry import MODELS
 from explorer.own import images as own_images
 from explorer.training import held_out, loop
+
+settings.register_profile("patient", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")  # a busy machine makes examples slowly, which is no fault of theirs
 
 
 @pytest.fixture(scope="session", autouse=True)

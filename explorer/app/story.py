@@ -22,6 +22,7 @@ TASKS = {  # by data set, what a network does that was trained on it
     "kmnist": "tells ten characters of old Japanese handwriting apart",
     "emnist-balanced": "tells handwritten digits and letters apart, 47 in all",
     "stl10": "tells ten kinds of animals and vehicles apart",
+    "svhn": "tells the ten digits of house numbers apart",
 }
 FIRST = {  # by criterion, the channels that go first
     "mean": "the least active",

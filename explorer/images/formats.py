@@ -58,8 +58,19 @@ def _stl10(info: DatasetInfo, split: str, root: Path) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(np.ascontiguousarray(upright)), torch.from_numpy(labels.astype(np.int64) - 1)
 
 
+def _svhn(info: DatasetInfo, split: str, root: Path) -> tuple[Tensor, Tensor]:
+    """MATLAB's format, which torchvision's class reads with an optional package; ValueError where that is missing."""
+    try:
+        dataset = torchvision_class(info)(root, split=split)
+    except ImportError:
+        raise ValueError("scipy, which reads SVHN's .mat files, is not installed; run: pip install scipy") from None
+    images = torch.from_numpy(np.ascontiguousarray(dataset.data))
+    return images, torch.as_tensor(dataset.labels, dtype=torch.int64)
+
+
 READERS: dict[str, Callable[[DatasetInfo, str, Path], tuple[Tensor, Tensor]]] = {
     "KMNIST": _kmnist,
     "EMNIST": _emnist,
     "STL10": _stl10,
+    "SVHN": _svhn,
 }

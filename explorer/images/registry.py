@@ -244,6 +244,19 @@ DATASETS |= {
         },
         download_bytes=0,
     ),
+    "svhn": DatasetInfo(
+        name="svhn",
+        title="SVHN",
+        classes=tuple("0123456789"),
+        shape=(3, 32, 32),
+        reader="SVHN",
+        folder=".",  # torchvision puts its files into the data root itself
+        files={
+            "train": (DataFile("train_32x32.mat", 0, "e26dedcc434d2e4c54c9b2d4a06d8373"),),
+            "test": (DataFile("test_32x32.mat", 0, "eb5a983be6a315427106f1b164d9cef3"),),
+        },
+        download_bytes=0,
+    ),
 }
 
 PAIRS_IMAGES = DataFile(  # the test images that the pairs are drawn from, as tensors

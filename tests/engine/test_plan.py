@@ -479,7 +479,7 @@ STEPS = st.sampled_from([
 ])  # fmt: skip
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     steps=st.lists(STEPS, max_size=6),
     channels=st.integers(1, 5),

@@ -3,6 +3,7 @@
 import gzip
 import io
 import pickle
+import sys
 import zipfile
 from dataclasses import replace
 
@@ -15,7 +16,7 @@ from torchvision import datasets as tv
 from explorer.images import datasets, downloads, reading
 from explorer.images.registry import DATASETS, DataFile
 
-SETS = ("cifar100", "kmnist", "emnist-balanced", "stl10")
+SETS = ("cifar100", "kmnist", "emnist-balanced", "stl10", "svhn")
 LABELS = [0, 4, 9]
 
 
@@ -86,7 +87,20 @@ def stl10(monkeypatch):
     return files, unlabelled, tv.STL10
 
 
-MAKERS = dict(zip(SETS, (cifar100, kmnist, emnist, stl10), strict=True))
+def svhn(monkeypatch):
+    files = {}
+    for split in ("train", "test"):
+        packed = io.BytesIO()
+        labels = np.array([[label or 10] for label in LABELS], np.uint8)  # the digit 0 is class 10 there
+        scipy_io = pytest.importorskip("scipy.io")
+        scipy_io.savemat(packed, {"X": pixels(split, 32, 32, 3).transpose(1, 2, 3, 0), "y": labels})
+        files[split] = {f"{split}_32x32.mat": packed.getvalue()}
+    listed = {split: ["", *each, *map(md5, each.values())] for split, each in files.items()}
+    monkeypatch.setattr(tv.SVHN, "split_list", listed)
+    return files, {}, tv.SVHN
+
+
+MAKERS = dict(zip(SETS, (cifar100, kmnist, emnist, stl10, svhn), strict=True))
 
 
 @pytest.fixture
@@ -126,6 +140,14 @@ def test_unlabelled_images_are_not_needed(small):
     assert len(reading.load_split(name, "test", root)) == 3
 
 
+@pytest.mark.parametrize("small", ["svhn"], indirect=True)
+def test_a_reader_without_its_package_says_what_to_install(small, monkeypatch):
+    name, root, _ = small
+    monkeypatch.setitem(sys.modules, "scipy.io", None)
+    with pytest.raises(ValueError, match="^scipy, which reads SVHN's .mat files, is not installed; run: pip install"):
+        reading.load_split(name, "test", root)
+
+
 @pytest.mark.parametrize("small", ["kmnist"], indirect=True)
 def test_a_file_of_unknown_size_is_checked_by_its_md5(small):
     name, root, _ = small
@@ -155,14 +177,14 @@ def test_pages_offer_what_is_here_and_the_rest_says_how_to_get_it(name, tmp_path
     ):
         reading.load_split(name, "test", tmp_path)
     path = tmp_path / DATASETS[name].files["test"][0].path
-    path.parent.mkdir(parents=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.touch()
     assert name in [info.name for info in datasets.readable_datasets(tmp_path)]
 
 
 def listed(name):
     """The MD5 of each file of a data set, by its name."""
-    return {file.path.rsplit("/", 1)[1]: file.md5 for split in DATASETS[name].files.values() for file in split}
+    return {file.path.rpartition("/")[2]: file.md5 for split in DATASETS[name].files.values() for file in split}
 
 
 def test_the_official_files_and_classes_are_torchvisions():
@@ -172,6 +194,7 @@ def test_the_official_files_and_classes_are_torchvisions():
     assert listed("emnist-balanced") == {"gzip.zip": tv.EMNIST.md5}
     labelled = [each for each in tv.STL10.train_list + tv.STL10.test_list if "unlabeled" not in each[0]]
     assert listed("stl10") == dict(labelled)
+    assert listed("svhn") == {name: md5 for _, name, md5 in tv.SVHN.split_list.values() if "extra" not in name}
     assert list(DATASETS["kmnist"].classes) == tv.KMNIST.classes
     assert list(DATASETS["emnist-balanced"].classes) == tv.EMNIST.classes_split_dict["balanced"]
     classes = DATASETS["cifar100"].classes

@@ -55,6 +55,7 @@ CREDITS = {
     "kmnist": "KMNIST Dataset, created by CODH, CC BY-SA 4.0",
     "emnist-balanced": "Gregory Cohen, Saeed Afshar, Jonathan Tapson and André van Schaik",
     "stl10": "Adam Coates, Honglak Lee and Andrew Y. Ng",
+    "svhn": "Yuval Netzer and others, for non-commercial use",
 }
 PICTURES = 10  # one of each of so many classes
 
