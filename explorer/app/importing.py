@@ -1,13 +1,16 @@
 """Imports under way: what this tab asked for, how it stands, and what comes after it."""
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
 import streamlit as st
 
-from explorer.app import networks, waiting, work
+from explorer.app import drawing, networks, waiting, work
 from explorer.background.jobs import DONE
+from explorer.images import datasets
+from explorer.networks import checkpoints
 from explorer.own.folder import Progress
 
 AWAITED = "imports that this tab asked for"
@@ -18,13 +21,25 @@ def open_new_network() -> None:
     """Turn to the network that this tab imported, on Prune, once it is there; comes before the pickers."""
     for awaited in [each for each in mine().values() if each.job.status == DONE]:
         del mine()[awaited.kind]
-        st.toast(f"{awaited.name} is imported.", icon=":material/check_circle:")
+        words = " ".join([f"{awaited.name} is imported.", *map(drawing.plain, _notes_on(awaited))])
+        st.toast(words, icon=":material/check_circle:", duration="long")
         if awaited.kind == work.IMAGES:
             st.session_state["own data"] = awaited.name  # which the network that comes next is probably for
         if awaited.kind == work.NETWORK:
             networks.set_checkpoint(awaited.name)
             st.session_state[networks.OWN_FORM] = False
             st.switch_page(PRUNE)
+
+
+def _notes_on(awaited: work.Import) -> Iterator[str]:
+    """What came up while it was imported, in sentences; nothing of what somebody deleted meanwhile."""
+    with contextlib.suppress(ValueError, OSError):
+        if awaited.kind == work.IMAGES:
+            notes = datasets.dataset_info(awaited.name).notes
+        else:
+            source = checkpoints.read_card(awaited.name).source
+            notes = source.notes if source else ()
+        yield from (f"{drawing.sentence(note)}." for note in notes)
 
 
 def mine() -> dict[str, work.Import]:

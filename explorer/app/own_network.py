@@ -101,8 +101,8 @@ def _pick_from_file(files: Sequence[str]) -> None:
 
 
 @st.cache_data(max_entries=CHECKS, show_spinner=False)
-def _names(path: str, _changed: int) -> list[str] | str:
-    """The names in a file of code, or why it cannot be read."""
+def _names(path: str, changed: int) -> list[str] | str:
+    """The names in a file of code that `changed` then, or why it cannot be read."""
     try:
         return extracting.names_in(Path(path))
     except (ValueError, OSError) as error:
@@ -163,11 +163,11 @@ def more() -> None:
 def show_fit(network: str, weights: str, dataset: str) -> bool:
     """Say whether network, weights and images fit each other, and return it."""
     path = own_root() / weights
-    files = [path, *([found[0]] if (found := building.code_path(network)) else [])]
-    changed = tuple(each.stat().st_mtime_ns for each in files if each.is_file())
+    files = [path, *(own_root() / code for code in own_folder.code_files())]  # code may import what lies beside it
+    changed = [*datasets.version_of(dataset), *(str(each.stat().st_mtime_ns) for each in files if each.is_file())]
     given = tuple(field(name) for name in ("arguments", "output", "mean", "std"))
     with st.spinner("Checking that they fit…"):
-        fits, words = _fit(network, str(path), dataset, given, changed)
+        fits, words = _fit(network, str(path), dataset, given, tuple(changed))
     if fits:
         st.success(drawing.plain(words, 900), icon=":material/check_circle:")
     else:
@@ -177,16 +177,15 @@ def show_fit(network: str, weights: str, dataset: str) -> bool:
 
 @st.cache_data(max_entries=CHECKS, show_spinner=False)
 def _fit(
-    network: str, weights: str, dataset: str, given: tuple[str, ...], _changed: tuple[int, ...]
+    network: str, weights: str, dataset: str, given: tuple[str, ...], changed: tuple[str, ...]
 ) -> tuple[bool, str]:
-    """Whether they fit, and a sentence on it."""
+    """Whether they fit, and a sentence on it, as long as nothing of them `changed`."""
     arguments, output, *normalisation = given
     try:
-        for text in normalisation:
-            own_networks.numbers(text)
+        mean, std = map(own_networks.numbers, normalisation)
         own_networks.check_lies_within(network, Path(weights), own_root())
         info, options = datasets.dataset_info(dataset), arguments_of(arguments)
-        plan, model = own_networks.fitted(network, Path(weights), info, options, output)
+        plan, model, _ = own_networks.fitted(network, Path(weights), info, mean, std, options, output)
     except (ValueError, OSError) as error:
         return False, drawing.sentence(str(error)) + "."
     numbers = sum(each.numel() for each in model.parameters())

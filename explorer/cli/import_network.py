@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> None:
     given |= {key: own_networks.numbers(getattr(args, key)) for key in ("mean", "std")}
     given["options"] = building.parsed(args.options)
     with Bar(f"testing {args.network}") as bar:
-        made = own_networks.take_in(args.network, args.weights, args.data, **given, progress=bar)
+        made = own_networks.import_network(args.network, args.weights, args.data, **given, progress=bar)
     for note in made.notes:
         print(f"note: {note}", file=sys.stderr)
     if made.warning:

@@ -40,6 +40,7 @@ class Extract:
     """Code that may be run, and where in the file what was left out would have set which name."""
 
     code: Code
+    files: tuple[Path, ...]  # that it comes from
     left_out: dict[str, str] = field(default_factory=dict)  # the line, by name
 
 
@@ -50,20 +51,21 @@ def extract(path: Path) -> Extract:
     """
     left_out: dict[str, str] = {}
     modules = {MAIN: _kept(path, left_out)}
-    waiting = list(_imported(modules[MAIN], ""))
+    waiting, files = list(_imported(modules[MAIN], "")), [path]
     while waiting:
         name = waiting.pop()
         if name in modules or (found := _beside(path.parent, name)) is None:
             continue
         if len(modules) > MODULES:
             raise ValueError(f"{path.name} imports more than {MODULES} modules that lie beside it; name a smaller file")
+        files.append(found)
         besides: dict[str, str] = {}
         modules[name] = _kept(found, besides)
         left_out = {key: f"{line} of {found.name}" for key, line in besides.items()} | left_out
         package = name if found.name == "__init__.py" else name.rpartition(".")[0]
         waiting += [*_parents(name), *_imported(modules[name], package)]
     packages = [name for name in modules if name != MAIN and _is_package(path.parent, name)]
-    return Extract(Code(path.name, modules, tuple(sorted(packages))), left_out)
+    return Extract(Code(path.name, modules, tuple(sorted(packages))), tuple(files), left_out)
 
 
 def names_in(path: Path) -> list[str]:

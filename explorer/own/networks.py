@@ -25,6 +25,7 @@ from explorer.networks.outputs import with_logits
 from explorer.networks.registry import TORCHVISION
 from explorer.networks.weights import fill
 from explorer.own.building import Blueprint, blueprint, code_path
+from explorer.own.extracting import extract
 from explorer.own.folder import Progress, check_within, no_progress
 from explorer.own.matching import Match, check_fits, match
 from explorer.own.state import read_states
@@ -47,12 +48,7 @@ class Imported:
     warning: str = ""
 
 
-def import_network(network: str, weights: Path, dataset: str, name: str = "", **given: Any) -> str:
-    """As `take_in`; returns the checkpoint's name alone."""
-    return take_in(network, weights, dataset, name, **given).name
-
-
-def take_in(
+def import_network(
     network: str,
     weights: Path,
     dataset: str,
@@ -86,42 +82,63 @@ def take_in(
     if name:
         trainings.check_name(name, out)
     check_description(description)
-    beside = _card_beside(weights)
-    _check_meant_for(beside, info, weights)
-    mean = tuple(mean) or _numbers_on(beside, "mean") or info.mean or usual_mean(info)
-    std = tuple(std) or _numbers_on(beside, "std") or info.std or usual_std(info)
-    check_normalisation(mean, std, info.shape[0])
-    plan, model = fitted(network, weights, info, options, output)
+    plan, model, batches = fitted(network, weights, info, mean, std, options, output)
     name = name or usual_name(plan.title, dataset, out)
     trainings.check_name(name, out)
-    batches = Batches(load_split(dataset, "test"), mean, std, batch_size_for(info.shape))
-    if plan.code:
-        check_steady(plan, model, batches, weights)
     if like is not None:
         check_like(plan, model, like, batches)
-    plan = _with_form(plan, model, batches)
     model = with_logits(model, plan.source.output, plan.source.form)
     score = _score(model, plan.title, batches, device, progress or no_progress)
     plan = replace(plan, source=replace(plan.source, images=batches.n if score.n < batches.n else 0))
     with checkpoints.writing(name, root=out):
         checkpoints.check_free(name, out)
-        card = _card(plan, info, mean, std, score, description)
+        card = _card(plan, info, batches.mean, batches.std, score, description)
         checkpoints.save(name, model, card, out, code=plan.code.text() if plan.code else "")
     return Imported(name, score, plan.source.notes, at_chance(score, len(info.classes)))
 
 
 def check_lies_within(network: str, weights: Path, within: Path | None) -> None:
-    """ValueError where the weights, or the code of a network, lead out of a folder; None is no limit."""
-    file = code_path(network)
-    check_within([weights, *([file[0]] if file else [])], within)
+    """ValueError where weights, code, or a module beside it, lead out of a folder; None is no limit."""
+    if within is None:
+        return
+    check_within([weights], within)
+    if file := code_path(network):
+        check_within([file[0]], within)
+        check_within(extract(file[0]).files, within)
 
 
 def fitted(
-    network: str, weights: Path, info: DatasetInfo, options: Mapping[str, Any] | None = None, output: str = ""
+    network: str,
+    weights: Path,
+    info: DatasetInfo,
+    mean: Sequence[float] = (),
+    std: Sequence[float] = (),
+    options: Mapping[str, Any] | None = None,
+    output: str = "",
+) -> tuple[Blueprint, nn.Module, Batches]:
+    """How to build a network for a data set's images, the network with its weights, and the test images that it sees.
+
+    Parameters and ValueErrors as for `import_network`.
+    """
+    beside = _card_beside(weights)
+    _check_meant_for(beside, info, weights)
+    usual_mean, usual_std = usual_normalisation(info)
+    mean = tuple(mean) or _numbers_on(beside, "mean") or usual_mean
+    std = tuple(std) or _numbers_on(beside, "std") or usual_std
+    check_normalisation(mean, std, info.shape[0])
+    plan, model = _filled(network, weights, info, options or {}, output)
+    batches = Batches(load_split(info.name, "test"), mean, std, batch_size_for(info.shape))
+    if plan.code:
+        check_steady(plan, model, batches, weights)
+    return _with_form(plan, model, batches), model, batches
+
+
+def _filled(
+    network: str, weights: Path, info: DatasetInfo, options: Mapping[str, Any], output: str
 ) -> tuple[Blueprint, nn.Module]:
-    """How to build a network for a data set's images, and the network with its weights; ValueError as `take_in`."""
+    """How to build a network, and the network with its weights."""
     states = read_states(weights)
-    plan, model = blueprint(network, info, options or {}, output)
+    plan, model = blueprint(network, info, options, output)
     found = match(states, model.state_dict(), weights)
     plan, model, found = _adapted(plan, model, found)
     tensors = _with_tied(_renamed(found.tensors, model), model)
@@ -155,14 +172,10 @@ def plain_name(title: str) -> str:
     return re.sub(r"[^a-z0-9._-]+", "-", title.lower()).strip("-._") or "own"
 
 
-def usual_mean(info: DatasetInfo) -> tuple[float, ...]:
-    """ImageNet's, for images in colour; for grey ones one half."""
-    return IMAGENET_MEAN if info.shape[0] == 3 else (0.5,)
-
-
-def usual_std(info: DatasetInfo) -> tuple[float, ...]:
-    """ImageNet's, for images in colour; for grey ones one half."""
-    return IMAGENET_STD if info.shape[0] == 3 else (0.5,)
+def usual_normalisation(info: DatasetInfo) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation where nobody gives any: the data set's, else ImageNet's, or one half of grey."""
+    mean, std = (IMAGENET_MEAN, IMAGENET_STD) if info.shape[0] == 3 else ((0.5,), (0.5,))
+    return info.mean or mean, info.std or std
 
 
 # What people change of a network from a library

@@ -1,12 +1,13 @@
 """From a notebook to the app: a network and the images it is tested on become one's own, and the link to them."""
 
 import ast
+import contextlib
 import os
 import sys
-import tempfile
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import urlencode
 
@@ -14,13 +15,15 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from explorer.images.datasets import own_datasets
 from explorer.images.lazy_torchvision import import_torchvision
 from explorer.networks.layers import conv_layer
 from explorer.networks.plain import unwrapped
 from explorer.networks.registry import torchvision_networks
 from explorer.own.building import TIMM_ASKED
 from explorer.own.extracting import PYTHON_CELLS
-from explorer.own.networks import Imported, plain_name, take_in
+from explorer.own.images import delete_images
+from explorer.own.networks import Imported, import_network, plain_name
 from explorer.own.tensors import gathered, keep_tensors, levels_of
 
 ADDRESS = "http://localhost:8501"  # where `streamlit run` serves, unless told otherwise
@@ -52,16 +55,30 @@ def open_in_app(
     images, labels = gathered(loader)
     levels = levels_of(images)
     classes, title = _classes(loader, int(labels.max()) + 1), type(getattr(loader, "dataset", loader)).__name__
-    dataset = keep_tensors(plain_name(title), title, levels.of(images), labels, classes)
-    with tempfile.TemporaryDirectory() as folder:
-        weights = Path(folder) / "weights.safetensors"
+    with _kept(plain_name(title), title, levels.of(images), labels, classes) as dataset, TemporaryDirectory() as place:
+        weights = Path(place) / "weights.safetensors"
         save_file({key: value.detach().cpu().clone() for key, value in model.state_dict().items()}, weights)
-        asked = network or _network_of(model, Path(folder))
-        made = take_in(asked, weights, dataset, name, mean=levels.mean, std=levels.std, options=options, like=model)
+        asked = network or _network_of(model, Path(place))
+        how: dict[str, Any] = {"mean": levels.mean, "std": levels.std, "options": options, "like": model}
+        made = import_network(asked, weights, dataset, name, **how)
     address = os.environ.get("EXPLORER_URL", ADDRESS).rstrip("/")
     link = f"{address}/?{urlencode({'checkpoint': made.name} | ({'layer': layer} if layer else {}))}"
     print("\n".join([*_told(made), link, *_hint(address)]))
     return link
+
+
+@contextlib.contextmanager
+def _kept(*images: Any) -> Iterator[str]:
+    """The name of a data set made of images, as `keep_tensors` takes them; a new one goes again if no network comes."""
+    before = own_datasets()
+    name = keep_tensors(*images)
+    try:
+        yield name
+    except BaseException:
+        if name not in before:
+            with contextlib.suppress(ValueError):  # whoever else needs it by now
+                delete_images(name)
+        raise
 
 
 def _classes(loader: Any, least: int) -> list[str]:

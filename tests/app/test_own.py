@@ -1,5 +1,6 @@
 """Images and networks of one's own: imported on the Model page, and then on every page."""
 
+import re
 import shlex
 
 import archives
@@ -121,7 +122,7 @@ def test_code_is_run_only_where_the_server_was_started_to(own_things, monkeypatc
     own_images.import_images(own_things / "pets", "pets", 32)
     net = students.net_of(students.text(students.NET))
     (own_things / "lab.py").write_text(students.text(students.NET, students.TRAINS))
-    torch.save(net.state_dict(), own_things / "lab.pt")
+    torch.save({"model": net.state_dict()}, own_things / "lab.pt")
     at = visit("model")
     at.session_state["own"] = True
     settle(at)
@@ -134,6 +135,17 @@ def test_code_is_run_only_where_the_server_was_started_to(own_things, monkeypatc
     monkeypatch.setenv("EXPLORER_TRUST_OWN", "1")
     settle(at)
     assert not at.code and "They fit: Net, 11 weights" in at.success[0].value
+    (own_things / "lab.py").write_text("import parts\n\nclass Net(parts.Net):\n    pass\n")
+    net = students.text(students.NET)
+    for parts, words in {
+        "Net = 3": "metaclass|int",
+        net.replace("self.features(x)", "F.dropout(self.features(x))"): "gives other numbers each time",
+    }.items():
+        (own_things / "parts.py").write_text(parts)
+        settle(at)
+        assert re.search(words, at.error[0].value), "what changed, or what it imports, is checked again"
+    (own_things / "lab.py").write_text(students.text(students.NET, students.TRAINS))
+    settle(at)
     at.button(key="import network").click()
     settle(at)
     assert at.selectbox(key="checkpoint").value == "net_pets", "and the page is Prune"

@@ -25,7 +25,7 @@ from explorer.networks.evaluation import logits
 from explorer.own import building, trial
 from explorer.own import networks as own_networks
 from explorer.own.building import first_look
-from explorer.own.networks import IMAGENET_MEAN, IMAGENET_STD, take_in
+from explorer.own.networks import IMAGENET_MEAN, IMAGENET_STD, import_network
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_weights_in_any_file(pets, places, at_once, kind):
     net = net_of(text(NET))
     state = save(net)
     file = write(places / "own", {"net.py": text(NET)})
-    made = take_in(str(file), keep(places, state, name), "pets")
+    made = import_network(str(file), keep(places, state, name), "pets")
     assert made.name == "net_pets"
     assert_same(made.name, net, nearly)
     undone = not isinstance(state, dict) or state.keys() != net_of(text(NET)).state_dict().keys()
@@ -160,7 +160,7 @@ def test_a_network_from_a_file(pets, places, at_once, kind):
     else:
         file = write(places / "own", files)
     net = net_of(text(NET), **options)
-    made = take_in(f"{file}{name}", keep(places, net.state_dict()), "pets", "mine", options=options)
+    made = import_network(f"{file}{name}", keep(places, net.state_dict()), "pets", "mine", options=options)
     assert_same(made.name, net)
     for path in (places / "own").rglob("*.py"):
         path.unlink()  # the checkpoint keeps a copy
@@ -172,7 +172,7 @@ def test_a_network_from_a_file(pets, places, at_once, kind):
 
 def test_code_that_was_changed_does_not_run(pets, places, at_once):
     file = write(places / "own", {"net.py": text(NET)})
-    take_in(str(file), keep(places, net_of(text(NET)).state_dict()), "pets", "mine")
+    import_network(str(file), keep(places, net_of(text(NET)).state_dict()), "pets", "mine")
     kept = places / "checkpoints" / "mine.code.json"
     kept.write_text(kept.read_text().replace("import torch", "raise SystemExit"))
     with pytest.raises(ValueError, match="mine.code.json is not the code that was imported"):
@@ -186,7 +186,7 @@ def test_two_networks_with_the_same_weights_are_two(pets, places, at_once):
     """A result of one must not be taken for the other's."""
     state = keep(places, net_of(text(NET)).state_dict())
     made = [
-        take_in(str(write(places / "own", {f"{i}.py": code})), state, "pets").name
+        import_network(str(write(places / "own", {f"{i}.py": code})), state, "pets").name
         for i, code in enumerate((text(NET), text(NET).replace("F.relu(", "torch.sigmoid(")))
     ]
     one, other = map(checkpoints.load, made)
@@ -219,7 +219,9 @@ CHANGED = {
 @pytest.mark.parametrize("kind", CHANGED)
 def test_what_a_file_changes_after_it_is_defined_counts(pets, places, at_once, kind):
     net = net_of(CHANGED[kind])
-    made = take_in(f"{write(places / 'own', {'net.py': CHANGED[kind]})}:Net", keep(places, net.state_dict()), "pets")
+    made = import_network(
+        f"{write(places / 'own', {'net.py': CHANGED[kind]})}:Net", keep(places, net.state_dict()), "pets"
+    )
     assert_same(made.name, net)
 
 
@@ -247,13 +249,13 @@ def test_what_a_file_changes_by_running_code_is_refused_where_it_counts(pets, pl
     code, words = CHANGED_BY_CODE[kind]
     file, state = write(places / "own", {"net.py": code}), keep(places, net_of(text(NET)).state_dict())
     with pytest.raises(ValueError, match=words):
-        take_in(f"{file}:Net", state, "pets")
+        import_network(f"{file}:Net", state, "pets")
 
 
 def test_a_module_beside_it_says_where_it_was_changed(pets, places, at_once):
     file = write(places / "own", {"net.py": "from a import Net\n", "a.py": "S = parse()\n" + scaled("S")})
     with pytest.raises(ValueError, match="it needs S, which line 1 of a.py sets by running code"):
-        take_in(f"{file}:Net", keep(places, net_of(text(NET)).state_dict()), "pets")
+        import_network(f"{file}:Net", keep(places, net_of(text(NET)).state_dict()), "pets")
 
 
 def test_code_that_changes_between_a_first_look_and_the_import(pets, places, monkeypatch):
@@ -266,7 +268,7 @@ def test_code_that_changes_between_a_first_look_and_the_import(pets, places, mon
 
     monkeypatch.setattr(building, "try_out", look)
     with pytest.raises(ValueError, match="net.py, or a module beside it, was changed meanwhile; import it again"):
-        take_in(str(file), keep(places, net_of(text(NET)).state_dict()), "pets")
+        import_network(str(file), keep(places, net_of(text(NET)).state_dict()), "pets")
 
 
 # What a network holds twice, or under names that mean something elsewhere: a change of its constructor and forward
@@ -286,7 +288,7 @@ def test_names_of_weights_are_the_networks_own(pets, places, at_once, kind):
     code = code.replace("return self.fc(", f"return {used}(")
     net, file = net_of(code), write(places / "own", {"net.py": code})
     state = {key: value.clone() for key, value in net.state_dict().items() if key not in gone}
-    assert_same(take_in(str(file), keep(places, state), "pets").name, net)
+    assert_same(import_network(str(file), keep(places, state), "pets").name, net)
 
 
 def halved(net):
@@ -304,13 +306,13 @@ def halved(net):
 def test_two_networks_in_a_file_are_not_guessed_between(pets, places, at_once, save, words):
     file = write(places / "own", {"net.py": text(NET)})
     with pytest.raises(ValueError, match=words):
-        take_in(str(file), keep(places, save(net_of(text(NET)))), "pets")
+        import_network(str(file), keep(places, save(net_of(text(NET)))), "pets")
 
 
 def test_of_two_sets_of_weights_the_usual_is_taken_and_said(pets, places, at_once):
     file, net = write(places / "own", {"net.py": text(NET)}), net_of(text(NET))
     state = keep(places, {"ema": halved(net), "model": net.state_dict(), "last": net.state_dict()})
-    made = take_in(str(file), state, "pets")
+    made = import_network(str(file), state, "pets")
     assert made.notes == ("the entry 'model' of net.pth", "not the entry 'ema', which fits, too")
     assert_same(made.name, net)
 
@@ -336,7 +338,7 @@ def test_weights_that_begin_like_a_pickle():
 )
 def test_a_card_whose_source_was_edited_is_one_sentence(pets, places, at_once, changes, words):
     file = write(places / "own", {"net.py": text(NET)})
-    take_in(str(file), keep(places, net_of(text(NET)).state_dict()), "pets", "mine")
+    import_network(str(file), keep(places, net_of(text(NET)).state_dict()), "pets", "mine")
     card = places / "checkpoints" / "mine.json"
     fields = json.loads(card.read_text())
     card.write_text(json.dumps(fields | {"source": fields["source"] | changes}))
@@ -357,7 +359,7 @@ def test_a_card_whose_source_was_edited_is_one_sentence(pets, places, at_once, c
 def test_arguments_that_cannot_be(pets, places, at_once, options, words):
     file = write(places / "own", {"net.py": text(NET)})
     with pytest.raises(ValueError, match=words):
-        take_in(str(file), keep(places, net_of(text(NET)).state_dict()), "pets", options=options)
+        import_network(str(file), keep(places, net_of(text(NET)).state_dict()), "pets", options=options)
 
 
 def test_a_word_for_yes_or_no_is_not_a_text():
@@ -410,7 +412,7 @@ def test_the_logits_are_found_in_what_it_returns(pets, places, at_once, kind):
     code = returning(what, numbers)
     net = net_of(code)
     file = write(places / "own", {"net.py": code})
-    made = take_in(f"{file}:Net", keep(places, net.state_dict()), "pets", output=output)
+    made = import_network(f"{file}:Net", keep(places, net.state_dict()), "pets", output=output)
     with torch.no_grad():
         wanted = torch.cat([find(net(inputs)) for inputs, _ in images()])
     point = checkpoints.load(made.name)
@@ -470,7 +472,7 @@ def both(net):
 )
 def test_networks_of_libraries_as_people_change_them(pets, places, asked, make, options, words):
     net = make()
-    made = take_in(asked, keep(places, net.state_dict()), "pets", "mine", options=options)
+    made = import_network(asked, keep(places, net.state_dict()), "pets", "mine", options=options)
     assert len(made.notes) == len(words) and all(word in note for word, note in zip(words, made.notes, strict=True))
     assert_same("mine", net)
 
@@ -484,18 +486,18 @@ def test_timm_loads_no_checkpoint_of_its_own(pets, places):
     pytest.importorskip("timm")
     state = keep(places, net_of(text(NET)).state_dict())
     with pytest.raises(ValueError, match="resnet10t cannot be built with checkpoint_path='evil.pt'"):
-        take_in("timm:resnet10t", state, "pets", options={"checkpoint_path": "evil.pt"})
+        import_network("timm:resnet10t", state, "pets", options={"checkpoint_path": "evil.pt"})
 
 
 def test_a_network_of_timm(pets, places):
     timm = pytest.importorskip("timm")
     torch.manual_seed(0)
     net = timm.create_model("resnet10t", num_classes=2).eval()
-    made = take_in("timm:resnet10t", keep(places, net.state_dict()), "pets")
+    made = import_network("timm:resnet10t", keep(places, net.state_dict()), "pets")
     assert made.name == "resnet10t_pets" and checkpoints.read_card(made.name).model == "timm/resnet10t"
     assert_same(made.name, net)
     with pytest.raises(ValueError, match="timm has no network 'resnet10'; the closest are: .*resnet10t"):
-        take_in("timm:resnet10", keep(places, net.state_dict()), "pets")
+        import_network("timm:resnet10", keep(places, net.state_dict()), "pets")
 
 
 # What cannot be brought in
@@ -569,7 +571,7 @@ def test_code_that_gives_no_network_is_one_sentence(pets, places, at_once, kind)
         pytest.skip("there is CUDA here")
     file = write(places / "own", {"net.py": code})
     with pytest.raises(ValueError, match=words) as said:
-        take_in(f"{file}{name}", keep(places, net_of(text(NET)).state_dict()), "pets")
+        import_network(f"{file}{name}", keep(places, net_of(text(NET)).state_dict()), "pets")
     assert "\n" not in str(said.value) and len(str(said.value)) < 700
     assert not list((places / "checkpoints").iterdir())
 
@@ -589,7 +591,7 @@ def test_code_that_would_take_the_process_with_it(pets, places, monkeypatch, doe
     code = text(NET).replace(CONSTRUCTOR, f"{CONSTRUCTOR}; {does}")
     file = write(places / "own", {"net.py": code})
     with pytest.raises(ValueError, match=words):
-        take_in(str(file), keep(places, net_of(text(NET)).state_dict()), "pets")
+        import_network(str(file), keep(places, net_of(text(NET)).state_dict()), "pets")
     assert not list((places / "checkpoints").iterdir())
 
 
@@ -607,7 +609,7 @@ def test_what_a_first_look_starts_ends_with_it(pets, places):
 def test_a_first_look_has_a_process_of_its_own(pets, places):
     file = write(places / "own", {"train.py": text(NET, TRAINS)})
     net = net_of(text(NET))
-    assert_same(take_in(f"{file}:Net", keep(places, net.state_dict()), "pets").name, net)
+    assert_same(import_network(f"{file}:Net", keep(places, net.state_dict()), "pets").name, net)
 
 
 def scripted(path: Path) -> None:
@@ -696,7 +698,7 @@ def test_files_that_hold_no_weights_of_it(pets, places, at_once, make, name, wor
     file, path = write(places / "own", {"net.py": text(NET)}), places / "own" / name
     make(path)
     with pytest.raises(ValueError, match=words):
-        take_in(str(file), path, "pets")
+        import_network(str(file), path, "pets")
     path.unlink()
     assert not list((places / "checkpoints").iterdir())
 
@@ -707,7 +709,7 @@ def test_a_stem_of_another_size_is_named(pets, places, at_once):
         {"net.py": text(NET).replace("nn.Conv2d(3, width, 3, padding=1)", "nn.Conv2d(3, width, 7, padding=3)")},
     )
     with pytest.raises(ValueError, match="conv1 is 7×7 here and 3×3 in the file: a CIFAR stem"):
-        take_in(str(file), keep(places, net_of(text(NET)).state_dict()), "pets")
+        import_network(str(file), keep(places, net_of(text(NET)).state_dict()), "pets")
 
 
 @pytest.mark.parametrize("name", ["../evil", 'a"b', "<b>x</b>", "a" * 65, ""])
@@ -715,16 +717,16 @@ def test_a_name_is_plain_or_none(pets, places, at_once, name):
     file = write(places / "own", {"net.py": text(NET)})
     state = keep(places, net_of(text(NET)).state_dict())
     if not name:
-        assert take_in(str(file), state, "pets", name).name == "net_pets"
+        assert import_network(str(file), state, "pets", name).name == "net_pets"
         return
     with pytest.raises(ValueError, match="is not plain|longer than 64"):
-        take_in(str(file), state, "pets", name)
+        import_network(str(file), state, "pets", name)
     assert not list((places / "checkpoints").iterdir())
 
 
 def test_a_network_that_guesses_says_so(pets, places, at_once):
     file = write(places / "own", {"net.py": text(NET)})
-    made = take_in(str(file), keep(places, net_of(text(NET)).state_dict()), "pets")
+    made = import_network(str(file), keep(places, net_of(text(NET)).state_dict()), "pets")
     assert "is no better than guessing among 2 classes. Likely: the classes come in another order" in made.warning
 
 
@@ -733,7 +735,7 @@ def test_only_the_first_images_are_tested_where_all_would_take_long(pets, places
     monkeypatch.setattr(own_networks, "ENOUGH", 1)
     monkeypatch.setattr(own_networks, "batch_size_for", lambda shape: 3)
     file = write(places / "own", {"net.py": text(NET)})
-    made = take_in(str(file), keep(places, net_of(text(NET)).state_dict()), "pets")
+    made = import_network(str(file), keep(places, net_of(text(NET)).state_dict()), "pets")
     card = checkpoints.load(made.name).card
     assert made.score.n == card.accuracy["test"].n == 3 and card.test_images == 4
 
@@ -741,6 +743,6 @@ def test_only_the_first_images_are_tested_where_all_would_take_long(pets, places
 def test_nothing_of_a_file_runs_that_was_not_asked_for(pets, places, at_once):
     """What trains, at top level or in a module beside it, would end the test."""
     files = {"net.py": "import other\n" + text(NET, TRAINS), "other.py": text(TRAINS), "third.py": text(TRAINS)}
-    take_in(str(write(places / "own", files)), keep(places, net_of(text(NET)).state_dict()), "pets", "mine")
+    import_network(str(write(places / "own", files)), keep(places, net_of(text(NET)).state_dict()), "pets", "mine")
     kept = (places / "checkpoints" / "mine.code.json").read_text()
     assert "must not run" not in kept and "third" not in kept and students.__name__ not in kept

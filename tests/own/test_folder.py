@@ -2,6 +2,7 @@ import os
 
 import pytest
 import torch
+from students import NET, net_of, text, write
 from user_files import SIDE, keep, network, paint
 
 from explorer.files.places import PROJECT
@@ -39,6 +40,20 @@ def test_links_that_lead_outside_are_refused(places):
     import_images(own / "flat", "flat", SIDE)
     with pytest.raises(ValueError, match="link.pth leads out of"):
         import_network("squeezenet1_1", own / "link.pth", "flat", within=own)
+
+
+def test_a_module_beside_the_code_that_leads_outside_is_refused(pets, places):
+    own, outside = places / "own", places / "elsewhere"
+    write(outside, {"parts.py": text(NET), "more/__init__.py": text(NET)})
+    file, state = write(own, {"net.py": "from parts import Net\n"}), keep(places, net_of(text(NET)).state_dict())
+    os.symlink(outside / "parts.py", own / "parts.py")
+    with pytest.raises(ValueError, match="parts.py leads out of .*own; put what you import into that folder"):
+        import_network(f"{file}:Net", state, "pets", within=own)
+    file.write_text("from more import Net\n")
+    os.symlink(outside / "more", own / "more")
+    with pytest.raises(ValueError, match="__init__.py leads out of"):
+        import_network(f"{file}:Net", state, "pets", within=own)
+    assert import_network(f"{file}:Net", state, "pets").name == "net_pets", "the command line takes any path"
 
 
 def test_the_folder_comes_from_the_environment(monkeypatch):

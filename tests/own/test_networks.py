@@ -30,7 +30,7 @@ def test_an_imported_network_is_a_checkpoint_like_any_other(pets, places, name):
     told = []
     made = import_network(
         "mobilenet_v2", keep(places, net.state_dict(), name), "pets", progress=lambda *each: told.append(each)
-    )
+    ).name
     point = checkpoints.load(made)
     assert made == "mobilenet_v2_pets" and checkpoints.list_checkpoints() == [made] and told == [(4, 4)]
     split = reading.load_split("pets", "test")
@@ -44,12 +44,12 @@ def test_an_imported_network_is_a_checkpoint_like_any_other(pets, places, name):
     *_, result = sweep_of(Experiment(made, "features.18.0", ranked_on="train", ks=(0, 1280)), point)
     assert result.correct[0] == want and result.predictions.shape == (2, 4)
     assert layers.layer_table(point)["parameters"].sum() == sum(p.numel() for p in net.parameters())
-    assert import_network("mobilenet_v2", places / "own" / name, "pets") == "mobilenet_v2_pets-2"
+    assert import_network("mobilenet_v2", places / "own" / name, "pets").name == "mobilenet_v2_pets-2"
 
 
 def test_ranking_is_offered_where_there_are_images_for_it(places):
     import_images(paint(places / "own" / "flat"), "flat", SIDE)
-    point = checkpoints.load(import_network("squeezenet1_1", keep(places, network().state_dict()), "flat"))
+    point = checkpoints.load(import_network("squeezenet1_1", keep(places, network().state_dict()), "flat").name)
     assert choices.splits_to_rank_on(point) == ["test"]
     layer = choices.default_layer(point)
     for asked, words in (
@@ -199,12 +199,12 @@ def test_images_of_a_size_that_the_network_does_not_take(pets, places, arch, wor
 
 def test_normalisation_is_given_or_on_the_card_or_imagenets(pets, places):
     path = keep(places, network().state_dict(), "net.safetensors")
-    card = checkpoints.read_card(import_network("squeezenet1_1", path, "pets", "usual"))
+    card = checkpoints.read_card(import_network("squeezenet1_1", path, "pets", "usual").name)
     assert (card.mean, card.std) == (own_networks.IMAGENET_MEAN, own_networks.IMAGENET_STD)
     path.with_suffix(".json").write_text(json.dumps({"mean": [0.5], "std": [0.25, 0.25, 0.25]}))
-    card = checkpoints.read_card(import_network("squeezenet1_1", path, "pets", "beside"))
+    card = checkpoints.read_card(import_network("squeezenet1_1", path, "pets", "beside").name)
     assert (card.mean, card.std) == ((0.5,), (0.25, 0.25, 0.25))
-    card = checkpoints.read_card(import_network("squeezenet1_1", path, "pets", "given", mean=(0, 0.1, 0.2)))
+    card = checkpoints.read_card(import_network("squeezenet1_1", path, "pets", "given", mean=(0, 0.1, 0.2)).name)
     assert (card.mean, card.std) == ((0, 0.1, 0.2), (0.25, 0.25, 0.25))
 
 
@@ -233,7 +233,7 @@ def test_a_card_for_other_images_is_explained(pets, places, card, words):
 def test_a_card_that_says_nothing_is_passed_over(pets, places, card):
     path = keep(places, network().state_dict(), "net.safetensors")
     path.with_suffix(".json").write_text(json.dumps(card))
-    assert checkpoints.read_card(import_network("squeezenet1_1", path, "pets")).mean == own_networks.IMAGENET_MEAN
+    assert checkpoints.read_card(import_network("squeezenet1_1", path, "pets").name).mean == own_networks.IMAGENET_MEAN
 
 
 def test_numbers_are_read_from_text():
@@ -267,7 +267,7 @@ def test_networks_that_ask_for_the_version_of_their_weights(pets, places):
     """A file of tensors alone does not tell it."""
     assert mnasnet.MNASNet._version == 2
     path = keep(places, network("mnasnet0_5").state_dict(), "net.safetensors")
-    assert checkpoints.load(import_network("mnasnet0_5", path, "pets")).card.imported
+    assert checkpoints.load(import_network("mnasnet0_5", path, "pets").name).card.imported
 
 
 def test_torchvisions_networks_are_found_by_name():
@@ -290,7 +290,7 @@ def test_torchvisions_networks_are_found_by_name():
     ],
 )
 def test_a_card_tells_of_a_training_or_of_none(pets, places, changes, words):
-    name = import_network("squeezenet1_1", keep(places, network().state_dict()), "pets")
+    name = import_network("squeezenet1_1", keep(places, network().state_dict()), "pets").name
     point = checkpoints.load(name)
     checkpoints.save(name, point.model, replace(point.card, **changes))
     with pytest.raises(ValueError, match=f"the card {name}.json {words}"):

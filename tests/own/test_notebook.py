@@ -88,6 +88,10 @@ def test_the_same_images_are_kept_once(places, at_once):
         ex.open(module.Net().eval(), batches)
     other, _ = loader(n=8)
     ex.open(module.Net().eval(), other)
+    changed = module.Net().eval()
+    changed.bn.eps = 1.0
+    with pytest.raises(ValueError, match="gives other numbers"):
+        ex.open(changed, other)
     assert datasets.own_datasets() == ["tensordataset", "tensordataset-2"] and len(checkpoints.list_checkpoints()) == 3
 
 
@@ -156,6 +160,7 @@ def test_a_network_that_was_changed_since_is_refused(places, at_once, change):
     with pytest.raises(ValueError, match="Net gives other numbers when it is built from its code"):
         ex.open(net, loader()[0])
     assert net.training and net.conv1.training and not checkpoints.list_checkpoints()
+    assert not datasets.own_datasets()
 
 
 def test_arguments_that_change_no_shape_are_missed(places, at_once):
