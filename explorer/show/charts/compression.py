@@ -1,0 +1,105 @@
+"""What compressing a network takes from each layer, and accuracy against multiply-adds."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import altair as alt
+import pandas as pd
+
+from explorer.show.charts.parts import INTERVAL_TIPS, TONE, Chart, layered
+from explorer.show.words import percent
+
+ROW = 30  # pixels a layer
+BEFORE, AFTER = "before", "after"
+
+
+def before_after_bars(table: pd.DataFrame, title: str) -> Chart:
+    """A wide pale bar for each layer as it was, and in it a narrow one for what is left.
+
+    `table` has the columns layer, before and after, one row a layer in network order; `title` is what is measured.
+    """
+    rows = table.assign(tone=0, share=[percent(share) for share in table["after"] / table["before"]])
+    words = f"{title} of {len(rows)} layers, before and after: " + ", ".join(
+        f"{row.layer} {row.before:,.6g} → {row.after:,.6g}" for row in rows.itertuples()
+    )
+    high = float(1.14 * max(rows["before"].max(), rows["after"].max(), 1e-9))
+    return Chart(_bars_spec(len(rows), high, title), {"layers": rows}, words)
+
+
+@lru_cache(maxsize=32)
+def _bars_spec(count: int, high: float, title: str) -> dict[str, Any]:
+    axis = alt.Axis(ticks=False, labelLimit=320, labelPadding=8, labelOverlap=False)
+    y = alt.Y("layer:N", sort=None, title=None, axis=axis)
+    scale, ticks = alt.Scale(domain=[0, high], nice=False), alt.Axis(tickCount=5, format="~s", grid=True)
+    tips = [
+        alt.Tooltip("layer:N", title="Layer"),
+        alt.Tooltip("before:Q", title="Before", format=",.6~g"),
+        alt.Tooltip("after:Q", title="After", format=",.6~g"),
+        alt.Tooltip("share:N", title="Left"),
+    ]
+    rows = alt.Chart(alt.NamedData("layers"))
+    before, after = (alt.X(f"{name}:Q", title=title, scale=scale, axis=ticks) for name in (BEFORE, AFTER))
+    return layered(
+        rows.mark_bar(height={"band": 0.8}, opacity=0.3, cornerRadiusEnd=3).encode(
+            x=before, y=y, color=TONE, tooltip=tips
+        ),
+        rows.mark_bar(height={"band": 0.4}, cornerRadiusEnd=3).encode(x=after, y=y, color=TONE, tooltip=tips),
+        rows.mark_text(align="left", dx=6, fontSize=14).encode(x=before, y=y, text="share:N", tooltip=tips),
+        height=ROW * count + 80,
+    )
+
+
+def accuracy_against_macs(table: pd.DataFrame, here: str | None = None, height: int = 360) -> Chart:
+    """Accuracy of several plans against the share of multiply-adds left, with 95 % intervals.
+
+    A plan that no other beats in both is a Pareto point, filled and on the line; the others are hollow. `table` has the
+    columns plan, macs_share (0…1), accuracy, low and high; `here` is the plan shown. A click picks one (`pick`).
+    """
+    rows = table.assign(pareto=is_pareto(table), here=table["plan"] == here)
+    best = ", ".join(
+        f"{row.plan} {percent(row.accuracy)} at {percent(row.macs_share)}" for row in rows[rows["pareto"]].itertuples()
+    )
+    low, high = float(rows["low"].min()), float(rows["high"].max())
+    return Chart(_points_spec(low, high, height), {"plans": rows}, f"Accuracy against multiply-adds left: {best}")
+
+
+def is_pareto(table: pd.DataFrame) -> list[bool]:
+    """Which plans no other beats: with no more multiply-adds and no less accuracy, and better in one of them."""
+    points = list(zip(table["macs_share"], table["accuracy"], strict=True))
+    return [
+        not any(m <= macs and a >= accuracy and (m, a) != (macs, accuracy) for m, a in points)
+        for macs, accuracy in points
+    ]
+
+
+@lru_cache(maxsize=32)
+def _points_spec(low: float, high: float, height: int) -> dict[str, Any]:
+    pick = alt.selection_point(name="pick", fields=["plan"], on="click", toggle=False, clear=False)
+    scale = alt.Scale(domain=[0, 1.04], nice=False)
+    x = alt.X("macs_share:Q", title="Multiply-adds left", axis=alt.Axis(format=".0%", tickCount=6), scale=scale)
+    fits = alt.Scale(domain=[max(0, low - 0.03), min(1, high + 0.05)], nice=False)
+    y = alt.Y("accuracy:Q", title="Accuracy", axis=alt.Axis(format=".0%", tickCount=6), scale=fits)
+    tips = [
+        alt.Tooltip("plan:N", title="Pruned of every layer"),
+        alt.Tooltip("macs_share:Q", title="Multiply-adds left", format=".1%"),
+        alt.Tooltip("accuracy:Q", title="Accuracy", format=".2%"),
+        *INTERVAL_TIPS,
+    ]
+    rows = alt.Chart(alt.NamedData("plans"))
+    best = rows.transform_filter("datum.pareto")
+    size = alt.condition("datum.here", alt.value(420), alt.value(150))
+    return layered(
+        best.mark_line(strokeWidth=2, strokeDash=[6, 4]).encode(x=x, y=y, color=alt.value("#0072B2")),
+        rows.mark_rule(strokeWidth=2).encode(x=x, y=alt.Y("low:Q", title="Accuracy", scale=fits), y2="high:Q"),
+        best.mark_point(filled=True, opacity=1).encode(x=x, y=y, size=size, color=alt.value("#0072B2"), tooltip=tips),
+        rows.transform_filter("!datum.pareto")
+        .mark_point(filled=False, opacity=1, strokeWidth=2)
+        .encode(x=x, y=y, size=size, color=alt.value("#D55E00"), tooltip=tips),
+        rows.mark_text(dy=-18, fontSize=14).encode(x=x, y=y, text="plan:N"),
+        rows.mark_point(filled=True, size=500, opacity=0, cursor="pointer")
+        .encode(x=x, y=y, tooltip=tips)
+        .add_params(pick),
+        height=height,
+    )
