@@ -69,6 +69,7 @@ class Card:
     description: str = ""
     figures: dict[str, Any] | None = None  # the lab's own numbers for this network, where there are any
     source: Source | None = None  # of an imported network
+    widths: dict[str, tuple[int, ...]] = field(default_factory=dict)  # of layers that are narrower: see `widths`
 
     @property
     def imported(self) -> bool:
@@ -82,11 +83,11 @@ class Card:
 
     @property
     def network(self) -> str:
-        """What decides which network it is, but for its weights: its name, and how one from elsewhere is built."""
-        if self.source is None:
-            return self.model
-        how = {key: value for key, value in asdict(self.source).items() if key not in ("notes", "images")}
-        return f"{self.model} {json.dumps(how, sort_keys=True)}"
+        """What decides which network it is, but for its weights: its name, its widths, and its source."""
+        how = {} if self.source is None else asdict(self.source)
+        told = {key: value for key, value in how.items() if key not in ("notes", "images")}
+        told |= {"widths": self.widths} if self.widths else {}
+        return f"{self.model} {json.dumps(told, sort_keys=True)}" if told else self.model
 
 
 def versions() -> dict[str, str]:
@@ -103,7 +104,7 @@ def _to_json(card: Card) -> dict[str, Any]:
     """A card's fields; each accuracy is written out too, for readers of the file."""
     scores = {part: asdict(score) | {"accuracy": score.accuracy} for part, score in card.accuracy.items()}
     fields = asdict(card) | {"accuracy": scores}
-    return fields if card.source else {key: value for key, value in fields.items() if key != "source"}
+    return {key: value for key, value in fields.items() if value or key not in ("source", "widths")}
 
 
 def card_from_json(fields: Any) -> Card:
@@ -198,7 +199,14 @@ def _source(value: Any) -> Source | None:
     return Source(_of_type(dict)(options), code, _of_type(str)(output), form, notes, images)
 
 
-_OPTIONAL = ("description", "figures", "source")
+def _widths(value: Any) -> dict[str, tuple[int, ...]]:
+    widths = {name: tuple(map(_count, _of_type(list)(width))) for name, width in _of_type(dict)(value).items()}
+    if any(len(width) not in (1, 2, 3) for width in widths.values()):
+        raise ValueError
+    return widths
+
+
+_OPTIONAL = ("description", "figures", "source", "widths")
 _FIELDS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "model": (_of_type(str), "text"),
     "dataset": (_of_type(str), "text"),
@@ -220,4 +228,5 @@ _FIELDS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "description": (_of_type(str), "text"),
     "figures": (lambda value: None if value is None else _of_type(dict)(value), "an object or null"),
     "source": (_source, "an object with options, code, output, form and notes, or null"),
+    "widths": (_widths, "an object with one to three whole numbers for each layer"),
 }

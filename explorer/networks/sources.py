@@ -5,12 +5,15 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from explorer.images.batches import Inputs
 from explorer.networks.cards import Card, Source
 from explorer.networks.code import Code, build_own, code_from
 from explorer.networks.evaluation import forward
+from explorer.networks.flow import check
 from explorer.networks.outputs import with_logits
 from explorer.networks.plain import plain
-from explorer.networks.registry import OWN, build
+from explorer.networks.registry import OWN, build, model_info
+from explorer.networks.widths import resize
 
 _TRAIN = "a train() of its own must take mode, call super().train(mode) and return self; call a training otherwise"
 
@@ -21,9 +24,9 @@ def network_of(card: Card, code_path: Path) -> nn.Module:
     Raises ValueError where the code is not there, is not the one that was imported, or does not build the network.
     """
     if card.source is None:
-        return build(card.model, card.shape, len(card.classes))
+        return _narrowed(build(card.model, card.shape, len(card.classes)), card)
     try:
-        model = _from_source(card, card.source, code_path)
+        model = _narrowed(_from_source(card, card.source, code_path), card)
         _check_logits(forward(model, torch.zeros(1, *card.shape)), len(card.classes))
     except ValueError:
         raise
@@ -33,6 +36,24 @@ def network_of(card: Card, code_path: Path) -> nn.Module:
             f"the card's source builds no {card.model} ({reason}); restore it, or import it again"
         ) from error
     return model
+
+
+def _narrowed(model: nn.Module, card: Card) -> nn.Module:
+    """The freshly built network, its layers as narrow as its card says."""
+    if not card.widths:
+        return model
+    try:
+        resize(model, card.widths)
+        check(model.eval(), blank(card))
+    except ValueError as error:
+        raise ValueError(f"the card has widths that no {card.model} can have: {error}; restore it") from error
+    return model
+
+
+def blank(card: Card) -> Inputs:
+    """Two examples without anything on them."""
+    images = tuple(torch.zeros(2, *card.shape) for _ in range(model_info(card.model).inputs))
+    return images if len(images) > 1 else images[0]
 
 
 def _from_source(card: Card, source: Source, code_path: Path) -> nn.Module:

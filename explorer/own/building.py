@@ -4,7 +4,7 @@ import ast
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from explorer.networks.evaluation import forward
 from explorer.networks.outputs import find_logits, tensors_of
 from explorer.networks.registry import MODELS, OWN, TIMM, TORCHVISION, build, model_info, nearest, torchvision_networks
 from explorer.networks.sources import ready
+from explorer.networks.widths import Widths, resize
 from explorer.own.extracting import Extract, extract
 from explorer.own.folder import CODE
 from explorer.own.trial import IMAGES, try_out
@@ -38,6 +39,7 @@ class Blueprint:
     code: Code | None
     shape: Shape
     classes: int
+    widths: Widths = field(default_factory=dict)  # of layers that are narrower than it builds them
 
     @property
     def title(self) -> str:
@@ -46,9 +48,13 @@ class Blueprint:
 
     def network(self) -> nn.Module:
         """The network as it returns what it returns, in eval mode, with weights drawn at random."""
+        options = self.source.options
         if self.code is None:
-            return ready(build(self.model, self.shape, self.classes, self.source.options), self.shape)
-        return ready(build_own(self.code, self.title, self.source.options), self.shape)
+            model = ready(build(self.model, self.shape, self.classes, options), self.shape)
+        else:
+            model = ready(build_own(self.code, self.title, options), self.shape)
+        resize(model, self.widths)
+        return model
 
     def with_options(self, **options: Any) -> "Blueprint":
         """The same with further arguments."""

@@ -31,7 +31,7 @@ def match(states: Sequence[tuple[str, State]], expected: Mapping[str, Tensor], p
     fits = [(place, _under(state, place, expected, path)) for place, state in states]
     most = max(_shared(fit.tensors, expected) for _, fit in fits)
     (place, best), *others = [each for each in fits if _shared(each[1].tensors, expected) == most]
-    others = [each for each in others if not _same(each[1].tensors, best.tensors, expected)] if most else []
+    others = [each for each in others if not _same(each[1].tensors, best.tensors, expected)] if any(most) else []
     rivals = [repr(other) for other, _ in others if rank(other) == rank(place)]
     if rivals and place:
         raise ValueError(f"{path.name} holds several sets of weights that fit: {place!r}, {', '.join(rivals)}; {ALONE}")
@@ -94,9 +94,10 @@ def _by_end(names: Iterable[str]) -> dict[str, list[str]]:
     return found
 
 
-def _shared(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> int:
-    """How many weights have the name and the shape that is expected."""
-    return sum(key in tensors and tensors[key].shape == value.shape for key, value in expected.items())
+def _shared(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> tuple[int, int]:
+    """How many weights have the name and the shape that is expected, and how many as many dimensions."""
+    found = [(tensors[key].shape, value.shape) for key, value in expected.items() if key in tensors]
+    return sum(ours == theirs for theirs, ours in found), sum(len(ours) == len(theirs) for theirs, ours in found)
 
 
 def check_fits(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor], network: str, path: Path) -> None:

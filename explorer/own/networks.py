@@ -19,17 +19,20 @@ from explorer.images.registry import DatasetInfo
 from explorer.networks import checkpoints
 from explorer.networks.cards import IMPORTED, Card, Score, versions
 from explorer.networks.evaluation import predict, resolve_device, to_device
+from explorer.networks.flow import ContradictionError
 from explorer.networks.intervals import wilson
 from explorer.networks.layers import last_conv
 from explorer.networks.outputs import with_logits
 from explorer.networks.registry import TORCHVISION
 from explorer.networks.weights import fill
+from explorer.networks.widths import adopt, in_words, widths_of
 from explorer.own.building import Blueprint, blueprint, code_path
 from explorer.own.extracting import extract
 from explorer.own.folder import Progress, check_within, no_progress
 from explorer.own.matching import Match, check_fits, match
 from explorer.own.state import read_states
 from explorer.own.steady import check_like, check_steady, numbers_of
+from explorer.own.trial import IMAGES
 from explorer.training import trainings
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -142,6 +145,7 @@ def _filled(
     found = match(states, model.state_dict(), weights)
     plan, model, found = _adapted(plan, model, found)
     tensors = _with_tied(_renamed(found.tensors, model), model)
+    plan, found = _narrowed(plan, model, tensors, found, weights)
     check_fits(tensors, model.state_dict(), plan.title, weights)
     fill(model, tensors, plan.title, weights)
     _check_filled(model, tensors, plan.title, weights)
@@ -178,6 +182,24 @@ def usual_normalisation(info: DatasetInfo) -> tuple[tuple[float, ...], tuple[flo
     return info.mean or mean, info.std or std
 
 
+# What was pruned elsewhere
+
+
+def _narrowed(
+    plan: Blueprint, model: nn.Module, tensors: Mapping[str, Tensor], found: Match, weights: Path
+) -> tuple[Blueprint, Match]:
+    """The blueprint with the widths of the weights, which the model then has, too; ValueError where they contradict."""
+    if tensors.keys() != model.state_dict().keys():
+        return plan, found
+    whole = widths_of(model)
+    try:
+        widths = adopt(model, tensors, torch.zeros(IMAGES, *plan.shape))
+    except ContradictionError as error:
+        raise ValueError(f"{weights.name} is narrower than {plan.title}, and does not fit together: {error}") from error
+    notes = [f"pruned elsewhere: {in_words(model, whole)}"] if widths else []
+    return replace(plan, widths=widths), replace(found, notes=(*found.notes, *notes))
+
+
 # What people change of a network from a library
 
 
@@ -187,7 +209,7 @@ def _adapted(plan: Blueprint, model: nn.Module, found: Match) -> tuple[Blueprint
         return plan, model, found
     notes = list(found.notes)
     stem, ours = found.tensors.get("conv1.weight"), model.state_dict().get("conv1.weight")
-    if stem is not None and ours is not None and stem.shape != ours.shape and tuple(stem.shape[2:]) == (3, 3):
+    if stem is not None and ours is not None and tuple(stem.shape[2:]) == (3, 3) != tuple(ours.shape[2:]):
         plan = plan.with_options(stem="cifar")
         notes.append("conv1 is 3×3 in the file: a CIFAR stem, taken to have stride 1 and no pooling behind it")
     head = _head_of(found.tensors, model)
@@ -209,7 +231,7 @@ def _head_of(tensors: Mapping[str, Tensor], model: nn.Module) -> str:
     ours, theirs = missing[0].rpartition(".")[0], {key.rpartition(".")[0] for key in unexpected}
     (name,) = theirs if len(theirs) == 1 else ("",)
     same = name and all(
-        tensors[f"{name}.{part}"].shape == expected[f"{ours}.{part}"].shape
+        tensors[f"{name}.{part}"].shape[:1] == expected[f"{ours}.{part}"].shape[:1]  # it may read less than ours
         for part in ("weight", "bias")
         if f"{name}.{part}" in tensors
     )
@@ -302,6 +324,7 @@ def _card(
         sha256="",  # `save` fills it in
         description=description,
         source=plan.source,
+        widths=dict(plan.widths),
     )
 
 

@@ -20,7 +20,7 @@ from user_files import SIDE, keep
 import explorer as ex
 from explorer.images import reading
 from explorer.images.batches import Batches
-from explorer.networks import checkpoints, weights
+from explorer.networks import checkpoints, weights, widths
 from explorer.networks.evaluation import logits
 from explorer.own import building, trial
 from explorer.own import networks as own_networks
@@ -746,3 +746,82 @@ def test_nothing_of_a_file_runs_that_was_not_asked_for(pets, places, at_once):
     import_network(str(write(places / "own", files)), keep(places, net_of(text(NET)).state_dict()), "pets", "mine")
     kept = (places / "checkpoints" / "mine.code.json").read_text()
     assert "must not run" not in kept and "third" not in kept and students.__name__ not in kept
+
+
+# Pruned elsewhere
+
+
+# Networks that somebody made narrower: what is asked for, the narrow network, its arguments, words of the note
+NARROW = {
+    "a class": ("net.py", lambda: net_of(text(NET), width=3), {}, "pruned elsewhere: conv1 has 3 of 4 channels"),
+    "a network of torchvision's, depthwise": (
+        "mobilenet_v2", lambda: tv.mobilenet_v2(num_classes=2, width_mult=0.25).eval(), {},
+        "features.0.0 has 8 of 32 channels, features.1.conv.0.0 8 of 32, features.1.conv.1 8 of 16",
+    ),
+    "one of ours": ("ours:simple-cnn", lambda: narrow("simple-cnn", conv1=(3, 5), conv2=(5, 32)), {}, "conv1 has 5 of 16 channels"),
+    "another stem and head, too": (
+        "resnet18", adapted(lambda net: (both(net), widths.resize(net, {"layer1.0.conv1": (64, 9), "layer1.0.bn1": (9,), "layer1.0.conv2": (9, 64)}))), {},
+        "pruned elsewhere: layer1.0.conv1 has 9 of 64 channels",
+    ),
+    "a head that reads less": (
+        "resnet18", adapted(lambda net: (other_head(net), widths.resize(net, {"layer4.0.conv2": (512, 80), "layer4.0.bn2": (80,), "layer4.0.downsample.0": (256, 80), "layer4.0.downsample.1": (80,), "layer4.1.conv1": (80, 512), "layer4.1.conv2": (512, 80), "layer4.1.bn2": (80,), "fc.1": (80, 2)}))), {},
+        "pruned elsewhere: layer4.0.conv2 has 80 of 512 channels, layer4.0.downsample.0 80 of 512, layer4.1.conv2 80 of 512",
+    ),
+}  # fmt: skip
+
+
+def narrow(name: str, **told: tuple[int, ...]) -> nn.Module:
+    torch.manual_seed(0)
+    net = building.build(name, (3, SIDE, SIDE), 2).eval()
+    widths.resize(net, told)
+    return net
+
+
+@pytest.mark.parametrize("kind", NARROW)
+def test_a_network_pruned_elsewhere_keeps_its_widths(pets, places, at_once, kind):
+    asked, make, options, words = NARROW[kind]
+    net, asked = make(), str(write(places / "own", {asked: text(NET)})) if asked == "net.py" else asked
+    made = import_network(asked, keep(places, prefixed("module.")(net)), "pets", "mine", options=options)
+    assert words in made.notes[-1]
+    card = checkpoints.read_card("mine")
+    assert card.widths and card.source.notes == made.notes
+    assert_same("mine", net)
+    point = checkpoints.load("mine")
+    layer = next(name for name, module in point.model.named_modules() if isinstance(module, nn.Conv2d))
+    assert not ex.prune(point.model, layer, [0]).get_submodule(layer).weight[0].any()
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        (
+            lambda net: net.state_dict() | {"conv1.weight": torch.rand(3, 3, 3, 3), "conv1.bias": torch.rand(3)},
+            "net.pth is narrower than Net, and does not fit together: bn reads 4 channels in the file, but conv1 writes 3",
+        ),
+        (
+            lambda net: net_of(text(NET), width=3, num_classes=7).state_dict(),
+            "net.pth does not fit Net: its classifier has 7 outputs, the images have 2 classes",
+        ),
+        (
+            lambda net: {k: v for k, v in net_of(text(NET), width=3).state_dict().items() if k != "fc.bias"},
+            "net.pth does not fit Net: conv1.weight is 4×3×3×3 here and 3×3×3×3 in the file",
+        ),
+    ],
+)  # fmt: skip
+def test_weights_pruned_elsewhere_that_contradict_are_one_sentence(pets, places, at_once, state, words):
+    file = write(places / "own", {"net.py": text(NET)})
+    with pytest.raises(ValueError, match=words):
+        import_network(str(file), keep(places, state(net_of(text(NET)))), "pets")
+    assert not list((places / "checkpoints").iterdir())
+
+
+def test_of_a_teacher_and_its_pruned_student_the_one_that_fits_is_taken(pets, places, at_once):
+    teacher, student = net_of(text(NET)), net_of(text(NET), width=3)
+    state = prefixed("student.")(student) | prefixed("teacher.")(teacher)
+    file = write(places / "own", {"net.py": text(NET)})
+    with pytest.raises(ValueError, match="several networks that fit"):
+        import_network(str(file), keep(places, state), "pets")
+    made = import_network(
+        str(file), keep(places, {"student": student.state_dict(), "teacher": teacher.state_dict()}), "pets"
+    )
+    assert_same(made.name, teacher)
