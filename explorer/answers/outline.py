@@ -36,6 +36,14 @@ class Layer(Protocol):
     def reads_itself(self) -> bool:
         """Whether one call of it depends on another."""
 
+    @property
+    def together(self) -> tuple[str, ...]:
+        """The layers of which a channel is removed together with one of its own, itself among them; see Group."""
+
+    @property
+    def why(self) -> str:
+        """Why they go together, in words; empty where it goes alone."""
+
 
 @dataclass(frozen=True)
 class Known:
@@ -46,6 +54,8 @@ class Known:
     modes: tuple[str, ...]
     points: tuple[str, ...]
     reads_itself: bool
+    together: tuple[str, ...]
+    why: str
 
 
 Outline = dict[str, Known]  # a network's convolutions by name, in the order they are declared

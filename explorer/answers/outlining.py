@@ -6,6 +6,7 @@ from torch import nn
 
 from explorer.answers.outline import Known, Layer, Outline
 from explorer.engine.reranking import reads_itself
+from explorer.networks.groups import Group, group_of
 from explorer.networks.layers import conv_layer, conv_layers
 from explorer.pruning.activations import fitting_points
 from explorer.pruning.ranking import fitting_criteria
@@ -39,6 +40,20 @@ class LayerAtHand:
         """Whether one call depends on another."""
         return reads_itself(*self._asked)
 
+    @property
+    def together(self) -> tuple[str, ...]:
+        """Those that lose a channel together; none where no channel can be removed."""
+        return () if self._group is None else self._group.layers
+
+    @property
+    def why(self) -> str:
+        """Why they do."""
+        return "" if self._group is None else self._group.why
+
+    @cached_property
+    def _group(self) -> Group | None:
+        return group_of(*self._asked) if "channel" in self.modes else None
+
 
 def outline_of(model: nn.Module) -> Outline:
     """Everything about every convolution."""
@@ -46,4 +61,6 @@ def outline_of(model: nn.Module) -> Outline:
 
 
 def _known(layer: Layer) -> Known:
-    return Known(layer.channels, layer.criteria, layer.modes, layer.points, layer.reads_itself)
+    return Known(
+        layer.channels, layer.criteria, layer.modes, layer.points, layer.reads_itself, layer.together, layer.why
+    )

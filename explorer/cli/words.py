@@ -44,7 +44,8 @@ def last_of(label: str, steps: Iterable[Any]) -> Any:
                 print(step, file=sys.stderr)
             else:
                 result = step
-                bar(result.done, result.total)
+                if hasattr(result, "total"):  # an outline is there at once
+                    bar(result.done, result.total)
     return result
 
 

@@ -19,7 +19,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
-from explorer.networks.graph import Env, Program, ancestors, exclusive, function_of, module_of, output_of, placeholders
+from explorer.networks.graph import (
+    Env,
+    Program,
+    ancestors,
+    exclusive,
+    function_of,
+    is_shape,
+    module_of,
+    output_of,
+    placeholders,
+    spatial_dims,
+)
 from explorer.networks.operations import (
     BINARY_FUNCTIONS,
     ELEMENTWISE_FUNCTIONS,
@@ -29,7 +40,6 @@ from explorer.networks.operations import (
     POOLING_FUNCTIONS,
     POOLING_MODULES,
     REDUCING_FUNCTIONS,
-    SHAPE_FUNCTIONS,
 )
 
 IMAGE = float(2**32)  # an element's mark is its owner, and so much for each image before its own (see `_moved`)
@@ -45,7 +55,7 @@ class Cut:
     """
 
     traced: fx.GraphModule
-    sources: tuple[fx.Node, ...]
+    sources: dict[fx.Node, Tensor]  # the owners of each, (size of dimension 1,)
     shapes: dict[fx.Node, torch.Size]  # shape of each tensor, for a batch like the example
     owners: dict[fx.Node, Owner]  # zone node -> (size of dimension 1,)
     boundary: tuple[fx.Node, ...]  # zone nodes that the suffix reads
@@ -56,14 +66,16 @@ class Cut:
 
     @property
     def zone_is_closed(self) -> bool:
-        """Whether the zone reads nothing but the sources, so that with all pruned it is the same for every image."""
-        return all(arg in self.owners for node in self.zone.nodes for arg in node.all_input_nodes)
+        """Whether the zone reads nothing but channels that are pruned: with all gone it is the same for every image."""
+        whole = all(bool((owner >= 0).all()) for owner in self.sources.values())
+        return whole and all(arg in self.owners for node in self.zone.nodes for arg in node.all_input_nodes)
 
 
-def cut(traced: fx.GraphModule, sources: Collection[fx.Node], example: Tensor | tuple[Tensor, ...]) -> Cut:
-    """Cut a traced network at `sources`, nodes of equal channel count whose channels are pruned together.
+def cut(traced: fx.GraphModule, sources: Mapping[fx.Node, Tensor], example: Tensor | tuple[Tensor, ...]) -> Cut:
+    """Cut a traced network at `sources`, nodes whose channels are pruned together.
 
-    `example` is a batch of two or more inputs; it is run once to learn the shapes.
+    Each comes with its owners: which of those channels lies in each place along dimension 1, -1 for none. `example` is
+    a batch of two or more inputs; it is run once to learn the shapes.
     """
     everything = Program(traced, tuple(traced.graph.nodes), frozenset(traced.graph.nodes))
     with exclusive, torch.inference_mode():
@@ -74,11 +86,11 @@ def cut(traced: fx.GraphModule, sources: Collection[fx.Node], example: Tensor | 
         barred |= inner
         owners, suffix = _sort(traced, sources, values, barred)
     shapes = {node: value.shape for node, value in values.items() if isinstance(value, Tensor)}
-    return _programs(traced, tuple(sources), shapes, owners, suffix)
+    return _programs(traced, dict(sources), shapes, owners, suffix)
 
 
 def _sort(
-    traced: fx.GraphModule, sources: Collection[fx.Node], values: Env, barred: Collection[fx.Node]
+    traced: fx.GraphModule, sources: Mapping[fx.Node, Tensor], values: Env, barred: Collection[fx.Node]
 ) -> tuple[dict[fx.Node, Owner], set[fx.Node]]:
     """Owners of the zone's nodes, and the suffix; what is `barred` from the zone is not in it."""
     owners: dict[fx.Node, Owner] = {}
@@ -86,7 +98,7 @@ def _sort(
     for node in traced.graph.nodes:
         depends = [arg for arg in node.all_input_nodes if arg in owners or arg in suffix]
         if node in sources and not depends:
-            owners[node] = torch.arange(values[node].shape[1])
+            owners[node] = sources[node]
         elif not depends or (is_shape(node) and not suffix.intersection(depends)):
             continue
         elif suffix.intersection(depends) or node in sources or node in barred or node.op == "output":
@@ -112,7 +124,7 @@ def _is_nobodys(owner: Owner) -> bool:
 
 def _programs(
     traced: fx.GraphModule,
-    sources: tuple[fx.Node, ...],
+    sources: dict[fx.Node, Tensor],
     shapes: dict[fx.Node, torch.Size],
     owners: dict[fx.Node, Owner],
     suffix: set[fx.Node],
@@ -138,13 +150,6 @@ def _programs(
         suffix=Program(traced, after, frozenset({output})),
         output=output,
     )
-
-
-def is_shape(node: fx.Node) -> bool:
-    """Whether the node reads a tensor's shape, which no pruning changes."""
-    if node.op == "call_function" and node.target is getattr:
-        return node.args[1] in ("shape", "ndim")
-    return node.op == "call_method" and node.target in SHAPE_FUNCTIONS
 
 
 def _owner(node: fx.Node, owners: Mapping[fx.Node, Owner], values: Env) -> Owner | None:
@@ -177,21 +182,12 @@ def _rule(node: fx.Node, owners: Mapping[fx.Node, Owner], values: Env) -> Tensor
     if isinstance(module, POOLING_MODULES) or function in POOLING_FUNCTIONS:
         return owner if before.ndim == 4 else None
     if function in REDUCING_FUNCTIONS:
-        return owner if _reduces_space(node, before.ndim) else None
+        return owner if spatial_dims(node, before.ndim) else None
     if function is F.pad:
         return _padded(node, owner, before.ndim)
     if isinstance(module, nn.Conv2d):
         return _grouped(module, owner)
     return None
-
-
-def _reduces_space(node: fx.Node, ndim: int) -> bool:
-    dims = node.kwargs.get("dim", node.args[1] if len(node.args) > 1 else None)
-    if isinstance(dims, int):
-        dims = (dims,)
-    if not isinstance(dims, (list, tuple)) or not dims:
-        return False
-    return all(isinstance(dim, int) and dim % ndim >= 2 for dim in dims)
 
 
 def _padded(node: fx.Node, owner: Tensor, ndim: int) -> Tensor | None:

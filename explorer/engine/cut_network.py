@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from explorer.images.batches import Inputs
 from explorer.networks.graph import Env, Program, ancestors, exclusive, function_of, module_of, placeholders
 from explorer.networks.operations import BINARY_FUNCTIONS, CONCATENATIONS, ELEMENTWISE_FUNCTIONS, ELEMENTWISE_MODULES
 from explorer.networks.tracing import fits_sizes
+from explorer.pruning.zeroing import emitting
 
 FLATTENINGS = (torch.flatten, "flatten")
 RUNNING_SUM_FLOATS = 2**21  # partial sums of a few K at once, 8 MiB, which stay in the processor's cache
@@ -93,12 +95,12 @@ class CutNetwork:
         env = {node: value for node, value in kept.items() if node not in self.cut.owners}
         for source in self.cut.sources:
             if source in kept:
-                env[source] = self._constant_like(kept[source][:images])
+                env[source] = self._without(source, kept[source][:images], torch.arange(len(self.emits)))
         return self.cut.zone.run(env)
 
-    def _constant_like(self, value: Tensor) -> Tensor:
-        emits = self.emits.to(value)
-        return torch.empty_like(value).copy_(emits.view(1, -1, *[1] * (value.ndim - 2)))
+    def _without(self, source: fx.Node, value: Tensor, channels: Tensor) -> Tensor:
+        """A source's value without channels (K,), which emit a constant instead."""
+        return emitting(value, self.cut.sources[source], channels, self.emits)
 
     # One K after the other: any network.
 
@@ -117,19 +119,13 @@ class CutNetwork:
             positions = positions.to(value.device)
             value[:, positions] = pruned[node][:, positions]
         gone = torch.as_tensor(order[:k])
-        again = {node: lambda value: self._prune_again(value, gone) for node in self.cut.sources if node not in kept}
+        again = {  # what reads what another source wrote
+            node: partial(self._without, node, channels=gone) for node in self.cut.sources if node not in kept
+        }
         with exclusive:
             return check_logits(
                 self.cut.suffix.run({**kept, **mixed}, again)[self.cut.output]
             ).clone()  # not a view of `mixed`
-
-    def _prune_again(self, value: Tensor, channels: Tensor) -> Tensor:
-        """A call of the layer that reads what another call of it wrote: its channels are pruned where it ends."""
-        value = value.clone()
-        channels = channels.to(value.device)
-        shape = (1, -1, *[1] * (value.ndim - 2))
-        value[:, channels] = self.emits.to(value)[channels].view(shape)
-        return value
 
     # Every K in one running sum: a zone that ends in linear layers.
 

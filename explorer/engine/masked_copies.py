@@ -26,7 +26,7 @@ class MaskedCopies:
     ) -> None:
         self.copy = copy.deepcopy(model).eval().to(device, dtype)
         self.original = copy.deepcopy(self.copy.state_dict())
-        self.layer, self.mode, self.dtype = layer, mode, dtype
+        self.slices, self.dtype = mode.slices(self.copy, layer), dtype
 
     def prepare(self, inputs: Inputs) -> Inputs:
         """See Plan: nothing here, but the batch itself."""
@@ -45,7 +45,8 @@ class MaskedCopies:
     def _run(self, inputs: Inputs, channels: Tensor) -> Tensor:
         with exclusive:
             self.copy.load_state_dict(self.original)
-            self.mode.zero(self.copy, self.layer, channels)
+            for slices in self.slices:
+                slices.zero(self.copy, channels)
             return check_logits(forward(self.copy, copied(inputs, self.dtype))).float()
 
 

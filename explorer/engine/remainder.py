@@ -9,6 +9,7 @@ behind them
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol, TypeVar
 
 import torch
@@ -22,6 +23,7 @@ from explorer.networks.fitting import fits
 from explorer.networks.graph import (
     Env,
     NeverCalledError,
+    Override,
     Program,
     UntraceableError,
     ancestors,
@@ -34,8 +36,9 @@ from explorer.networks.graph import (
 from explorer.networks.layers import conv_layer
 from explorer.networks.tracing import fits_sizes, trace
 from explorer.pruning.prune import prune
-from explorer.pruning.zeroing import ZEROING, check_mode, zeroing_of
+from explorer.pruning.zeroing import ZEROING, check_mode, emitting, zeroing_of
 
+Sites = dict[fx.Node, Tensor]  # with the owners of each, see `zeroing`
 KEPT_BYTES = 2**26  # of the unpruned network's values at once: large batches come in parts
 Fit = TypeVar("Fit")
 
@@ -68,13 +71,13 @@ def plan_layers(
         fits, left_out = _fitting(layers, lambda layer: check_mode(model, layer, mode))
         return PrunedCopies(model, tuple(fits), mode, left_out, device, running_type(model, two, device))
 
-    def sites_of(layer: str) -> list[fx.Node]:
+    def sites_of(layer: str) -> Sites:
         try:
             return chosen.sites(traced, layer)
         except NeverCalledError as error:
             check_is_read(model, layer, two, device, error)
             check_mode(model, layer, mode)
-            return []
+            return {}
 
     sites, left_out = _fitting(layers, sites_of)
     copies = PrunedCopies(model, tuple(sites), mode, left_out, device, running_type(model, two, device))
@@ -171,7 +174,7 @@ class SharedPass:
     def __init__(
         self,
         traced: fx.GraphModule,
-        sites: dict[str, list[fx.Node]],
+        sites: dict[str, Sites],
         emits: dict[str, Tensor],
         example: Inputs,
         copies: PrunedCopies,
@@ -180,8 +183,7 @@ class SharedPass:
         self.output = output_of(traced)
         values = self._values(example)
         self.remainders = [
-            make_remainder(traced, {site: _constant(values[site], emits[layer]) for site in nodes})
-            for layer, nodes in sites.items()
+            make_remainder(traced, *_whole_and_partly(nodes, emits[layer], values)) for layer, nodes in sites.items()
         ]
         kept = {self.output}.union(*(remainder.reads for remainder in self.remainders))
         self.shared = program_for(traced, kept)
@@ -214,9 +216,10 @@ class SharedPass:
 
 @dataclass(frozen=True)
 class Remainder:
-    """What is left to run of a network once its sites are constants."""
+    """What is left to run of a network once its sites are constants, wholly or in some of their places."""
 
     constants: Env  # values that are the same for each image: (1, …)
+    override: Override  # by the sites that are constants in some places alone
     reads: frozenset[fx.Node]  # values of the unpruned network that it starts from
     program: Program
     output: fx.Node
@@ -226,15 +229,18 @@ class Remainder:
         """What the network returns for a batch of `images`, of which the unpruned network has left `kept`."""
         env = {node: kept[node] for node in self.reads} | _for_images(self.constants, images)
         with exclusive:
-            return self.program.run(env)[self.output]
+            return self.program.run(env, self.override)[self.output]
 
 
-def make_remainder(traced: fx.GraphModule, sites: Env) -> Remainder:
-    """The remainder of a network whose nodes `sites` emit the constants given, (1, …) each."""
+def make_remainder(traced: fx.GraphModule, sites: Env, partly: Override) -> Remainder:
+    """The remainder of a network whose nodes `sites` emit the constants given, (1, …) each.
+
+    Those in `partly` emit what is made of their values instead.
+    """
     output = output_of(traced)
     needed = ancestors([output], stop=sites)
-    changed = (descendants(sites) - set(sites)) & needed
-    settled = _depends_on_no_image(traced, sites, needed) & changed
+    changed = (descendants([*sites, *partly]) - set(sites)) & needed
+    settled = (_depends_on_no_image(traced, sites, needed) & changed) - descendants(partly)
     constants = _settle(traced, sites, _read_by_others({*sites, *settled}, changed - settled, output))
     if constants is None:
         settled, constants = set(), sites
@@ -242,6 +248,7 @@ def make_remainder(traced: fx.GraphModule, sites: Env) -> Remainder:
     read = {arg for node in rest for arg in node.all_input_nodes} | ({output} - changed)
     return Remainder(
         constants=constants,
+        override=partly,
         reads=frozenset(read - rest - set(constants)),
         program=Program(traced, _in_order(traced, rest), frozenset({output})),
         output=output,
@@ -285,9 +292,13 @@ def _for_images(constants: Env, images: int) -> Env:
     return {node: value.expand(images, *value.shape[1:]) for node, value in constants.items()}
 
 
-def _constant(value: Tensor, emits: Tensor) -> Tensor:
-    """What a site with values like (2, P, …) emits for one image when each of its P channels is pruned."""
-    return torch.empty_like(value[:1]).copy_(emits.view(1, -1, *[1] * (value.ndim - 2)))
+def _whole_and_partly(sites: Sites, emits: Tensor, values: Env) -> tuple[Env, Override]:
+    """What each site emits for one image without any of the channels, or how its value is changed by that."""
+    everything = torch.arange(len(emits))
+    changes = {site: partial(emitting, owner=owner, channels=everything, emits=emits) for site, owner in sites.items()}
+    whole = {site for site, owner in sites.items() if bool((owner >= 0).all())}
+    constants = {site: change(values[site][:1]) for site, change in changes.items() if site in whole}
+    return constants, {site: change for site, change in changes.items() if site not in whole}
 
 
 def _in_order(traced: fx.GraphModule, nodes: Collection[fx.Node]) -> tuple[fx.Node, ...]:

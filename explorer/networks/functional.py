@@ -102,6 +102,7 @@ def _make_module(traced: fx.GraphModule, twin: nn.Module, node: fx.Node) -> None
     if layer and _has_the_weights_of(module, twin.get_submodule(layer)):
         _call(node, value, _install(traced, layer, module))
     elif not any(isinstance(twin.get_submodule(_owner_of(arg)), nn.Conv2d) for arg in read):  # none of which is pruned
+        module.made_up = True  # type: ignore[assignment]
         _call(node, value, _install(traced, f"{node.name}_module", module))
 
 
@@ -164,6 +165,11 @@ def _has_the_weights_of(module: nn.Module, layer: nn.Module) -> bool:
     same_kind = any(isinstance(module, kind) and isinstance(layer, kind) for kind in KINDS)
     names = {*module._parameters, *module._buffers} - {"num_batches_tracked"}
     return same_kind and all(getattr(module, name, None) is getattr(layer, name, None) for name in names)
+
+
+def is_made_up(module: nn.Module) -> bool:
+    """Whether a module stands for a function whose weights are no layer's."""
+    return getattr(module, "made_up", False)
 
 
 def is_settled(module: nn.Module | None) -> bool:

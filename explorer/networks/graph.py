@@ -8,7 +8,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, fx, nn
 
-from explorer.networks.operations import in_type
+from explorer.networks.operations import SHAPE_FUNCTIONS, in_type
 
 Env = dict[fx.Node, Any]
 
@@ -50,6 +50,25 @@ def module_of(node: fx.Node) -> nn.Module | None:
 def function_of(node: fx.Node) -> Any:
     """The function that a node calls, or the name of the method; else None, whatever modules and inputs are called."""
     return node.target if node.op in ("call_function", "call_method") else None
+
+
+def is_shape(node: fx.Node) -> bool:
+    """Whether the node reads a tensor's shape, which no pruning changes."""
+    if node.op == "call_function" and node.target is getattr:
+        return node.args[1] in ("shape", "ndim")
+    return node.op == "call_method" and node.target in SHAPE_FUNCTIONS
+
+
+def spatial_dims(node: fx.Node, ndim: int) -> tuple[int, ...]:
+    """The dimensions over which a reduction goes, such as a mean, of a value that has `ndim`.
+
+    None where it goes over others than those of space, which come after images and channels.
+    """
+    dims = node.kwargs.get("dim", node.args[1] if len(node.args) > 1 else None)
+    listed = (dims,) if isinstance(dims, int) else dims
+    if not isinstance(listed, (list, tuple)) or not all(isinstance(dim, int) and dim % ndim >= 2 for dim in listed):
+        return ()
+    return tuple(cast(int, dim) % ndim for dim in listed)
 
 
 def placeholders(traced: fx.GraphModule, inputs: Tensor | tuple[Tensor, ...]) -> Env:

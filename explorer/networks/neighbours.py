@@ -78,10 +78,14 @@ def passing_on(value: Tensor) -> Tensor:
 
 def input_reads(traced: fx.GraphModule, calls: Iterable[fx.Node]) -> list[fx.Node]:
     """Give each call's input a node of its own, which passes it on: pruning there touches no other reader."""
-    reads = []
-    for call in calls:
-        with traced.graph.inserting_before(call):
-            read = traced.graph.call_function(passing_on, (call.args[0],))
-        call.update_arg(0, read)
-        reads.append(read)
-    return reads
+    return [_read_of(traced, call) for call in calls]
+
+
+def _read_of(traced: fx.GraphModule, call: fx.Node) -> fx.Node:
+    (source, *_) = call.all_input_nodes
+    if function_of(source) is passing_on:
+        return source
+    with traced.graph.inserting_before(call):
+        read = traced.graph.call_function(passing_on, (source,))
+    call.replace_input_with(source, read)
+    return read

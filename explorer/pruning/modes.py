@@ -34,6 +34,12 @@ MODES: dict[str, Mode] = {
         sentence="Weights and bias of a pruned channel are set to zero in the layer and in the shortcut convolution "
         "that is added to it.",
     ),
+    "channel": Mode(
+        name="channel",
+        title="Remove the channel",
+        sentence="A pruned channel is gone, after batch norm and activation, wherever it is read, and so is the same "
+        "channel of every layer that goes with this one: what physical removal leaves.",
+    ),
 }
 
 

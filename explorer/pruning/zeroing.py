@@ -1,6 +1,5 @@
 """What pruning a channel does: which weights become zero, and what the channel then emits."""
 
-import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -10,6 +9,7 @@ from torch import Tensor, fx, nn
 from explorer.networks.fitting import fits
 from explorer.networks.functional import is_settled
 from explorer.networks.graph import NeverCalledError, layer_calls, module_of
+from explorer.networks.groups import group_in, group_of
 from explorer.networks.layers import conv_layer
 from explorer.networks.neighbours import input_reads, shortcut_of
 from explorer.networks.tracing import trace
@@ -17,52 +17,108 @@ from explorer.pruning.modes import MODES, mode_info
 
 
 @dataclass(frozen=True)
+class Slices:
+    """The slices of a layer's tensor that belong to channels: along `dim`, channel c's are those where `owner` is c."""
+
+    layer: str
+    tensor: str  # "weight" or "bias"
+    dim: int
+    owner: Tensor  # (size of dim,), -1 for no channel's
+
+    def zero(self, model: nn.Module, channels: Tensor) -> None:
+        """Set those of the channels (K,) to zero, in place."""
+        values = getattr(model.get_submodule(self.layer), self.tensor)
+        values.data.index_fill_(self.dim, _where(self.owner, channels).to(values.device), 0)
+
+
+@dataclass(frozen=True)
 class Zeroing:
     """What a mode sets to zero, and the values in the network that change with it.
 
-    `sites` gives the nodes of a traced network (to which it may add) whose channels pruning replaces, and `emits` the
-    constant that each pruned channel of theirs becomes. Both raise ValueError where the mode does not fit the layer.
+    `slices` gives what is zeroed; `sites` the nodes of a traced network (to which it may add) whose channels pruning
+    replaces, each with the owners of its places along dimension 1 (-1 for none); and `emits` the constant that each
+    pruned channel of theirs becomes. The first two raise ValueError where the mode does not fit the layer.
     """
 
-    zero: Callable[[nn.Module, str, Tensor], None]  # in place, on a copy of the model; layer; channels (K,)
-    sites: Callable[[fx.GraphModule, str], list[fx.Node]]
+    slices: Callable[[nn.Module, str], list[Slices]]
+    sites: Callable[[fx.GraphModule, str], dict[fx.Node, Tensor]]
     emits: Callable[[nn.Conv2d], Tensor]  # (P,)
 
-
-def _zero_weight(model: nn.Module, layer: str, channels: Tensor) -> None:
-    conv_layer(model, layer).weight.data[channels] = 0
-
-
-def _zero_filter(model: nn.Module, layer: str, channels: Tensor) -> None:
-    _zero_weight(model, layer, channels)
-    bias = conv_layer(model, layer).bias
-    if bias is not None:
-        bias.data[channels] = 0
+    def zero(self, model: nn.Module, layer: str, channels: Tensor) -> None:
+        """Prune the channels (K,) of a layer, in place; ValueError where the mode does not fit it."""
+        for slices in self.slices(model, layer):
+            slices.zero(model, channels)
 
 
-def _zero_inputs(model: nn.Module, layer: str, channels: Tensor) -> None:
+def emitting(value: Tensor, owner: Tensor, channels: Tensor, emits: Tensor) -> Tensor:
+    """A site's value (N, size, …) in which channels (K,) emit their constants of `emits` (P,)."""
+    value, places = value.clone(), _where(owner, channels).to(value.device)
+    constants = emits.to(value)[owner.to(value.device)[places]]
+    value[:, places] = constants.view(1, -1, *[1] * (value.ndim - 2))
+    return value
+
+
+def _where(owner: Tensor, channels: Tensor) -> Tensor:
+    return torch.isin(owner, channels).nonzero()[:, 0]
+
+
+def _each(conv: nn.Conv2d) -> Tensor:
+    return torch.arange(conv.out_channels)
+
+
+# What is set to zero
+
+
+def _weights(model: nn.Module, layer: str) -> list[Slices]:
+    return [Slices(layer, "weight", 0, _each(conv_layer(model, layer)))]
+
+
+def _filters(model: nn.Module, layer: str) -> list[Slices]:
+    conv = conv_layer(model, layer)
+    bias = [] if conv.bias is None else [Slices(layer, "bias", 0, _each(conv))]
+    return [*_weights(model, layer), *bias]
+
+
+def _inputs(model: nn.Module, layer: str) -> list[Slices]:
     conv = conv_layer(model, layer)
     _check_square(conv, layer)
-    conv.weight.data[:, channels] = 0
+    return [Slices(layer, "weight", 1, _each(conv))]
 
 
-def _zero_with_shortcut(model: nn.Module, layer: str, channels: Tensor) -> None:
+def _filters_and_shortcut(model: nn.Module, layer: str) -> list[Slices]:
     shortcut = shortcut_of(layer_calls(trace(model), layer)[0])
-    _zero_filter(model, layer, channels)
-    _zero_filter(model, shortcut, channels)
+    return [*_filters(model, layer), *_filters(model, shortcut)]
 
 
-def _inputs(traced: fx.GraphModule, layer: str) -> list[fx.Node]:
-    calls = layer_calls(traced, layer)
-    _check_square(conv_layer(traced, layer), layer)
+def _reads(model: nn.Module, layer: str) -> list[Slices]:
+    """What every reader of the layer's group has to read its channels with: without it they might as well be gone."""
+    return [Slices(reader.layer, "weight", 1, torch.tensor(reader.owner)) for reader in group_of(model, layer).readers]
+
+
+# Where it shows
+
+
+def _calls(traced: fx.GraphModule, layer: str) -> dict[fx.Node, Tensor]:
+    return dict.fromkeys(layer_calls(traced, layer), _each(conv_layer(traced, layer)))
+
+
+def _calls_and_shortcut(traced: fx.GraphModule, layer: str) -> dict[fx.Node, Tensor]:
+    calls = _calls(traced, layer)
+    return calls | _calls(traced, shortcut_of(next(iter(calls))))
+
+
+def _own_reads(traced: fx.GraphModule, layer: str) -> dict[fx.Node, Tensor]:
+    calls, conv = layer_calls(traced, layer), conv_layer(traced, layer)
+    _check_square(conv, layer)
     if any(is_settled(module_of(call)) for call in calls):
         raise NeverCalledError(f"layer {layer!r} computes its filters from its weights, which is not written down")
-    return input_reads(traced, calls)
+    return dict.fromkeys(input_reads(traced, calls), _each(conv))
 
 
-def _with_shortcut(traced: fx.GraphModule, layer: str) -> list[fx.Node]:
-    calls = layer_calls(traced, layer)
-    return [*calls, *layer_calls(traced, shortcut_of(calls[0]))]
+def _group_reads(traced: fx.GraphModule, layer: str) -> dict[fx.Node, Tensor]:
+    owners = {reader.layer: torch.tensor(reader.owner) for reader in group_in(traced, layer).readers}
+    reads = {name: input_reads(traced, layer_calls(traced, name)) for name in owners}
+    return {read: owners[name] for name in owners for read in reads[name]}
 
 
 def _check_square(conv: nn.Conv2d, layer: str) -> None:
@@ -82,10 +138,11 @@ def _bias(conv: nn.Conv2d) -> Tensor:
 
 
 ZEROING: dict[str, Zeroing] = {  # by the names of MODES
-    "filter": Zeroing(_zero_filter, layer_calls, _nothing),
-    "weights": Zeroing(_zero_weight, layer_calls, _bias),
-    "inputs": Zeroing(_zero_inputs, _inputs, _nothing),
-    "filter+shortcut": Zeroing(_zero_with_shortcut, _with_shortcut, _nothing),
+    "filter": Zeroing(_filters, _calls, _nothing),
+    "weights": Zeroing(_weights, _calls, _bias),
+    "inputs": Zeroing(_inputs, _own_reads, _nothing),
+    "filter+shortcut": Zeroing(_filters_and_shortcut, _calls_and_shortcut, _nothing),
+    "channel": Zeroing(_reads, _group_reads, _nothing),
 }
 
 
@@ -96,7 +153,7 @@ def zeroing_of(mode: str) -> Zeroing:
 
 def check_mode(model: nn.Module, layer: str, mode: str) -> None:
     """ValueError where the mode is unknown or does not fit the layer."""
-    zeroing_of(mode).zero(copy.deepcopy(model), layer, torch.empty(0, dtype=torch.int64))
+    zeroing_of(mode).slices(model, layer)
 
 
 def fitting_modes(model: nn.Module, layer: str) -> list[str]:

@@ -185,7 +185,7 @@ def test_untraceable_networks_run_pruned_copies(mode):
 
 def test_modes_that_fit_some_layer():
     assert remainder.fitting_modes(build("resnet18"), ["conv1", "layer2.0.conv2"]) == list(MODES)
-    assert remainder.fitting_modes(build("simple-cnn"), ["conv1", "conv2"]) == ["filter", "weights"]
+    assert remainder.fitting_modes(build("simple-cnn"), ["conv1", "conv2"]) == ["filter", "weights", "channel"]
     assert remainder.fitting_modes(Untraceable(), ["conv", "wide"]) == ["filter", "weights", "inputs"]
 
 

@@ -20,11 +20,12 @@ from explorer.networks.graph import (
 from explorer.networks.neighbours import activation_node
 from explorer.networks.registry import build
 from explorer.networks.tracing import trace
+from explorer.pruning.zeroing import ZEROING
 
 
 def cut_at(model: nn.Module, layer: str, example: torch.Tensor) -> Cut:
     traced = trace(model)
-    return cut(traced, layer_calls(traced, layer), example)
+    return cut(traced, ZEROING["filter"].sites(traced, layer), example)
 
 
 def names(nodes) -> list[str]:

@@ -75,9 +75,9 @@ def test_filter_and_shortcut_silences_both_branches():
 def test_modes_that_fit_a_layer(model):
     from nets import PrunedShortcut, Residual
 
-    assert fitting_modes(model, "conv2") == ["filter", "weights"]
-    assert fitting_modes(Residual("linear"), "conv") == ["filter", "weights", "inputs"]
-    assert fitting_modes(PrunedShortcut(), "feature.0") == ["filter", "weights", "filter+shortcut"]
+    assert fitting_modes(model, "conv2") == ["filter", "weights", "channel"]
+    assert fitting_modes(Residual("linear"), "conv") == ["filter", "weights", "inputs", "channel"]
+    assert fitting_modes(PrunedShortcut(), "feature.0") == ["filter", "weights", "filter+shortcut", "channel"]
 
 
 @pytest.mark.parametrize(
