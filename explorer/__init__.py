@@ -17,6 +17,7 @@ The words, which pages, code and CSV files use alike:
 - *split*: test or train images; *held-out* are the training images that a training was validated on.
 - *sweep*: the predictions at every K, along one order; its *curve* is accuracy against K.
 - *band*: sweeps along several random orders. *oracle*: a greedy search for the order that hurts least.
+- *plan*: K of each of several layers. To *compress* is to remove those channels, of each layer's whole *group*.
 - *scan*: predictions with one layer pruned whole, for one layer after another.
 - *cliff*: the last K before accuracy is ever more than a point below the unpruned network's.
 - *cut*, *zone*, *suffix*: where a network is divided so that every K comes out of one pass (engine/cut.py).
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
     from explorer.answers.door import ask as ask
     from explorer.answers.experiment import Experiment as Experiment
     from explorer.answers.images import batches_of as batches
+    from explorer.compression.plans import Plan as Plan
+    from explorer.compression.removal import compress as compress
     from explorer.engine.curves import Band as Band
     from explorer.engine.curves import Sweep as Sweep
     from explorer.engine.greedy import greedy as greedy
@@ -63,12 +66,14 @@ _HOMES = {
     "ChannelStatistics": "pruning.statistics.ChannelStatistics",
     "Checkpoint": "networks.checkpoints.Checkpoint",
     "Experiment": "answers.experiment.Experiment",
+    "Plan": "compression.plans.Plan",
     "Ranking": "pruning.rankings.Ranking",
     "Scan": "engine.scans.Scan",
     "Sweep": "engine.curves.Sweep",
     "ask": "answers.door.ask",
     "batches": "answers.images.batches_of",
     "checkpoints": "networks.checkpoints.list_checkpoints",
+    "compress": "compression.removal.compress",
     "greedy": "engine.greedy.greedy",
     "load": "networks.checkpoints.load",
     "open": "own.notebook.open_in_app",

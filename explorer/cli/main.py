@@ -8,7 +8,7 @@ import io
 import sys
 from collections.abc import Sequence
 
-from explorer.cli import bench, data, import_images, import_network, models, scan, ship, stats, sweep, train
+from explorer.cli import bench, compress, data, import_images, import_network, models, scan, ship, stats, sweep, train
 from explorer.cli.errors import is_out_of_memory, out_of_memory
 from explorer.cli.options import Parser
 from explorer.files.errors import as_os_error, sentence
@@ -22,6 +22,7 @@ COMMANDS = (
     stats,
     sweep,
     scan,
+    compress,
     bench,
     ship,
 )  # as `--help` lists them

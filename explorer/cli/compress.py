@@ -1,0 +1,96 @@
+"""Remove channels for real, prove the network equal to the masked one, weigh it, and say how good it is."""
+
+import argparse
+from pathlib import Path
+
+import pandas as pd
+
+from explorer.answers import compressing
+from explorer.answers.compressing import Compression
+from explorer.cli.options import Commands, add_device, add_limit, add_name, load_checkpoint
+from explorer.cli.words import last_of
+from explorer.compression.plans import MULTIPLE
+from explorer.compression.scales import Scales
+from explorer.files import csv
+from explorer.pruning.criteria import CRITERIA, REVERSED
+
+
+def add_to(commands: Commands) -> None:
+    """The parser of `compress`."""
+    command = commands.add_parser("compress", help="remove channels for real, prove it, and weigh what is left")
+    add_name(command)
+    plan = command.add_argument_group("the plan", "Give one of them; K channels go of a layer, and of all tied to it.")
+    plan.add_argument("--layer", metavar="L", help="one convolution, with --k")
+    plan.add_argument("--k", type=int, metavar="K", help="how many channels of it go")
+    plan.add_argument("--share", type=float, metavar="S", help="the same share of every layer, such as 0.5")
+    text = "what is less important than T times its layer's mean, such as 0.5"
+    plan.add_argument("--threshold", type=float, metavar="T", help=text)
+    plan.add_argument("--plan", metavar="L:K,L:K", help="K of several layers, such as conv1:4,conv2:10")
+    known = f"{', '.join(CRITERIA)}, each also with {REVERSED} behind it (default: l1)"
+    command.add_argument("--criterion", default="l1", metavar="C", help=known)
+    command.add_argument("--minimum", type=int, default=1, metavar="N", help="channels that every layer keeps")
+    command.add_argument("--round", action="store_true", help=f"keep a few more: widths that {MULTIPLE} divides")
+    text = "remove in N steps, ranking what is left again before each, beside all at once"
+    command.add_argument("--steps", type=int, default=1, metavar="N", help=text)
+    command.add_argument("--out", type=Path, metavar="DIR", help="a folder for accuracy.csv, scales.csv and layers.csv")
+    add_limit(command)
+    add_device(command)
+    command.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Remove channels, prove it, and weigh what is left."""
+    asked = [name for name in ("layer", "share", "threshold", "plan") if getattr(args, name) is not None]
+    if len(asked) != 1 or (args.layer is None) != (args.k is None):
+        raise ValueError("give one plan: --layer L with --k K, --share S, --threshold T, or --plan L:K,L:K")
+    plan = args.plan or (f"{args.layer}:{args.k}" if args.layer is not None else "")
+    wish = Compression(
+        args.share, args.threshold, plan, args.criterion, args.minimum, args.round, args.steps, args.limit
+    )
+    checkpoint = load_checkpoint(args.checkpoint)
+    if args.out:
+        _check_folder(args.out)
+    found = last_of("compressing", compressing.compressed(checkpoint, wish, args.device))
+    print(f"plan: {found.plan.text}")
+    sentences = (found.proof.sentence(), found.proof.filter_sentence(), found.proof.added_sentence())
+    print("\n".join(filter(None, sentences)))
+    tables = {"accuracy": found.merits.frame(), "scales": found.scales.totals(), "layers": found.scales.frame()}
+    print(tables["accuracy"].to_string(index=False, float_format="%.4f"))
+    print(_in_words(found.scales))
+    for name, table in tables.items() if args.out else ():
+        csv.write_csv(table, args.out / f"{name}.csv")
+        print(f"saved {args.out / name}.csv")
+
+
+def _check_folder(folder: Path) -> None:
+    """ValueError where the tables could not be written, before the work."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(f"cannot make the folder {folder} ({error.strerror}); name one where you can write") from error
+    csv.check_writable(folder / "accuracy.csv")
+
+
+def _in_words(scales: Scales) -> str:
+    """The totals as people read them, each with its spread, and the layers that are no faster, with the reason."""
+    lines = []
+    for row in scales.totals().itertuples():
+        name = str(row.quantity) if pd.isna(row.batch) else f"{row.quantity}, batch {row.batch}"
+        values = [_value(row.before, row.before_low, row.before_high), _value(row.after, row.after_low, row.after_high)]
+        lines.append(f"{name:<22} {values[0]:>30} → {values[1]:>30} {row.unit:<14} × {row.share:.3f}")
+    for timing, reasons in zip(scales.timings, scales.reasons, strict=True):
+        for layer, why in reasons.items():
+            lines.append(f"no faster by as much at batch {timing.batch}: {layer}: {why}")
+    timing = scales.timings[0]
+    repeats = " and ".join(str(each.whole[0].repeats) for each in scales.timings)
+    lines.append(
+        f"on {timing.device} with {timing.threads} threads, float32; medians of {repeats} runs in turns, and "
+        "quartiles; one MAC is a multiply-add, which is two FLOPs"
+    )
+    return "\n".join(lines)
+
+
+def _value(middle: float, low: float, high: float) -> str:
+    if pd.isna(low):
+        return f"{middle:,.0f}"
+    return f"{middle:,.2f} ({low:,.2f}…{high:,.2f})"
