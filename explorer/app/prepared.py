@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from functools import lru_cache, wraps
@@ -132,15 +131,12 @@ class Grid:
     columns: int | None
 
 
-_DRAWING = threading.Lock()  # Matplotlib's font caches are not made for threads
-
-
 @lru_cache(maxsize=32)
 def grid_file(
     averages: ChannelStatistics, grid: Grid, label: str, kind: str, dpi: int = figures.PRINT_DPI, ink: str | None = None
 ) -> bytes:
     """The averaged maps as a PNG, SVG or PDF file: for print on white, or on the page's ground in its `ink`."""
-    with _DRAWING:
+    with figures.DRAWING:
         figure = figures.maps_figure(
             averages.maps[list(grid.channels)],
             grid.titles,
@@ -162,7 +158,7 @@ def strip(averages: ChannelStatistics, order: tuple[int, ...]) -> str:
 
 def figure_file(draw: Callable[[], Figure], kind: str) -> bytes:
     """The figure that `draw()` makes, as a PNG, SVG or PDF file."""
-    with _DRAWING:
+    with figures.DRAWING:
         return figures.figure_bytes(draw(), kind)
 
 

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import io
 import math
+import threading
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from explorer.show.charts.comparison import close_range, with_ratio
-from explorer.show.charts.layers import LOST, losses
-from explorer.show.charts.parts import AXES, MANY, PRUNED, check_axis, ticks
+from explorer.show.charts.layers import losses
+from explorer.show.charts.parts import MANY, PRUNED, check_axis, ticks
+from explorer.show.labels import ENGLISH, Labels
 from explorer.show.pictures import thumbnails
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ PRINT_DPI = 300
 GRID_WIDTH, GRID_HEIGHT = 11.0, 30.0  # inches, the most that a grid of maps takes
 CURVE_SIZE = (7.2, 4.6)  # inches: the width of a page's text
 MARKS_A_CURVE = 48  # at most; more would run together
+DRAWING = threading.Lock()  # to be held while figures are drawn: Matplotlib's font caches are not made for threads
 INK, MARK, FRAME = "#14202B", "#D55E00", "#7F8B96"
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#4D5966", "#7B4FA3", "#8A6D1B")
 DASHES = (
@@ -110,8 +113,9 @@ def maps_figure(
     colour: str = "colour",
     shared: bool = True,
     columns: int | None = None,
-    label: str = "Mean activation",
+    label: str = ENGLISH.mean,
     ink: str = INK,
+    labels: Labels = ENGLISH,
 ) -> Figure:
     """Maps (P, M, N) as one grid of framed pictures with one colour bar, `columns` wide (about square when None).
 
@@ -130,9 +134,9 @@ def maps_figure(
     space = max(1, round(0.1 * height)) if titles is None else max(3, round(0.35 * height))
     grid = _Grid(count, height, width, min(count, columns or grid_columns(count)), space)
     tall, wide = (grid.inch * pixels for pixels in grid.size)  # inches
-    page = (wide + 1.3, tall + 0.1)
-    figure = Figure(figsize=page)
-    axes = figure.add_axes((0, 0, wide / page[0], tall / page[1]))
+    paper = (wide + 1.3, tall + 0.1)
+    figure = Figure(figsize=paper)
+    axes = figure.add_axes((0, 0, wide / paper[0], tall / paper[1]))
     axes.axis("off")
     picture = axes.imshow(
         _mosaic(maps if shared else _each_to_unit(maps), grid),
@@ -145,8 +149,10 @@ def maps_figure(
     if titles is not None:
         _name(axes, grid, titles, pruned, ink)
     top = tall - grid.head * grid.inch  # of the first row's maps
-    colours = figure.colorbar(picture, cax=figure.add_axes(((wide + 0.1) / page[0], 0, 0.2 / page[0], top / page[1])))
-    label = label if shared else f"{label}, each map from its lowest to its highest"
+    colours = figure.colorbar(
+        picture, cax=figure.add_axes(((wide + 0.1) / paper[0], 0, 0.2 / paper[0], top / paper[1]))
+    )
+    label = label if shared else f"{label}, {labels.each}"
     colours.set_label(label, color=ink, fontsize=14, labelpad=8)
     colours.ax.tick_params(colors=ink, labelsize=13)
     colours.outline.set_edgecolor(ink)
@@ -215,21 +221,27 @@ def accuracy_figure(
     close: bool = False,
     title: str = "",
     orders: Collection[str] = (),
+    mark: int | None = None,
+    labels: Labels = ENGLISH,
 ) -> Figure:
     """Accuracy in percent against K or the ratio: curves by name with markers and 95 % bands, and a grid.
 
     A curve is a table with the columns k, channels, accuracy, low, high, as `Sweep.points` gives them; `axis`
     is "k" or "ratio". Accuracy runs from 0 to 100 %, or, where `close`, over the bands alone. `title` says what the
     curves are of; `orders` are the names of those that stand for several random orders, whose band means another thing.
+    A rule stands at K = `mark`.
     """
     from matplotlib.ticker import PercentFormatter
 
     check_axis(axis)
-    figure, axes = _page(CURVE_SIZE)
+    figure, axes = page(CURVE_SIZE)
     for place, (name, curve) in enumerate(curves.items()):
         _curve(axes, with_ratio(curve)[axis], curve, name, place)
-    axes.set_xlabel(AXES[axis])
-    axes.set_ylabel("Accuracy")
+    if mark is not None:
+        channels = next(iter(curves.values()))["channels"].iloc[0]
+        axes.axvline(mark if axis == "k" else mark / channels, color=INK, linewidth=1.2, linestyle=DASHES[1])
+    axes.set_xlabel(getattr(labels, axis))
+    axes.set_ylabel(labels.accuracy)
     axes.set_ylim(*(close_range(pd.concat(curves.values())) if close else (0, 1)))
     axes.yaxis.set_major_formatter(PercentFormatter(1))
     if axis == "k":
@@ -240,21 +252,21 @@ def accuracy_figure(
     axes.margins(x=0.02)
     axes.set_title(title, fontsize=11, loc="left")
     lines = axes.get_legend_handles_labels()[0] if len(curves) > 1 else []
-    axes.legend(handles=[*lines, *_bands(curves, orders)], handlelength=3.5)
+    axes.legend(handles=[*lines, *_bands(curves, orders, labels)], handlelength=3.5)
     return figure
 
 
-def _bands(curves: Mapping[str, pd.DataFrame], orders: Collection[str]) -> list[Patch]:
+def _bands(curves: Mapping[str, pd.DataFrame], orders: Collection[str], labels: Labels) -> list[Patch]:
     """What the legend says of the bands: one patch for all intervals, one for the random orders in their colour."""
     from matplotlib.patches import Patch
 
     found = []
     if set(curves) - set(orders):
-        found.append(Patch(color=FRAME, alpha=0.35, linewidth=0, label="95 % interval"))
+        found.append(Patch(color=FRAME, alpha=0.35, linewidth=0, label=labels.interval))
     for place, name in enumerate(curves):
         if name in orders:
-            colour, words = PALETTE[place % len(PALETTE)], "where 95 % of random orders fall"
-            found.append(Patch(color=colour, alpha=0.18, linewidth=0, label=words))
+            colour = PALETTE[place % len(PALETTE)]
+            found.append(Patch(color=colour, alpha=0.18, linewidth=0, label=labels.orders))
     return found
 
 
@@ -268,38 +280,39 @@ def _curve(axes: Axes, at: pd.Series, curve: pd.DataFrame, name: str, place: int
     )
 
 
-def channel_figure(table: pd.DataFrame, title: str) -> Figure:
+def channel_figure(table: pd.DataFrame, title: str, labels: Labels = ENGLISH) -> Figure:
     """The channels in pruning order, a bar each: solid when kept, hollow and hatched when pruned.
 
     `table` has the columns channel (first pruned first), value and state ("kept" or "pruned"); `title` names the
     value.
     """
-    figure, axes = _page((GRID_WIDTH, 4.2))
+    figure, axes = page((GRID_WIDTH, 4.2))
     axes.grid(axis="x", visible=False)
     places = np.arange(len(table))
     gone = (table["state"] == PRUNED).to_numpy()
     values = table["value"].to_numpy()
-    axes.bar(places[~gone], values[~gone], color=PALETTE[0], label="kept")
+    axes.bar(places[~gone], values[~gone], color=PALETTE[0], label=labels.kept)
     if gone.any():
-        axes.bar(places[gone], values[gone], color="white", edgecolor=MARK, hatch="////", linewidth=0.8, label="pruned")
+        look: dict[str, Any] = {"color": "white", "edgecolor": MARK, "hatch": "////", "linewidth": 0.8}
+        axes.bar(places[gone], values[gone], label=labels.pruned, **look)
         axes.legend()
     named = table["channel"].astype(str) if len(table) <= MANY else []
     axes.set_xticks(places[: len(named)], named, fontsize=9 if len(named) <= 40 else 7)
-    axes.set_xlabel("Channel, first pruned on the left")
+    axes.set_xlabel(labels.channel)
     axes.set_ylabel(title)
     axes.margins(x=0.01)
     axes.axhline(0, color=INK, linewidth=0.8)
     return figure
 
 
-def class_figure(table: pd.DataFrame, k: int) -> Figure:
+def class_figure(table: pd.DataFrame, k: int, labels: Labels = ENGLISH) -> Figure:
     """Accuracy per class: a bar for the network with `k` channels pruned, a tick where the unpruned one stood.
 
     `table` has the columns class, accuracy and before (0…1).
     """
     from matplotlib.ticker import PercentFormatter
 
-    figure, axes = _page((CURVE_SIZE[0], 1.4 + 0.34 * len(table)))
+    figure, axes = page((CURVE_SIZE[0], 1.4 + 0.34 * len(table)))
     axes.grid(axis="y", visible=False)
     places = np.arange(len(table))
     axes.barh(places, table["accuracy"], height=0.62, color=PALETTE[0], label=f"K = {k}")
@@ -310,18 +323,18 @@ def class_figure(table: pd.DataFrame, k: int) -> Figure:
     axes.invert_yaxis()
     axes.set_xlim(0, 1.01)
     axes.xaxis.set_major_formatter(PercentFormatter(1))
-    axes.set_xlabel("Accuracy")
+    axes.set_xlabel(labels.accuracy)
     figure.legend(loc="outside upper right", ncols=2, frameon=False)
     return figure
 
 
-def layers_figure(table: pd.DataFrame, title: str = "") -> Figure:
+def layers_figure(table: pd.DataFrame, title: str = "", labels: Labels = ENGLISH) -> Figure:
     """Accuracy lost with each layer pruned whole, with 95 % intervals, in network order from the top.
 
     `table` has the columns that `charts.layer_bars` reads.
     """
     rows = losses(table)
-    figure, axes = _page((CURVE_SIZE[0], 0.34 * len(rows) + 1.2))
+    figure, axes = page((CURVE_SIZE[0], 0.34 * len(rows) + 1.2))
     axes.grid(axis="y", visible=False)
     places = range(len(rows))
     spread = [rows["lost"] - rows["lost_low"], rows["lost_high"] - rows["lost"]]
@@ -332,24 +345,25 @@ def layers_figure(table: pd.DataFrame, title: str = "") -> Figure:
     axes.invert_yaxis()
     axes.margins(x=0.12, y=0.02)
     axes.axvline(0, color=INK, linewidth=1)
-    axes.set_xlabel(LOST)
+    axes.set_xlabel(labels.lost)
     axes.set_title(title, fontsize=11, loc="left")
     return figure
 
 
-def _page(size: tuple[float, float]) -> tuple[Figure, Axes]:
-    """An empty figure of `size` inches with one pair of axes and a light grid."""
+def page(size: tuple[float, float], columns: int = 1) -> tuple[Figure, Axes]:
+    """An empty figure of `size` inches with so many axes side by side, the first of which is returned; a light grid."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=size, layout="constrained")
-    axes = figure.add_subplot()
-    axes.grid(color="#D5DCE3", linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.tick_params(labelsize=11)
-    axes.xaxis.label.set_fontsize(12)
-    axes.yaxis.label.set_fontsize(12)
-    return figure, axes
+    for column in range(columns):
+        axes = figure.add_subplot(1, columns, column + 1)
+        axes.grid(color="#D5DCE3", linewidth=0.8)
+        axes.set_axisbelow(True)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.tick_params(labelsize=11)
+        axes.xaxis.label.set_fontsize(12)
+        axes.yaxis.label.set_fontsize(12)
+    return figure, figure.axes[0]
 
 
 def figure_bytes(figure: Figure, kind: str = "png", dpi: int = PRINT_DPI, transparent: bool = False) -> bytes:

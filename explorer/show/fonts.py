@@ -1,0 +1,59 @@
+"""Whether figures can show a text, and with which font where the usual one lacks its letters."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+USUAL = "DejaVu Sans"  # which Matplotlib brings along
+CHINESE = (  # of the systems that people have, the best first; README asks for the first
+    "Noto Sans CJK SC",
+    "Noto Sans SC",
+    "Source Han Sans SC",
+    "Microsoft YaHei",
+    "PingFang SC",
+    "Hiragino Sans GB",
+    "Heiti SC",
+    "WenQuanYi Micro Hei",
+    "WenQuanYi Zen Hei",
+    "Noto Sans CJK JP",
+    "SimHei",
+    "SimSun",
+    "Arial Unicode MS",
+)
+
+
+@lru_cache(maxsize=1)
+def chinese_font() -> str | None:
+    """The font on this machine that figures take for Chinese; None where there is none."""
+    from matplotlib.font_manager import fontManager
+
+    here = {font.name for font in fontManager.ttflist}
+    return next((name for name in CHINESE if name in here), None)
+
+
+def with_chinese(figure: Figure) -> Figure:
+    """The figure, whose texts take letters that the usual font lacks from the Chinese one, where there is one."""
+    from matplotlib.text import Text
+
+    font = chinese_font()
+    if font is not None:
+        for text in figure.findobj(Text):
+            text.set_fontfamily([USUAL, font])
+    return figure
+
+
+def shows(text: str) -> bool:
+    """Whether figures on this machine can show all of a text, and not boxes in its place."""
+    return all(ord(letter) in _letters() for letter in text if letter not in "\n")
+
+
+@lru_cache(maxsize=1)
+def _letters() -> frozenset[int]:
+    from matplotlib.font_manager import findfont, get_font
+
+    fonts = [USUAL, *filter(None, [chinese_font()])]
+    return frozenset(letter for font in fonts for letter in get_font(findfont(font)).get_charmap())
