@@ -24,6 +24,7 @@ The words, which pages, code and CSV files use alike:
 - *checkpoint*: a trained network on disk, weights and *card*; the card says what it is and how good.
 - *experiment*: everything that decides a sweep's numbers; what comes out of it is its *answer*.
 - *lab*: an experiment's settings as a course had them, each of its *ways* beside the assignment.
+- *report*: all that was measured in one file, in English and Chinese, with questions and room for the answers.
 """
 
 import importlib
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
     from explorer.pruning.ranking import rank as rank
     from explorer.pruning.rankings import Ranking as Ranking
     from explorer.pruning.statistics import ChannelStatistics as ChannelStatistics
+    from explorer.reports.making import report as report
 
 # The public names and where they live. Each is loaded when it is first used, for torch takes seconds.
 _HOMES = {
@@ -79,6 +81,7 @@ _HOMES = {
     "open": "own.notebook.open_in_app",
     "prune": "pruning.prune.prune",
     "rank": "pruning.ranking.rank",
+    "report": "reports.making.report",
     "scan": "engine.scan.scan",
     "statistics": "pruning.activations.collect",
     "sweep": "engine.sweep.sweep",

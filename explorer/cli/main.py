@@ -8,7 +8,20 @@ import io
 import sys
 from collections.abc import Sequence
 
-from explorer.cli import bench, compress, data, import_images, import_network, models, scan, ship, stats, sweep, train
+from explorer.cli import (
+    bench,
+    compress,
+    data,
+    import_images,
+    import_network,
+    models,
+    report,
+    scan,
+    ship,
+    stats,
+    sweep,
+    train,
+)
 from explorer.cli.errors import is_out_of_memory, out_of_memory
 from explorer.cli.options import Parser
 from explorer.files.errors import as_os_error, sentence
@@ -23,6 +36,7 @@ COMMANDS = (
     sweep,
     scan,
     compress,
+    report,
     bench,
     ship,
 )  # as `--help` lists them

@@ -1,0 +1,61 @@
+"""What a report is asked about: a checkpoint's experiment, a K, and the lab that it belongs to."""
+
+from dataclasses import dataclass, replace
+
+from explorer.answers import outline
+from explorer.answers.choices import criterion_named, default_layer
+from explorer.answers.experiment import Experiment
+from explorer.answers.labs import ASSIGNED, LABS, Lab, lab_of
+from explorer.engine.ks import check_ks
+from explorer.networks.checkpoints import Checkpoint
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A report's question. `k` None is the computed K nearest to half of the channels."""
+
+    experiment: Experiment
+    lab: Lab | None = None
+    k: int | None = None
+
+
+def lab_named(name: str) -> Lab:
+    """The lab called `name`; ValueError lists the names."""
+    if name.upper() not in LABS:
+        raise ValueError(f"unknown lab {name[:40]!r}; choose one of: {', '.join(LABS)}")
+    return LABS[name.upper()]
+
+
+def asked_of(
+    checkpoint: Checkpoint,
+    lab: str | None = None,
+    layer: str | None = None,
+    criterion: str | None = None,
+    k: int | None = None,
+) -> Asked:
+    """The question, checked: with a lab, or with the layer of one, its assignment over its K, else every K.
+
+    Raises ValueError for whatever does not exist, does not fit or is out of range.
+    """
+    course = None if lab is None else lab_named(lab)
+    if course is not None and (course.checkpoint, layer or course.layer) != (checkpoint.name, course.layer):
+        raise ValueError(
+            f"lab {course.name} prunes {course.layer} of {course.checkpoint}, not {layer or 'a layer'} of "
+            f"{checkpoint.name}; leave --lab out, or report on that"
+        )
+    layer = course.layer if course else layer or default_layer(checkpoint)
+    channels = outline.layer_of(checkpoint, layer).channels
+    course = course or lab_of(checkpoint.name, layer)
+    experiment = course.experiment(ASSIGNED) if course else Experiment(checkpoint.name, layer)
+    if criterion is not None:
+        criterion_named(criterion)
+        experiment = replace(experiment, criterion=criterion)
+    return Asked(experiment, course, None if k is None else _checked(k, check_ks(experiment.ks, channels), channels))
+
+
+def _checked(k: int, ks: tuple[int, ...], channels: int) -> int:
+    check_ks([k], channels)
+    if k not in ks:
+        nearest = min(ks, key=lambda other: abs(other - k))
+        raise ValueError(f"K = {k} is not among the K of this curve; the nearest is {nearest}")
+    return k

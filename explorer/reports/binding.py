@@ -1,0 +1,132 @@
+"""The files of a report in one ZIP: readable in each language, figures, tables, settings, and how to repeat it."""
+
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from explorer.files.csv import csv_bytes
+from explorer.reports import rendering, reproducing
+from explorer.reports.drawing import figures_of
+from explorer.reports.facts import Facts
+from explorer.reports.findings import findings
+from explorer.reports.tables import tables_of
+from explorer.reports.texts import LANGUAGES, Language, language
+from explorer.reports.writing import parameters_of, write
+from explorer.show.figures import DRAWING, FORMATS, figure_bytes
+
+DPI = 200  # of the figures as PNG files: sharp on paper, and quick to make
+BOTH = "both"
+FIRST_DAY = (1980, 1, 1, 0, 0, 0)  # of every file in the ZIP, so that the same report is the same bytes
+
+Files = dict[str, bytes]
+
+
+@dataclass(frozen=True)
+class Bound:
+    """How far a report is bound, in figures and files; `content` is the ZIP, empty until it is whole."""
+
+    done: int
+    total: int
+    content: bytes = b""
+
+
+def languages_of(name: str) -> list[str]:
+    """The codes that a choice of language means: one, or both; ValueError for any other."""
+    return list(LANGUAGES) if name == BOTH else [language(name).code]
+
+
+def bind(facts: Facts, codes: Sequence[str]) -> Iterator[Bound]:
+    """The report in these languages: how far it is after each figure, and at last the ZIP."""
+    spoken = [language(code) for code in codes]
+    drawn: dict[tuple[str, str], Files] = {}  # by folder and name, a file a format
+    folders = {each.code: folder_of(each) for each in spoken}
+    todo = [
+        (folders[each.code], name, draw)
+        for each in _of_each_folder(spoken)
+        for name, draw in figures_of(facts, each).items()
+    ]
+    total = len(todo) + 1
+    for done, (folder, name, draw) in enumerate(todo):
+        yield Bound(done, total)
+        with DRAWING:
+            figure = draw()
+            drawn[folder, name] = {kind: figure_bytes(figure, kind, DPI) for kind in FORMATS}
+    yield Bound(len(todo), total)
+    files = {f"{folder}/{name}.{kind}": made[kind] for (folder, name), made in drawn.items() for kind in made}
+    for each in spoken:
+        folder = folders[each.code]
+        pictures = {name: made for (where, name), made in drawn.items() if where == folder}
+        files |= readable(facts, each, folder, pictures)
+    yield Bound(total, total, zipped(files | measured(facts, codes)))
+
+
+def folder_of(spoken: Language) -> str:
+    """Where the figures with a language's words lie: those of one that they cannot speak are the English ones."""
+    return f"figures/{spoken.code if spoken.figures_speak else 'en'}"
+
+
+def _of_each_folder(spoken: Sequence[Language]) -> list[Language]:
+    return list({folder_of(each): each for each in reversed(spoken)}.values())
+
+
+def readable(facts: Facts, spoken: Language, folder: str, pictures: dict[str, Files]) -> Files:
+    """The report itself, as files of all kinds."""
+    document = write(facts, spoken, pictures)
+    name = f"report-{spoken.code}"
+    vector = {title: made["svg"] for title, made in pictures.items()}
+    return {f"{name}.html": rendering.html(document, vector).encode()}
+
+
+def measured(facts: Facts, codes: Sequence[str]) -> Files:
+    """The tables, the findings and settings, and how to compute them again."""
+    files = {f"tables/{name}.csv": csv_bytes(table) for name, table in tables_of(facts).items()}
+    files["findings.json"] = _json([asdict(found) for found in findings(facts)])
+    files["settings.json"] = _json(settings_of(facts, codes, files))
+    files["reproduce.sh"] = reproducing.shell(facts).encode()
+    files["reproduce.ipynb"] = reproducing.notebook(facts).encode()
+    return files
+
+
+def settings_of(facts: Facts, codes: Sequence[str], files: Files) -> dict[str, Any]:
+    """All settings, versions and SHA-256s: of the weights, and of each file of numbers."""
+    card, curve = asdict(facts.card), facts.curve
+    scores = {part: asdict(score) | {"accuracy": score.accuracy} for part, score in facts.card.accuracy.items()}
+    return {
+        "checkpoint": facts.checkpoint,
+        "sha256": facts.card.sha256,
+        "lab": facts.lab.name if facts.lab else None,
+        "experiment": asdict(facts.experiment),
+        "k": facts.k,
+        "ks": list(curve.ks),
+        "channels": curve.channels,
+        "parameters": parameters_of(facts),
+        "images": {"done": curve.done, "total": curve.total},
+        "broken_and_repaired": list(map(len, curve.flipped(facts.k))),
+        "ways": {title: asdict(way.run) for title, way in facts.ways.items()},
+        "computed": {"accuracy": curve.made or "here"},
+        "languages": list(codes),
+        "missing": [asdict(each) for each in facts.missing],
+        "versions": dict(facts.versions),
+        "card": card | {"accuracy": scores},
+        "files": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
+    }
+
+
+def _json(value: Any) -> bytes:
+    return (json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n").encode()
+
+
+def zipped(files: Files) -> bytes:
+    """The files as a ZIP; scripts can be run."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, file in sorted(files.items()):
+            entry = zipfile.ZipInfo(name, FIRST_DAY)
+            entry.compress_type = zipfile.ZIP_STORED if name.endswith((".png", ".docx")) else zipfile.ZIP_DEFLATED
+            entry.external_attr = (0o755 if name.endswith(".sh") else 0o644) << 16
+            archive.writestr(entry, file)
+    return content.getvalue()

@@ -1,0 +1,71 @@
+"""A report from its question to its file: for the command line, a notebook and the pages."""
+
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from explorer.answers.archive import Note
+from explorer.answers.experiment import Experiment
+from explorer.engine.curves import Sweep
+from explorer.files.whole import check_writable, write_whole
+from explorer.networks.checkpoints import Checkpoint, look_up
+from explorer.reports.asked import Asked, asked_of
+from explorer.reports.binding import BOTH, Bound, bind, languages_of
+from explorer.reports.facts import Facts
+from explorer.reports.gathering import gather
+
+
+def make(
+    asked: Asked,
+    checkpoint: Checkpoint,
+    codes: Sequence[str],
+    at_hand: Mapping[Experiment, Sweep] | None = None,
+    fresh: bool = False,
+) -> Iterator[Any]:
+    """A report in these languages: notes, what is computed so far, how far it is bound, and at last the bound one.
+
+    `at_hand` and `fresh` as for `gathering.gather`.
+    """
+    facts = None
+    for step in gather(asked, checkpoint, at_hand, fresh):
+        facts = step if isinstance(step, Facts) else None
+        if facts is None:
+            yield step
+    assert facts is not None, "the facts are what comes last"
+    yield from bind(facts, codes)
+
+
+def report(
+    checkpoint: str | Checkpoint,
+    out: str | Path,
+    lab: str | None = None,
+    layer: str | None = None,
+    criterion: str | None = None,
+    k: int | None = None,
+    language: str = BOTH,
+    fresh: bool = False,
+) -> Path:
+    """A lab report in one ZIP file: in each language (en, zh or both) as HTML, and its figures, tables and settings.
+
+    Of a lab (A … E) it has all the ways; the `layer` is by default the one that the network's lab prunes, the
+    `criterion` the mean activation, and `k` half of the channels. Answers that ship or are kept are taken from there
+    unless `fresh`; others are computed. The file is written whole or not at all. Notes become warnings.
+
+    Raises ValueError for whatever does not exist, does not fit or is out of range.
+
+    >>> import explorer as ex
+    >>> ex.report("simple-cnn_fashion-mnist", "report.zip", language="fr")
+    Traceback (most recent call last):
+    ValueError: unknown language 'fr'; choose one of: en, zh, both
+    """
+    codes = languages_of(language)
+    point = checkpoint if isinstance(checkpoint, Checkpoint) else look_up(checkpoint)
+    asked = asked_of(point, lab, layer, criterion, k)
+    check_writable(out)
+    for step in make(asked, point, codes, fresh=fresh):
+        if isinstance(step, Note):
+            warnings.warn(step, stacklevel=2)
+    assert isinstance(step, Bound), "the bound report is what comes last"
+    write_whole(out, step.content)
+    return Path(out)

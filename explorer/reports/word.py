@@ -1,0 +1,159 @@
+"""A document as a Word file, with real headings, captions and tables, to be filled in and changed."""
+
+import io
+from collections.abc import Mapping
+from typing import Any
+
+import docx
+from docx.document import Document as Word
+from docx.enum.section import WD_SECTION
+from docx.enum.text import WD_ALIGN_PARAGRAPH
+from docx.oxml import OxmlElement
+from docx.oxml.ns import qn
+from docx.shared import Cm, Mm, Pt, RGBColor
+
+from explorer.reports.document import Block, Document, Figure, Heading, Note, Paragraph, Question, Table
+from explorer.reports.rendering import numbered
+
+WIDTH = Mm(170)  # of the text on A4
+TALLEST = Mm(200)  # a figure
+FONTS = {"en": ("Calibri", "Microsoft YaHei"), "zh": ("Calibri", "Microsoft YaHei")}  # Latin, East Asian
+LANGUAGES = {"en": "en-GB", "zh": "zh-CN"}
+ANSWER_LINES = 4
+INK = RGBColor(0x14, 0x20, 0x2B)
+
+
+def word(document: Document, pictures: Mapping[str, bytes]) -> bytes:
+    """The Word file; `pictures` are the figures as PNG files by name."""
+    file = docx.Document()
+    _prepare(file, document)
+    _cover(file, document)
+    places = numbered(document)
+    for block in document.blocks:
+        _add(file, document, block, places.get(block, 0), pictures)
+    content = io.BytesIO()
+    file.save(content)
+    return content.getvalue()
+
+
+def _prepare(file: Word, document: Document) -> None:
+    """A4, the language, and fonts that have its letters."""
+    section = file.sections[0]
+    section.page_width, section.page_height = Mm(210), Mm(297)
+    section.left_margin = section.right_margin = section.top_margin = section.bottom_margin = Mm(20)
+    file.core_properties.title, file.core_properties.author = document.title[:200], ""
+    latin, eastern = FONTS[document.language]
+    for style in ("Normal", "Title", "Subtitle", "Heading 1", "Caption"):
+        font = file.styles[style].font
+        font.name, font.color.rgb = latin, INK
+        properties = file.styles[style].element.get_or_add_rPr()
+        fonts = properties.get_or_add_rFonts()
+        for theme in ("asciiTheme", "hAnsiTheme", "eastAsiaTheme", "cstheme"):  # which would win over the names
+            fonts.attrib.pop(qn(f"w:{theme}"), None)
+        fonts.set(qn("w:eastAsia"), eastern)
+        language = OxmlElement("w:lang")
+        language.set(qn("w:val"), LANGUAGES[document.language])
+        language.set(qn("w:eastAsia"), "zh-CN")
+        properties.append(language)
+    file.styles["Normal"].font.size, file.styles["Caption"].font.size = Pt(11), Pt(9.5)
+    file.styles["Heading 1"].paragraph_format.keep_with_next = True
+
+
+def _cover(file: Word, document: Document) -> None:
+    """The page to fill in."""
+    file.add_paragraph(document.kind).paragraph_format.space_before = Mm(35)
+    file.add_paragraph(document.title, style="Title")
+    if document.subtitle:
+        file.add_paragraph(document.subtitle, style="Subtitle")
+    table = file.add_table(rows=0, cols=2)
+    table.autofit = False
+    for title, value in document.fields:
+        row = table.add_row()
+        row.height = Mm(11)
+        for cell, text, width in zip(row.cells, (title, value), (Mm(38), WIDTH - Mm(38)), strict=True):
+            cell.text, cell.width = text, width
+        row.cells[0].paragraphs[0].runs[0].bold = True
+        _line_below(row.cells[1])
+    file.add_paragraph(document.about).paragraph_format.space_before = Mm(14)
+    file.add_section(WD_SECTION.NEW_PAGE)
+
+
+def _line_below(cell: Any) -> None:
+    borders = OxmlElement("w:tcBorders")
+    bottom = OxmlElement("w:bottom")
+    for key, value in (("val", "single"), ("sz", "6"), ("color", "14202B")):
+        bottom.set(qn(f"w:{key}"), value)
+    borders.append(bottom)
+    cell._tc.get_or_add_tcPr().append(borders)
+
+
+def _add(file: Word, document: Document, block: Block, place: int, pictures: Mapping[str, bytes]) -> None:
+    match block:
+        case Heading(text):
+            file.add_heading(text, level=1)
+        case Paragraph(text):
+            file.add_paragraph(text)
+        case Note(text):
+            file.add_paragraph().add_run(text).italic = True
+        case Figure(name, caption, alt):
+            _picture(file, pictures[name], alt)
+            _caption(file, document.words["figure"], place, caption)
+        case Table():
+            _caption(file, document.words["table"], place, block.caption).paragraph_format.keep_with_next = True
+            _table(file, block)
+        case Question(fact, question):
+            first = file.add_paragraph()
+            first.add_run(fact).bold = True
+            second = file.add_paragraph(question)
+            first.paragraph_format.keep_with_next = second.paragraph_format.keep_with_next = True
+            _room(file, document.answer)
+
+
+def _picture(file: Word, picture: bytes, alt: str) -> None:
+    """A picture as broad as the text, or as tall as fits."""
+    shape = file.add_picture(io.BytesIO(picture), width=WIDTH)
+    if shape.height > TALLEST:
+        shape.width, shape.height = round(shape.width * TALLEST / shape.height), TALLEST
+    shape._inline.docPr.set("descr", alt)
+    paragraph = file.paragraphs[-1]
+    paragraph.alignment = WD_ALIGN_PARAGRAPH.CENTER
+    paragraph.paragraph_format.keep_with_next = True
+
+
+def _caption(file: Word, kind: str, place: int, text: str) -> Any:
+    """A caption that Word itself counts, so that a list of figures can be made of them."""
+    paragraph = file.add_paragraph(style="Caption")
+    paragraph.add_run(f"{kind} ")
+    field = OxmlElement("w:fldSimple")
+    field.set(qn("w:instr"), f" SEQ {kind} \\* ARABIC ")
+    run, shown = OxmlElement("w:r"), OxmlElement("w:t")
+    shown.text = str(place)
+    run.append(shown)
+    field.append(run)
+    paragraph._p.append(field)
+    paragraph.add_run(f"  {text}")
+    return paragraph
+
+
+def _table(file: Word, block: Table) -> None:
+    table = file.add_table(rows=1, cols=len(block.columns), style="Light List")
+    for row, cells in enumerate((block.columns, *block.rows)):
+        added = table.rows[0] if row == 0 else table.add_row()
+        for column, (cell, text) in enumerate(zip(added.cells, cells, strict=True)):
+            paragraph = cell.paragraphs[0]
+            paragraph.add_run(text).font.size = Pt(9)
+            paragraph.paragraph_format.space_after = Pt(0)
+            if column in block.numbers:
+                paragraph.alignment = WD_ALIGN_PARAGRAPH.RIGHT
+    heads = table.rows[0]._tr.get_or_add_trPr()
+    heads.append(OxmlElement("w:tblHeader"))
+    file.add_paragraph()
+
+
+def _room(file: Word, words: str) -> None:
+    """A box to write in."""
+    cell = file.add_table(rows=1, cols=1, style="Table Grid").cell(0, 0)
+    cell.paragraphs[0].add_run(words).font.size = Pt(8.5)
+    for _ in range(ANSWER_LINES):
+        cell.add_paragraph()
+    file.add_paragraph().paragraph_format.space_after = Cm(0.2)
