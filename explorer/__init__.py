@@ -19,6 +19,7 @@ The words, which pages, code and CSV files use alike:
 - *band*: sweeps along several random orders. *oracle*: a greedy search for the order that hurts least.
 - *plan*: K of each of several layers. To *compress* is to remove those channels, of each layer's whole *group*.
 - *scan*: predictions with one layer pruned whole, for one layer after another.
+- *sensitivity*: accuracy with several shares of a layer's channels pruned, for one layer after another.
 - *cliff*: the last K before accuracy is ever more than a point below the unpruned network's.
 - *cut*, *zone*, *suffix*: where a network is divided so that every K comes out of one pass (engine/cut.py).
 - *checkpoint*: a trained network on disk, weights and *card*; the card says what it is and how good.
@@ -49,6 +50,8 @@ if TYPE_CHECKING:
     from explorer.engine.greedy import greedy as greedy
     from explorer.engine.scan import scan as scan
     from explorer.engine.scans import Scan as Scan
+    from explorer.engine.sensitivities import Sensitivity as Sensitivity
+    from explorer.engine.sensitivity import sensitivity as sensitivity
     from explorer.engine.sweep import sweep as sweep
     from explorer.engine.sweep import sweep_stream as sweep_stream
     from explorer.networks.checkpoints import Checkpoint as Checkpoint
@@ -71,6 +74,7 @@ _HOMES = {
     "Plan": "compression.plans.Plan",
     "Ranking": "pruning.rankings.Ranking",
     "Scan": "engine.scans.Scan",
+    "Sensitivity": "engine.sensitivities.Sensitivity",
     "Sweep": "engine.curves.Sweep",
     "ask": "answers.door.ask",
     "batches": "answers.images.batches_of",
@@ -83,6 +87,7 @@ _HOMES = {
     "rank": "pruning.ranking.rank",
     "report": "reports.making.report",
     "scan": "engine.scan.scan",
+    "sensitivity": "engine.sensitivity.sensitivity",
     "statistics": "pruning.activations.collect",
     "sweep": "engine.sweep.sweep",
     "sweep_stream": "engine.sweep.sweep_stream",

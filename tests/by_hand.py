@@ -4,6 +4,7 @@ import numpy as np
 
 from explorer.engine.curves import Run, Sweep
 from explorer.engine.scans import Layer, Scan
+from explorer.engine.sensitivities import Row, Sensitivity
 
 
 def scan_by_hand() -> Scan:
@@ -38,3 +39,18 @@ def of_counts(counts, n=1000, channels=None):
     predictions = np.stack([np.arange(n) >= count for count in counts]).astype(np.uint8)
     order = np.arange(channels or len(counts) - 1)
     return Sweep(predictions, np.zeros(n, dtype=np.int64), tuple(range(len(counts))), order, None, ("a", "b"), Run(), n)
+
+
+def sensitivity_by_hand(broken=((0, 1, 80), (0, 12, 60)), repaired=((0, 1, 0), (0, 2, 0))) -> Sensitivity:
+    """A hundred images, 90 right unpruned; 0, 50 and 100 % of two rows' channels, the second of two layers."""
+    return Sensitivity(
+        broken=np.array(broken),
+        repaired=np.array(repaired),
+        correct_before=90,
+        rows=(Row(("a",), 1, 4, 40), Row(("b", "c"), 2, 8, 160)),
+        shares=(0, 50, 100),
+        left_out={"d": "it does not fit"},
+        run=Run(checkpoint="net", dataset="data", split="test", criterion="mean", ranked_on="test"),
+        done=100,
+        total=100,
+    )

@@ -25,3 +25,18 @@ def scanned(**columns) -> pd.DataFrame:
         "change_high": [-78.0, -3.0, 5.0],
     })  # fmt: skip
     return table.assign(**columns)
+
+
+def shares_pruned(**columns) -> pd.DataFrame:
+    """A layer, and two that go together, at three shares."""
+    table = pd.DataFrame({
+        "layer": ["stem"] * 3 + ["block.1"] * 3,
+        "layers": ["stem"] * 3 + ["block.1 block.2"] * 3,
+        "share": [0, 0.5, 1.0] * 2,
+        "k": [0, 2, 4, 0, 4, 8],
+        "channels": [4] * 3 + [8] * 3,
+        "n": 100,
+        "accuracy": [0.9, 0.9, 0.1, 0.9, 0.8, 0.3],
+        "change": [0.0, 0.0, -80.0, 0.0, -10.0, -60.0],
+    })  # fmt: skip
+    return table.assign(low=table["accuracy"] - 0.05, high=table["accuracy"] + 0.05, **columns)

@@ -47,17 +47,23 @@ def results():
     net = ex.load("simple-cnn_fashion-mnist")
     asked = [ex.Experiment(net.name, "conv2", "random", seed=seed, limit=100) for seed in range(3)]
     sweeps = tuple(map(ex.ask, asked))
-    return {"sweep": sweeps[0], "band": ex.Band(sweeps), "scan": ex.scan(net.model, ex.batches(net, limit=100))}
+    batches = ex.batches(net, limit=100)
+    return {
+        "sweep": sweeps[0],
+        "band": ex.Band(sweeps),
+        "scan": ex.scan(net.model, batches),
+        "sensitivity": ex.sensitivity(net.model, batches, {"conv1": range(16), "conv2": range(32)}),
+    }
 
 
-@pytest.mark.parametrize("kind", ["sweep", "band", "scan"])
+@pytest.mark.parametrize("kind", ["sweep", "band", "scan", "sensitivity"])
 def test_a_result_shows_itself_in_a_notebook(kind):
     result = results()[kind]
     chart = result.chart().to_dict()
     assert chart["title"]["subtitle"] == result.summary() and "100 images" in result.summary()
     bundle = result._repr_mimebundle_()
     assert bundle["text/plain"] == result.summary() and len(bundle) > 1
-    assert len(result.frame()) == {"sweep": 33, "band": 99, "scan": 3}[kind]
+    assert len(result.frame()) == {"sweep": 33, "band": 99, "scan": 3, "sensitivity": 22}[kind]
 
 
 def test_an_answer_is_found_again_and_what_came_up_is_a_warning(results, monkeypatch):

@@ -16,9 +16,11 @@ from explorer.answers.archive import Note
 from explorer.answers.choices import Measured, criterion_named
 from explorer.answers.experiment import Experiment, check_split
 from explorer.answers.store import Store
+from explorer.background.jobs import Progress
 from explorer.engine.curves import Band, Sweep
 from explorer.engine.oracle import Oracle
 from explorer.engine.scans import Scan
+from explorer.engine.sensitivities import Sensitivity
 from explorer.networks.checkpoints import Checkpoint, look_up
 from explorer.pruning.statistics import ChannelStatistics
 
@@ -165,3 +167,26 @@ def scan(
         yield known
         return
     yield from _here().scan(checkpoint, which, mode, split, limit, device)
+
+
+def sensitivity(
+    checkpoint: Checkpoint,
+    criterion: str = "mean",
+    mode: str = "filter",
+    split: str = "test",
+    limit: int | None = None,
+    device: Device = None,
+    fresh: bool = False,
+    store: Store | None = None,
+) -> Iterator[Note | Progress | Sensitivity]:
+    """Prune each layer by several shares of its channels, one after another, over the first `limit` images of a split.
+
+    Each layer's channels are ranked once, by the criterion, on the same images. While they are, it is told how far that
+    is. `fresh` as for `curve`. Raises ValueError for anything unknown or out of range.
+    """
+    check_split(split)
+    known = None if fresh else (yield from shipped.sensitivity(checkpoint, criterion, mode, split, limit))
+    if known is not None:
+        yield known
+        return
+    yield from _here().sensitivity(checkpoint, criterion, mode, split, limit, store or Store(), device)

@@ -19,12 +19,25 @@ from explorer.answers.computing import (
 )
 from explorer.answers.experiment import Experiment
 from explorer.answers.images import batches_of
-from explorer.answers.keeping import Note, kept_or_computed, search_entry, statistics_entry, sweep_entry
+from explorer.answers.keeping import (
+    Answer,
+    Note,
+    kept_or_computed,
+    search_entry,
+    sensitivity_entry,
+    statistics_entry,
+    sweep_entry,
+)
+from explorer.answers.ordering import orders_of
+from explorer.answers.runs import layers_run
 from explorer.answers.store import Store
+from explorer.background.jobs import Progress
 from explorer.engine.curves import Band, Run, Sweep
 from explorer.engine.greedy import greedy_stream
-from explorer.engine.scan import choose_layers, scan_stream
+from explorer.engine.scan import choose_layers, convolutions, scan_stream
 from explorer.engine.scans import Scan
+from explorer.engine.sensitivities import Sensitivity
+from explorer.engine.sensitivity import rows_of, sensitivity_stream
 from explorer.networks.checkpoints import Checkpoint
 from explorer.networks.evaluation import Device
 from explorer.pruning.activations import collect_stream
@@ -118,6 +131,33 @@ def _at_once(seeds: list[Experiment], checkpoint: Checkpoint) -> list[list[Exper
         return []
     asked = replace(seeds[0], ranked_on=seeds[0].split)
     return [seeds] if oracle_cost(asked, checkpoint).linear else [[each] for each in seeds]
+
+
+def sensitivity(
+    checkpoint: Checkpoint, criterion: str, mode: str, split: str, limit: int | None, store: Store, device: Device
+) -> Iterator[Note | Progress | Sensitivity]:
+    """See door.sensitivity."""
+    batches = batches_of(checkpoint, split, limit)
+    rows = rows_of(checkpoint.model, convolutions(checkpoint.model), mode)
+    entry = sensitivity_entry(checkpoint, batches, criterion, mode, device)
+
+    def compute() -> Iterator[Progress | Sensitivity]:
+        ranking = orders_of(checkpoint, [row.layer for row in rows], criterion, batches, device)
+        orders, left_out = yield from _telling(ranking, batches.n)
+        run = layers_run(checkpoint, criterion, mode, split)
+        for found in sensitivity_stream(checkpoint.model, batches, orders, mode, run=run, device=device):
+            yield replace(found, left_out=left_out | dict(found.left_out))
+
+    yield from kept_or_computed(store, entry, compute)
+
+
+def _telling(steps: Generator[int, None, Answer], total: int) -> Generator[Progress, None, Answer]:
+    """What the steps give in the end; meanwhile, how many of so many images they have looked at."""
+    while True:
+        try:
+            yield Progress(next(steps), total)
+        except StopIteration as end:
+            return end.value
 
 
 def scan(

@@ -14,19 +14,21 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
+from explorer.answers import packing
 from explorer.answers.computing import Steps
 from explorer.answers.experiment import Experiment
 from explorer.answers.images import batches_of
-from explorer.answers.runs import run_of
+from explorer.answers.runs import layers_run, run_of
 from explorer.answers.store import Arrays, Identity, SetAsideError, Store
 from explorer.engine.curves import Agreement, Sweep
 from explorer.engine.ks import check_ks
 from explorer.engine.oracle import Cost, Search
+from explorer.engine.sensitivities import SHARES, Sensitivity
 from explorer.images.batches import Batches
 from explorer.networks.cards import versions
 from explorer.networks.checkpoints import Checkpoint
 from explorer.networks.evaluation import Device, resolve_device
-from explorer.networks.layers import conv_layer
+from explorer.networks.layers import conv_layer, conv_layers
 from explorer.pruning.statistics import ChannelStatistics
 
 Note = str  # a sentence for the user on the way to an answer
@@ -34,7 +36,7 @@ Answer = TypeVar("Answer")
 
 # The source code that decides an answer's numbers: whole rooms, and the modules of this one that `computing` imports.
 ROOMS = ("files", "images", "networks", "training", "pruning", "engine")
-MODULES = ("experiment", "choices", "checking", "images", "runs", "computing")
+MODULES = ("experiment", "choices", "checking", "images", "runs", "computing", "ordering")
 
 
 @dataclass(frozen=True)
@@ -66,9 +68,7 @@ class Entry(Generic[Answer]):
             )
 
 
-def kept_or_computed(
-    store: Store, entry: Entry[Answer], compute: Callable[[], Iterator[Answer]]
-) -> Iterator[Note | Answer]:
+def kept_or_computed(store: Store, entry: Entry[Answer], compute: Callable[[], Iterator[Any]]) -> Iterator[Any]:
     """The answer from the store, or else what `compute` gives, of which the last is the whole answer and is kept."""
     kept = yield from entry.find(store)
     if kept is not None:
@@ -136,6 +136,25 @@ def sweep_entry(experiment: Experiment, checkpoint: Checkpoint, steps: Steps, de
         check=partial(_check_sweep, shape=(len(ks), batches.n), classes=len(classes)),
         unpack=unpack,
         pack=_arrays_of_sweep,
+    )
+
+
+def sensitivity_entry(
+    checkpoint: Checkpoint, batches: Batches, criterion: str, mode: str, device: Device
+) -> Entry[Sensitivity]:
+    """A sensitivity analysis of all layers, ranked and pruned on all `batches`."""
+    asked = {"criterion": criterion, "mode": mode, "shares": SHARES, "device": resolve_device(device).type}
+    run = layers_run(checkpoint, criterion, mode, batches.split.split)
+    channels = {name: conv.out_channels for name, conv in conv_layers(checkpoint.model).items()}
+
+    def unpack(arrays: Arrays) -> Sensitivity:
+        return packing.sensitivity_of(arrays, packing.facts_in(arrays), run)
+
+    return Entry(
+        identity=_identity("sensitivity", checkpoint, batches, asked),
+        check=partial(packing.check_sensitivity, channels=channels, images=batches.n),
+        unpack=unpack,
+        pack=lambda answer: packing.arrays_of(answer) | packing.with_facts(packing.facts_of(answer)),
     )
 
 

@@ -22,3 +22,9 @@ def run_of(experiment: Experiment, checkpoint: Checkpoint) -> Run:
         schedule=experiment.schedule,
         dtype=experiment.dtype,
     )
+
+
+def layers_run(checkpoint: Checkpoint, criterion: str, mode: str, split: str) -> Run:
+    """What identifies an analysis of one layer after another, ranked and pruned on the same images."""
+    asked = Experiment(checkpoint.name, "", criterion, mode, ranked_on=split, split=split)
+    return run_of(asked, checkpoint)

@@ -10,14 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from explorer.answers import outline
+from explorer.answers import outline, packing
 from explorer.answers.archive import SPLIT, Archive, Arrays, Facts, Note, Question, differences, predictions_of
 from explorer.answers.experiment import Experiment
-from explorer.answers.runs import run_of
+from explorer.answers.runs import layers_run, run_of
 from explorer.engine.curves import Band, Run, Sweep
 from explorer.engine.ks import check_ks
 from explorer.engine.oracle import Cost, Search
 from explorer.engine.scans import Layer, Scan
+from explorer.engine.sensitivities import Sensitivity
 from explorer.networks.checkpoints import Checkpoint
 from explorer.pruning.statistics import ChannelStatistics
 
@@ -263,3 +264,40 @@ def _scan_of(found: Archive, checkpoint: Checkpoint, mode: str) -> Scan:
         slow=facts["slow"],
         made=found.made,
     )
+
+
+# Sensitivity
+
+
+def sensitivity_question(
+    checkpoint: Checkpoint, criterion: str, mode: str, split: str, limit: int | None
+) -> Question | None:
+    """The question that a sensitivity analysis is; None for one of a kind that never ships."""
+    if split != SPLIT or limit is not None:
+        return None
+    return Question(checkpoint, "sensitivity", {"criterion": criterion, "mode": mode})
+
+
+def sensitivity(
+    checkpoint: Checkpoint, criterion: str, mode: str, split: str = SPLIT, limit: int | None = None
+) -> Generator[Note, None, Sensitivity | None]:
+    """The analysis of all layers over the test split, or the first images of it, where it ships."""
+    question = sensitivity_question(checkpoint, criterion, mode, split, limit)
+    if question is None:
+        return None
+    found = yield from question.find()
+    if found is None:
+        return None
+    run = layers_run(checkpoint, criterion, mode, SPLIT)
+    return packing.sensitivity_of(found.arrays, found.facts, run, found.made)
+
+
+def has_sensitivity(checkpoint: Checkpoint, criterion: str, mode: str, limit: int | None = None) -> bool:
+    """Whether the analysis of all layers ships."""
+    question = sensitivity_question(checkpoint, criterion, mode, SPLIT, limit)
+    return question is not None and question.facts() is not None
+
+
+def ship_sensitivity(question: Question, answer: Sensitivity) -> None:
+    """Let an analysis ship."""
+    question.write(packing.arrays_of(answer), packing.facts_of(answer))

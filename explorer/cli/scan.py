@@ -1,7 +1,6 @@
 """Accuracy with all channels of one layer pruned, layer by layer."""
 
 import argparse
-import sys
 
 from explorer.answers import door
 from explorer.cli.options import (
@@ -15,7 +14,7 @@ from explorer.cli.options import (
     add_split,
     load_checkpoint,
 )
-from explorer.cli.words import last_of, save_table, tell_made, worst_layer
+from explorer.cli.words import last_of, save_table, tell_layers, tell_made, worst_layer
 from explorer.files import csv
 
 
@@ -40,10 +39,7 @@ def run(args: argparse.Namespace) -> None:
     steps = door.scan(checkpoint, args.layers, args.mode, args.split, args.limit, args.device, args.fresh)
     result = last_of(f"scan of {checkpoint.name}", steps)
     tell_made(result.made)
-    if result.slow:
-        print("this network cannot be traced, so a copy was run for every layer: correct, but slow", file=sys.stderr)
-    for layer, why in result.left_out.items():
-        print(f"left out {layer}: {why}", file=sys.stderr)
+    tell_layers(result.slow, result.left_out)
     table = result.frame()
     if args.csv is not None:
         save_table(table, args.csv, f"{len(result.layers)} layers on {result.done:,} images, {worst_layer(result)}")

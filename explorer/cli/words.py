@@ -1,7 +1,7 @@
 """What the commands print, in words."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -32,6 +32,14 @@ def tell_how(result: Sweep) -> None:
         print("this network cannot be traced, so every K ran a masked copy: correct, but slow", file=sys.stderr)
     if result.agreement is not None:
         print(_agreement(result, result.agreement), file=sys.stderr)
+
+
+def tell_layers(slow: bool, left_out: Mapping[str, str]) -> None:
+    """What to know about how one layer after another was pruned, and which were not."""
+    if slow:
+        print("this network cannot be traced, so a copy was run for every layer: correct, but slow", file=sys.stderr)
+    for layer, why in left_out.items():
+        print(f"left out {layer}: {why}", file=sys.stderr)
 
 
 def last_of(label: str, steps: Iterable[Any]) -> Any:

@@ -61,9 +61,18 @@ class CutNetwork:
         self.constants: dict[tuple[torch.Size, ...], Env] = {}  # see `_constant_of`
         self.stacks = bool(self.linears) and all(self._keeps_rows_apart(node) for node in rest)
 
+    @torch.inference_mode()
     def prepare(self, inputs: Inputs) -> Prepared:
         """See Plan."""
-        kept, pruned = self._both_ways(inputs)
+        with exclusive:
+            kept = self.cut.head.run(placeholders(self.cut.traced, inputs))
+        return self.prepare_from(kept)
+
+    @torch.inference_mode()
+    def prepare_from(self, kept: Env) -> Prepared:
+        """As `prepare`, from the values that the unpruned network has for a batch: those that `cut.head` keeps."""
+        with exclusive:
+            pruned = self._constant_of(kept) if self.cut.zone_is_closed else self._all_pruned(kept)
         if self.linears and all(_is_flat(kept[node.all_input_nodes[0]].shape) for node in self.linears):
             return self._linear_parts(kept, pruned)
         return Prepared(kept, pruned)
@@ -75,13 +84,6 @@ class CutNetwork:
     def logits(self, inputs: Inputs, order: np.ndarray, ks: Sequence[int]) -> Iterator[Step]:
         """See Plan."""
         yield from self.steps(self.prepare(inputs), order, ks)
-
-    @torch.inference_mode()
-    def _both_ways(self, inputs: Inputs) -> tuple[Env, Env]:
-        """What the suffix reads, with every channel kept and with every channel pruned."""
-        with exclusive:
-            kept = self.cut.head.run(placeholders(self.cut.traced, inputs))
-            return kept, self._constant_of(kept) if self.cut.zone_is_closed else self._all_pruned(kept)
 
     def _constant_of(self, kept: Env) -> Env:
         """What `_all_pruned` gives for one image, where it is the same for each image of this size."""

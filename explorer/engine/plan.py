@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
-from torch import nn
+from torch import fx, nn
 
 from explorer.engine.cut import cut
 from explorer.engine.cut_network import CutNetwork, SizedNetwork
@@ -54,16 +54,23 @@ def make_plan(
     chosen, two = zeroing_of(mode), two_images(example)
     torch.backends.cudnn.allow_tf32 = False  # which would round a GPU's float32 convolutions to 10 bits
     runs_in = running_type(model, two, device)
-    sound = _sound_cut(model, layer, chosen, two, device, runs_in)
+    sound = sound_cut(model, layer, chosen, two, device, runs_in)
     if sound is None:
         return MaskedCopies(model, layer, chosen, device, dtype if runs_in == torch.float32 else runs_in)
-    return sound if dtype == torch.float32 else _cut_network(model, layer, chosen, two, device, dtype)
+    return sound if dtype == torch.float32 else cut_as_traced(model, layer, chosen, two, device, dtype)
 
 
-def _cut_network(
-    model: nn.Module, layer: str, mode: Zeroing, two: Inputs, device: torch.device | str, dtype: torch.dtype
+def cut_as_traced(
+    model: nn.Module,
+    layer: str,
+    mode: Zeroing,
+    two: Inputs,
+    device: torch.device | str,
+    dtype: torch.dtype,
+    traced: fx.GraphModule | None = None,
 ) -> "CutNetwork":
-    traced = trace(model, two).to(device)
+    """The network traced and cut, whether or not its trace does what the network does; `traced` as for `sound_cut`."""
+    traced = trace(model, two).to(device) if traced is None else traced
     sites = mode.sites(traced, layer)
     if dtype != torch.float32:
         lower(traced, dtype)
@@ -73,10 +80,18 @@ def _cut_network(
     return SizedNetwork(plan, emits, MaskedCopies(model, layer, mode, device, dtype))
 
 
-def _sound_cut(
-    model: nn.Module, layer: str, mode: Zeroing, two: Inputs, device: torch.device | str, runs_in: torch.dtype
+def sound_cut(
+    model: nn.Module,
+    layer: str,
+    mode: Zeroing,
+    two: Inputs,
+    device: torch.device | str,
+    runs_in: torch.dtype,
+    traced: fx.GraphModule | None = None,
 ) -> "CutNetwork | None":
     """The network traced and cut, if it gives on two images the logits of masked copies, at K = 0, P/2 and P.
+
+    `traced` is the network where it is traced already, and becomes the plan's own.
 
     A trace writes down one run with no tensors in it, so it may miss what depends on them; no list of what can go wrong
     would be whole.
@@ -88,7 +103,7 @@ def _sound_cut(
     except (RuntimeError, TypeError, AttributeError, IndexError):  # which a whole batch will say again, or has not
         return None
     try:
-        plan = _cut_network(model, layer, mode, two, device, torch.float32)
+        plan = cut_as_traced(model, layer, mode, two, device, torch.float32, traced)
         found = in_order(plan.logits(two, order, ks))
     except NeverCalledError as error:
         if torch.equal(wanted[0], wanted[-1]):

@@ -102,15 +102,15 @@ def scan_stream(
     in network order, and those that the mode does not fit are left out. Raises ValueError for an unknown layer or mode,
     a mode that fits none of the layers, and no images.
     """
-    chosen = _describe(model, layers)
+    chosen = describe(model, layers)
     counted = CountedBatches(batches)
     target = resolve_device(device)
     tell_precision(model)
     plan = plan_layers(model, chosen, mode, to_device(next(iter(counted))[0], target), target)
     predictions: list[np.ndarray] = []  # (1 + layers, images) of each part
     labels: list[np.ndarray] = []
-    for inputs, part_labels in _parts(counted, plan.at_once):
-        predictions.append(np.stack([_predictions(step) for step in plan.logits(to_device(inputs, target))]))
+    for inputs, part_labels in in_parts(counted, plan.at_once):
+        predictions.append(np.stack([predictions_of(step) for step in plan.logits(to_device(inputs, target))]))
         labels.append(part_labels.cpu().numpy())
         whole = np.concatenate(predictions, axis=1)
         yield Scan(
@@ -146,7 +146,7 @@ def scan(
     return last
 
 
-def _describe(model: nn.Module, layers: Iterable[str]) -> dict[str, Layer]:
+def describe(model: nn.Module, layers: Iterable[str]) -> dict[str, Layer]:
     """The layers in network order; ValueError for one that is no convolution of the model."""
     asked = {name: conv_layer(model, name) for name in layers}
     described = {}
@@ -158,7 +158,7 @@ def _describe(model: nn.Module, layers: Iterable[str]) -> dict[str, Layer]:
     return described
 
 
-def _parts(batches: Iterable[Batch], size: int) -> Iterator[Batch]:
+def in_parts(batches: Iterable[Batch], size: int) -> Iterator[Batch]:
     """The batches, those of more than `size` images in parts."""
     for inputs, labels in batches:
         if isinstance(inputs, tuple):
@@ -167,6 +167,6 @@ def _parts(batches: Iterable[Batch], size: int) -> Iterator[Batch]:
             yield from zip(inputs.split(size), labels.split(size), strict=True)
 
 
-def _predictions(logits: Tensor) -> np.ndarray:
+def predictions_of(logits: Tensor) -> np.ndarray:
     """Predictions (N,) of logits (N, classes), in the smallest type of integer that holds them."""
     return predict(logits).cpu().numpy().astype(np.min_scalar_type(max(2, logits.shape[-1]) - 1))

@@ -1,7 +1,9 @@
 """Running statistics of a layer's output: the averaged map, and a few numbers for each channel."""
 
+import contextlib
 import copy
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 
 import torch
 from torch import Tensor, fx, nn
@@ -16,7 +18,7 @@ from explorer.networks.evaluation import (
     tell_precision,
     to_device,
 )
-from explorer.networks.graph import UntraceableError, exclusive, layer_calls, placeholders, program_for
+from explorer.networks.graph import Program, UntraceableError, exclusive, layer_calls, placeholders, program_for
 from explorer.networks.layers import conv_layer
 from explorer.networks.neighbours import activation_node, addition_node, block_node
 from explorer.networks.tracing import trace
@@ -137,6 +139,62 @@ def collect(
         pass
     assert last is not None
     return last
+
+
+def collect_layers(
+    model: nn.Module, layers: Iterable[str], batches: Iterable[Batch], point: str = "raw", device: Device = None
+) -> Iterator[tuple[int, dict[str, ChannelStatistics]]]:
+    """Statistics of several layers' outputs, as `collect` gives for each, from one pass where the network is traced.
+
+    Yields the number of images of each batch, and with a last 0 the statistics; a layer that puts nothing out has none.
+    """
+    names, counted, target = list(layers), CountedBatches(batches), resolve_device(device)
+    together = _Together(model, names, point, target)
+    for inputs, labels in counted:
+        together.add(to_device(inputs, target))
+        yield len(labels), {}
+    found = together.results(counted.n)
+    for layer in names:
+        if layer not in found:
+            with contextlib.suppress(ValueError):  # as of a layer that never runs
+                found[layer] = collect(model, layer, counted, point, device)
+    yield 0, {layer: found[layer] for layer in names if layer in found}
+
+
+class _Together:
+    """Running statistics of several layers, of those whose calls a traced network shows."""
+
+    def __init__(self, model: nn.Module, layers: Iterable[str], point: str, device: torch.device) -> None:
+        self.running: dict[str, RunningStatistics] = {}
+        self.looks: dict[fx.Node, list[str]] = {}  # whose output a value is
+        try:
+            self.traced = trace(model).to(device)
+        except UntraceableError:
+            return
+        for layer in layers if point != TAYLOR else ():
+            with contextlib.suppress(ValueError):
+                nodes = [NODES[point](call) for call in layer_calls(self.traced, layer)]
+                self.running[layer] = RunningStatistics()
+                for node in nodes:
+                    self.looks.setdefault(node, []).append(layer)
+        whole = program_for(self.traced, self.looks)
+        self.program = Program(self.traced, whole.nodes, frozenset())  # a value that was looked at is forgotten
+
+    def _look(self, layers: list[str], value: Tensor) -> Tensor:
+        for layer in layers:
+            self.running[layer].add(value)
+        return value
+
+    def add(self, inputs: Inputs) -> None:
+        """Look at a batch."""
+        if self.looks:
+            looks = {node: partial(self._look, layers) for node, layers in self.looks.items()}
+            with exclusive, torch.inference_mode():
+                self.program.run(placeholders(self.traced, inputs), looks)
+
+    def results(self, images: int) -> dict[str, ChannelStatistics]:
+        """The statistics of each layer."""
+        return {layer: each.result(images, images) for layer, each in self.running.items()}
 
 
 def outputs(model: nn.Module, layer: str, inputs: Inputs, point: str = "raw") -> Tensor:

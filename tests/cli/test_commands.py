@@ -16,6 +16,7 @@ from explorer.answers import door
 from explorer.cli import bar as bar_module
 from explorer.cli import main
 from explorer.cli.bar import Bar
+from explorer.engine.sensitivities import SENSITIVITY_COLUMNS
 from explorer.files.places import PROJECT
 from explorer.images import datasets, downloads
 from explorer.images.registry import DATASETS
@@ -357,6 +358,24 @@ def test_scan_says_what_is_left_out_and_what_is_slow(capsys, monkeypatch):
     assert "cannot be traced" in err and "left out conv9: it does not fit\n" in err
 
 
+def test_sensitivity_prints_a_row_a_layer_and_writes_csv(capsys, tmp_path):
+    command = ["sensitivity", FASHION, "--limit", "60", "--criterion", "l1", "--mode", "weights"]
+    assert main.main(command) == 0
+    rows = capsys.readouterr().out.splitlines()
+    assert rows[0].split()[:4] == ["layer", "channels", "n", "0"] and rows[0].endswith("100 % spares at 1 points")
+    assert [row.split()[:3] for row in rows[1:]] == [["conv1", "16", "60"], ["conv2", "32", "60"]]
+    assert main.main([*command, "--points", "100"]) == 0
+    assert all(row.endswith(" 100 %") for row in capsys.readouterr().out.splitlines()[1:])
+    assert main.main([*command, "--csv", "-"]) == 0
+    printed = capsys.readouterr().out
+    assert main.main([*command, "--csv", str(tmp_path / "a.csv")]) == 0
+    assert "2 layers at 11 shares on 60 images, " in capsys.readouterr().out
+    assert (tmp_path / "a.csv").read_text() == printed
+    table = pd.read_csv(io.StringIO(printed))
+    assert tuple(table.columns) == SENSITIVITY_COLUMNS and len(table) == 22
+    assert table["criterion"].unique().tolist() == ["l1"] and table["k"].tolist()[:3] == [0, 2, 3]
+
+
 def test_bench_prints_the_promised_json(capsys):
     assert main.main(["bench", FASHION, "--limit", "50", "--k", "0:33:16", "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
@@ -401,6 +420,16 @@ def test_bench_prints_the_promised_json(capsys):
         (f"stats {FASHION} --split val", "unknown split 'val'; choose one of: "),
         (f"bench {FASHION} --k 0:99", "is outside 0…32"),
         ("scan nope", "unknown checkpoint 'nope'; there are: "),
+        ("sensitivity nope", "unknown checkpoint 'nope'; there are: "),
+        (f"sensitivity {FASHION} --criterion best", "unknown criterion 'best'; choose one of: mean, "),
+        (f"sensitivity {FASHION} --mode best", "unknown mode 'best'; choose one of: filter, weights"),
+        (f"sensitivity {FASHION} --limit 0", "limit 0 is outside 1…10000"),
+        (
+            f"sensitivity {FASHION} --limit 20 --points -1",
+            "-1 points are no loss of accuracy; give a number from 0 to 100",
+        ),
+        (f"sensitivity {FASHION} --points few", "argument --points: invalid float value: 'few'"),
+        (f"sensitivity {FASHION} --csv missing/a.csv", "cannot write missing/a.csv (No such file or directory)"),
         (f"scan {FASHION} --layers some", "unknown layers 'some'; choose one of: blocks, all"),
         (f"scan {FASHION} --mode best", "unknown mode 'best'; choose one of: filter, weights"),
         (f"scan {FASHION} --mode inputs", "there is no layer to scan: mode 'inputs' prunes the input channels"),

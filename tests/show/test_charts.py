@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 from altair.utils.schemapi import debug_mode
 from PIL import Image
-from plain_tables import classes, curve, scanned
+from plain_tables import classes, curve, scanned, shares_pruned
 
 from explorer.show import charts
 from explorer.show.charts.parts import ticks
@@ -173,6 +173,8 @@ def test_every_chart_is_valid_vega_lite_with_its_data_inside():
         charts.class_bars(classes(), 3),
         charts.confusion_map(confusion("ab", [[5, 2], [1, 6]]), 3),
         charts.layer_bars(scanned()),
+        charts.sensitivity_map(shares_pruned(), {"stem": 50, "block.1": 0}),
+        charts.sensitivity_curves(shares_pruned(), {"stem": 50, "block.1": 0}),
     ):
         whole = chart.altair().to_dict()  # validates against the schema
         assert set(whole["datasets"]) == set(chart.data)
@@ -277,6 +279,42 @@ def test_layers_that_cost_nothing_still_make_an_axis():
 def test_many_layers_get_fewer_pixels_each():
     few, many = (pd.concat([scanned()] * times) for times in (2, 20))
     assert charts.layer_bars(few).spec["height"] / len(few) > charts.layer_bars(many).spec["height"] / len(many)
+
+
+SPARED = {"stem": 50, "block.1": 0}
+
+
+def test_the_map_of_layers_and_shares_writes_accuracies_and_frames_what_can_be_spared():
+    chart = charts.sensitivity_map(shares_pruned(), SPARED, 2)
+    rects, frames, labels = layers(chart)
+    assert [each["mark"]["type"] for each in (rects, frames, labels)] == ["rect", "rect", "text"]
+    assert rects["encoding"]["opacity"]["field"] == "lost" and labels["encoding"]["text"]["field"] == "label"
+    cells = chart.data["cells"]
+    assert cells["name"].tolist() == ["stem"] * 3 + ["block.1 + 1 more"] * 3
+    assert cells["label"].tolist() == ["90.0", "90.0", "10.0", "90.0", "80.0", "30.0"]
+    assert cells["column"].tolist() == ["0 %", "50 %", "100 %"] * 2
+    assert cells["spared"].tolist() == [False, True, False, True, False, False]
+    assert frames["transform"] == [{"filter": "datum.spared"}]
+    assert rects["encoding"]["y"]["sort"] is None, "layers keep the network's order"
+    assert [parameter["name"] for parameter in chart.spec["params"]] == ["pick"]
+    assert chart.words == (
+        "Accuracy of 2 layers by share of their channels pruned, unpruned 90.00 %: at a cost of surely at most 2 "
+        "points stem can spare 50 %, block.1 + 1 more 0 %"
+    )
+
+
+def test_a_small_curve_for_each_layer_with_its_band_and_a_rule_at_what_it_can_spare():
+    chart = charts.sensitivity_curves(shares_pruned(), SPARED)
+    assert chart.spec["facet"]["field"] == "name" and chart.spec["facet"]["sort"] == ["stem", "block.1 + 1 more"]
+    band, line, rule, points = chart.spec["spec"]["layer"]
+    assert [each["mark"]["type"] for each in (band, line, rule, points)] == ["area", "line", "rule", "point"]
+    assert band["encoding"]["y"]["field"] == "low" and rule["transform"] == [{"filter": "datum.spared"}]
+
+
+def test_a_map_of_many_layers_has_lower_rows():
+    tall = pd.concat([shares_pruned(layer=f"layer{i}", layers=f"layer{i}")[:3] for i in range(40)])
+    few, many = charts.sensitivity_map(shares_pruned(), SPARED), charts.sensitivity_map(tall, {"layer3": 50})
+    assert many.spec["height"] / 40 < few.spec["height"] / 2 and layers(many)[2]["mark"]["fontSize"] == 12
 
 
 def test_thumbnails_enlarge_whole_pixels():

@@ -14,6 +14,7 @@ from explorer.show.charts.curve import accuracy_curve, empty_curve
 from explorer.show.charts.layers import layer_bars
 from explorer.show.charts.network import network_drawing
 from explorer.show.charts.parts import AXES, KEPT, MANY, PRUNED, Chart
+from explorer.show.charts.sensitivity import sensitivity_curves, sensitivity_map
 from explorer.show.charts.training import training_curve
 
 __all__ = [
@@ -35,6 +36,8 @@ __all__ = [
     "network_drawing",
     "HEIGHT",
     "pruning_axis",
+    "sensitivity_curves",
+    "sensitivity_map",
     "training_curve",
     "up_to",
     "zoomable_curves",

@@ -42,9 +42,11 @@ class Chart:
         """The rows by name as Arrow streams, which a browser reads: packed once, whoever looks at the chart."""
         return {name: _packed(rows) for name, rows in self.data.items()}
 
-    def altair(self) -> alt.LayerChart | alt.VConcatChart:
+    def altair(self) -> alt.LayerChart | alt.VConcatChart | alt.FacetChart:
         """The same chart as an Altair object with its data inside, for a notebook or a file."""
         datasets = {name: rows.to_dict("records") for name, rows in self.data.items()}
+        if "facet" in self.spec:
+            return alt.FacetChart.from_dict({**self.spec, "datasets": datasets})
         kind = alt.VConcatChart if "vconcat" in self.spec else alt.LayerChart
         return kind.from_dict({**self.spec, "datasets": datasets})
 

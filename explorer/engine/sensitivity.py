@@ -1,0 +1,179 @@
+"""How sensitive each layer is to pruning: the accuracy left with several shares of its channels gone."""
+
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from torch import Tensor, nn
+
+from explorer.engine.ks import check_order
+from explorer.engine.layer_plans import LayerPlans
+from explorer.engine.predictions import Run
+from explorer.engine.scan import describe, in_parts, predictions_of
+from explorer.engine.sensitivities import COARSE, SHARES, Row, Sensitivity, check_shares
+from explorer.engine.sweep import BEAT
+from explorer.networks.evaluation import Batch, CountedBatches, Device, resolve_device, tell_precision, to_device
+from explorer.networks.groups import group_of
+from explorer.pruning.modes import mode_info
+
+EAGER = 20  # images of a first look, so that it is there in seconds
+
+
+def sensitivity_stream(
+    model: nn.Module,
+    batches: Iterable[Batch],
+    orders: Mapping[str, Sequence[int] | np.ndarray],
+    mode: str = "filter",
+    shares: Sequence[int] = SHARES,
+    *,
+    run: Run | None = None,
+    device: Device = None,
+) -> Iterator[Sensitivity]:
+    """Prune each layer of `orders` by several shares of its channels, one layer at a time, and yield all so far.
+
+    `orders` has for each layer its channels, first pruned first; of layers that lose their channels together, as the
+    mode may have it, the first decides for all. `shares` are whole percentages; K is the nearest number of channels
+    (see `ks_of`), and what several shares have in common is computed once. First come a few shares over a few images,
+    then all shares over more and more of them. Predictions are those of `pruning.prune(model, layer, order[:k], mode)`.
+    Layers that the mode does not fit are left out. Raises ValueError for an unknown layer or mode, an order that is no
+    permutation, a share outside 0…100, a mode that fits none of the layers, and no images.
+    """
+    asked = rows_of(model, orders, mode)
+    chosen = {row.layer: check_order(orders[row.layer], row.channels) for row in asked}
+    counted, wanted, target = CountedBatches(batches), check_shares(shares), resolve_device(device)
+    tell_precision(model)
+    plans = LayerPlans(model, chosen, mode, to_device(next(iter(counted))[0], target), target)
+    rows = tuple(row for row in asked if row.layer in plans.plans)
+    empty = _empty(rows, wanted, plans, run or Run(mode=mode), counted.n)
+    work = _Work(plans, chosen, target)
+    coarse = tuple(sorted({0, *COARSE} & set(wanted)))
+    if coarse != wanted and counted.n > EAGER:
+        few = next(in_parts(counted, EAGER))
+        *_, first = work.over([few], _empty(rows, coarse, plans, empty.run, counted.n))
+        yield replace(first, progress=0.0)
+    yield from work.over(in_parts(counted, plans.at_once), empty)
+
+
+def sensitivity(
+    model: nn.Module,
+    batches: Iterable[Batch],
+    orders: Mapping[str, Sequence[int] | np.ndarray],
+    mode: str = "filter",
+    shares: Sequence[int] = SHARES,
+    **options,  # noqa: ANN003
+) -> Sensitivity:
+    """The whole analysis at once. Parameters and errors as for `sensitivity_stream`.
+
+    >>> import explorer as ex
+    >>> net = ex.load("simple-cnn_fashion-mnist")
+    >>> orders = {layer: ex.rank(net.model, layer, criterion="l1").order for layer in ("conv1", "conv2")}
+    >>> found = ex.sensitivity(net.model, ex.batches(net, limit=100), orders)
+    >>> found.accuracy.shape, found.ks[0].tolist()
+    ((2, 11), [0, 2, 3, 5, 6, 8, 10, 11, 13, 14, 16])
+    """
+    *_, last = sensitivity_stream(model, batches, orders, mode, shares, **options)
+    return last
+
+
+def rows_of(model: nn.Module, layers: Iterable[str], mode: str) -> tuple[Row, ...]:
+    """A row for each layer in network order, or for those that lose their channels together in this mode.
+
+    ValueError for an unknown mode, and a layer that is no convolution of the model.
+    """
+    described = describe(model, layers)
+    rows: list[Row] = []
+    for name, layer in described.items():
+        if not any(name in row.layers for row in rows):
+            together = _together(model, name, mode)
+            parameters = sum(each.numel() for one in together for each in model.get_submodule(one).parameters())
+            rows.append(Row(together, layer.position, layer.channels, parameters))
+    return tuple(rows)
+
+
+def _together(model: nn.Module, layer: str, mode: str) -> tuple[str, ...]:
+    """The layer, and behind it those that lose their channels with it."""
+    if mode_info(mode).name != "channel":
+        return (layer,)
+    try:
+        group = group_of(model, layer)
+    except ValueError:  # the mode does not fit the layer, which `check_mode` will say
+        return (layer,)
+    return (layer, *(other for other in group.layers if other != layer))
+
+
+def _empty(rows: tuple[Row, ...], shares: tuple[int, ...], plans: LayerPlans, run: Run, total: int) -> Sensitivity:
+    return Sensitivity(
+        broken=np.zeros((len(rows), len(shares)), np.int64),
+        repaired=np.zeros((len(rows), len(shares)), np.int64),
+        correct_before=0,
+        rows=rows,
+        shares=shares,
+        left_out=plans.left_out,
+        run=run,
+        done=0,
+        total=total,
+        slow=plans.slow,
+    )
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What an analysis does, over some images at some shares."""
+
+    plans: LayerPlans
+    orders: Mapping[str, np.ndarray]
+    device: Device
+
+    def over(self, parts: Iterable[Batch], empty: Sensitivity) -> Iterator[Sensitivity]:
+        """The analysis after each part of the images, or as before within a part that takes long."""
+        latest = empty
+        for inputs, labels in parts:
+            beat, found = time.monotonic(), _Part(empty, labels.cpu().numpy())
+            for layer, (index, logits) in self.plans.logits(to_device(inputs, self.device), self.orders, found.ks):
+                found.add(layer, index, logits)
+                if latest.done and time.monotonic() - beat > BEAT:
+                    beat = time.monotonic()
+                    yield replace(latest, progress=(latest.done + found.share * len(labels)) / empty.total)
+            latest = found.added_to(latest)
+            yield latest
+
+
+class _Part:
+    """The counts of some images, filled as logits come in."""
+
+    def __init__(self, empty: Sensitivity, labels: np.ndarray) -> None:
+        self.labels = labels  # (N,)
+        self.places = {row.layer: place for place, row in enumerate(empty.rows)}
+        self.all_ks = dict(zip(self.places, empty.ks, strict=True))
+        self.ks = {layer: sorted(set(ks.tolist()) - {0}) for layer, ks in self.all_ks.items()}
+        self.broken, self.repaired = np.zeros_like(empty.broken), np.zeros_like(empty.repaired)
+        self.before = np.zeros(0, dtype=bool)  # which images the unpruned network gets right, (N,)
+        self._done = 0
+
+    @property
+    def share(self) -> float:
+        """How much of the work is done, 0…1, if every K takes as long."""
+        return self._done / max(1, sum(map(len, self.ks.values())))
+
+    def add(self, layer: str, index: int, logits: Tensor) -> None:
+        """Count what a step of LayerPlans.logits predicts, (number of K, N, classes)."""
+        if not layer:
+            self.before = predictions_of(logits[0]) == self.labels
+            return
+        place = self.places[layer]
+        for k, each in zip(self.ks[layer][index:], logits, strict=False):
+            right, at = predictions_of(each) == self.labels, self.all_ks[layer] == k
+            self.broken[place, at] = (self.before & ~right).sum()
+            self.repaired[place, at] = (~self.before & right).sum()
+            self._done += 1
+
+    def added_to(self, before: Sensitivity) -> Sensitivity:
+        """The analysis with these images, too."""
+        return replace(
+            before,
+            broken=before.broken + self.broken,
+            repaired=before.repaired + self.repaired,
+            correct_before=before.correct_before + int(self.before.sum()),
+            done=before.done + len(self.labels),
+        )
