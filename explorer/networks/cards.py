@@ -42,6 +42,17 @@ class Source:
 
 
 @dataclass(frozen=True)
+class Parent:
+    """What a network was made from: the checkpoint that it began as, and what was done to that."""
+
+    name: str
+    sha256: str  # of its weights
+    plan: str = ""  # how many channels of which layers were removed, as "conv1:4,conv2:10"
+    criterion: str = ""  # that chose them
+    epochs: int = 0  # of fine-tuning
+
+
+@dataclass(frozen=True)
 class Card:
     """What a checkpoint is: the network, the data and recipe it was trained with, and how good it is.
 
@@ -70,6 +81,7 @@ class Card:
     figures: dict[str, Any] | None = None  # the lab's own numbers for this network, where there are any
     source: Source | None = None  # of an imported network
     widths: dict[str, tuple[int, ...]] = field(default_factory=dict)  # of layers that are narrower: see `widths`
+    parent: Parent | None = None  # of a network that was made from another
 
     @property
     def imported(self) -> bool:
@@ -104,7 +116,7 @@ def _to_json(card: Card) -> dict[str, Any]:
     """A card's fields; each accuracy is written out too, for readers of the file."""
     scores = {part: asdict(score) | {"accuracy": score.accuracy} for part, score in card.accuracy.items()}
     fields = asdict(card) | {"accuracy": scores}
-    return {key: value for key, value in fields.items() if value or key not in ("source", "widths")}
+    return {key: value for key, value in fields.items() if value or key not in ("source", "widths", "parent")}
 
 
 def card_from_json(fields: Any) -> Card:
@@ -126,7 +138,7 @@ def card_from_json(fields: Any) -> Card:
 
 def _consistent(card: Card) -> Card:
     """The card; ValueError where it tells of a training that was not here, or of none that was."""
-    if set(card.accuracy) != set(PARTS) and not card.imported:
+    if set(card.accuracy) != set(PARTS) and not card.imported and not card.parent:
         raise ValueError(f"has the accuracy of {', '.join(card.accuracy)} alone, but the origin {card.origin!r}")
     told = (card.split, card.train_images, card.validation_images, card.recipe, card.seed, card.epochs, card.kept_epoch)
     if card.imported and (any(told) or set(card.accuracy) != {"test"}):
@@ -206,7 +218,15 @@ def _widths(value: Any) -> dict[str, tuple[int, ...]]:
     return widths
 
 
-_OPTIONAL = ("description", "figures", "source", "widths")
+def _parent(value: Any) -> Parent | None:
+    if value is None:
+        return None
+    fields = dict(_of_type(dict)(value))
+    name, plan, criterion = (_of_type(str)(fields[key]) for key in ("name", "plan", "criterion"))
+    return Parent(name, _sha256(fields["sha256"]), plan, criterion, _count(fields["epochs"]))
+
+
+_OPTIONAL = ("description", "figures", "source", "widths", "parent")
 _FIELDS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "model": (_of_type(str), "text"),
     "dataset": (_of_type(str), "text"),
@@ -228,5 +248,6 @@ _FIELDS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "description": (_of_type(str), "text"),
     "figures": (lambda value: None if value is None else _of_type(dict)(value), "an object or null"),
     "source": (_source, "an object with options, code, output, form and notes, or null"),
+    "parent": (_parent, "an object with name, sha256, plan, criterion and epochs, or null"),
     "widths": (_widths, "an object with one to three whole numbers for each layer"),
 }

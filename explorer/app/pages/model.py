@@ -26,7 +26,7 @@ from explorer.app import (
 from explorer.engine import tables
 from explorer.files.names import LONGEST_DESCRIPTION, LONGEST_NAME
 from explorer.images import datasets
-from explorer.networks.cards import Card, Source
+from explorer.networks.cards import Card, Parent, Source
 from explorer.networks.checkpoints import SHIPPED, Checkpoint, list_checkpoints
 from explorer.networks.registry import model_info
 from explorer.own.networks import at_chance
@@ -147,10 +147,18 @@ def facts(card: Card, sha256: str) -> dict[str, str]:
         "Network": card.model,
         kind.capitalize(): f"{card.shape[0]} × {card.shape[1]} × {card.shape[2]}, {len(card.classes)} classes",
         **({"Transform": info.transform} if info.transform else {}),
+        **(made_from(card.parent) if card.parent else {}),
         **(origin_of(card) if card.imported else training_of(card, kind)),
         "Versions": versions,
         "SHA-256": sha256,
     }
+
+
+def made_from(parent: Parent) -> dict[str, str]:
+    """Which network it was before it was compressed or fine-tuned."""
+    removed = f", less channels of {parent.plan} by {parent.criterion}" if parent.plan else ""
+    tuned = f", fine-tuned for {parent.epochs:,} epochs" if parent.epochs else ""
+    return {"Made from": f"{parent.name}{removed}{tuned}", "SHA-256 of that": parent.sha256}
 
 
 def training_of(card: Card, kind: str) -> dict[str, str]:
