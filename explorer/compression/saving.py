@@ -6,14 +6,13 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from explorer.compression.plans import Plan
+from explorer.compression.removal import TOLERANCE
 from explorer.networks import checkpoints
 from explorer.networks.cards import Card, Parent, Score, versions
 from explorer.networks.checkpoints import CODE, Checkpoint
 from explorer.networks.evaluation import forward
 from explorer.networks.sources import blank, network_of
 from explorer.networks.widths import differing
-
-TOLERANCE = 1e-4  # of the largest logit: what two ways to add up the same numbers may differ by
 
 
 def card_of(model: nn.Module, point: Checkpoint, plan: Plan, score: Score, epochs: int = 0) -> Card:
