@@ -304,14 +304,14 @@ def why(error: BaseException, file: str, missing: Mapping[str, str], left_out: M
         return "it calls exit() while the network is built; take that out"
     if isinstance(error, EOFError):
         return "it asks for input() while the network is built; take that out, or give a value by --set"
-    if isinstance(error, NameError) and error.name:
-        if error.name in missing:
-            return f"it needs {error.name}, but {missing[error.name]}"
+    if isinstance(error, NameError | AttributeError) and error.name:
         if error.name in left_out:
             return (
                 f"it needs {error.name}, which {left_out[error.name]} sets by running code; only imports, "
                 "classes, functions and constants are taken, so set it within the class, or to a constant"
             )
+        if error.name in missing and isinstance(error, NameError):
+            return f"it needs {error.name}, but {missing[error.name]}"
     said = _said(error)
     if "CUDA" in said or "cuda" in said or "NVIDIA" in said:
         return f"it needs CUDA ({said}); take .cuda() and .to('cuda') out of what builds the network"

@@ -21,6 +21,7 @@ from explorer.networks.sources import ready
 from explorer.networks.widths import Widths, resize
 from explorer.own.extracting import Extract, extract
 from explorer.own.folder import CODE
+from explorer.own.shared import left_alone
 from explorer.own.trial import IMAGES, try_out
 
 OURS = "ours:"  # before a name of this app's own, of which torchvision has some, too
@@ -201,7 +202,8 @@ def first_look(path: Path, name: str, options: Mapping[str, Any], shape: Shape, 
     """Build the network of a file and show it blank images: its name, its arguments, and the shapes it returns."""
     found = extract(path)
     try:
-        return _looked_at(found, name or _only(found.code), options, shape, classes)
+        with left_alone(path.name):
+            return _looked_at(found, name or _only(found.code), options, shape, classes)
     except (Exception, SystemExit) as error:
         if isinstance(error, ValueError):
             raise

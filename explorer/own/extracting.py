@@ -3,7 +3,7 @@
 A script trains where it is imported. So its syntax tree is read and only those statements are kept that define
 something; the others are noted by the names that they would have set or changed, for whoever misses one. Where one of
 those names stood for something else before, it stands for nothing from there on: a network is refused rather than built
-of what its file no longer means.
+of what its file no longer means. What would change a library that all networks share is refused at once.
 """
 
 import ast
@@ -11,10 +11,11 @@ import json
 import re
 import tokenize
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from explorer.networks.code import MAIN, Code, absolute, at_level, changed_in, names_set, root_of
+from explorer.own.effects import ANYTHING, CALLED, Function, changes_of, dotted, functions_in, root
 from explorer.own.folder import CODE
 
 LARGEST = 10_000_000  # bytes of a file of code; a notebook holds its pictures
@@ -33,6 +34,12 @@ HARMLESS = {  # calls that compute a value and nothing else
     "min", "namedtuple", "partial", "range", "set", "sorted", "str", "sum", "torch.backends.mps.is_available",
     "torch.cuda.is_available", "torch.device", "tuple",
 }  # fmt: skip
+STAR = "*"  # all names of a module
+SHARED = ("torch", "torchvision", "timm", "builtins", "__main__", "sys.modules")  # what networks are made of
+SETTINGS = (  # of libraries, that change no network's numbers
+    "logging", "matplotlib", "os", "sys.argv", "sys.path", "sys.stderr", "sys.stdout", "torch._dynamo",
+    "torch._inductor", "torch.backends", "torch.cuda", "torch.hub", "torch.multiprocessing", "warnings",
+)  # fmt: skip
 
 
 @dataclass
@@ -47,95 +54,199 @@ class Extract:
 def extract(path: Path) -> Extract:
     """What defines a network in a `.py` or `.ipynb` file, with the modules beside it that it imports.
 
-    Raises ValueError where the file is missing, is neither kind, or is no Python.
+    Raises ValueError where the file is missing, is neither kind, or is no Python, and where it, or one of those
+    modules, changes what all networks share, or may change anything.
     """
-    left_out: dict[str, str] = {}
-    modules = {MAIN: _kept(path, left_out)}
-    waiting, files = list(_imported(modules[MAIN], "")), [path]
+    reader = _Reader(path.parent)
+    read = {MAIN: reader.read(path, MAIN)}
+    waiting = list(_imported(read[MAIN].text(), ""))
     while waiting:
         name = waiting.pop()
-        if name in modules or (found := _beside(path.parent, name)) is None:
+        if name in read or (found := reader.beside(name)) is None:
             continue
-        if len(modules) > MODULES:
+        if len(read) > MODULES:
             raise ValueError(f"{path.name} imports more than {MODULES} modules that lie beside it; name a smaller file")
-        files.append(found)
-        besides: dict[str, str] = {}
-        modules[name] = _kept(found, besides)
-        left_out = {key: f"{line} of {found.name}" for key, line in besides.items()} | left_out
-        package = name if found.name == "__init__.py" else name.rpartition(".")[0]
-        waiting += [*_parents(name), *_imported(modules[name], package)]
-    packages = [name for name in modules if name != MAIN and _is_package(path.parent, name)]
-    return Extract(Code(path.name, modules, tuple(sorted(packages))), tuple(files), left_out)
+        read[name] = found
+        waiting += [*_parents(name), *_imported(found.text(), found.package)]
+    packages = [name for name in read if name != MAIN and _is_package(path.parent, name)]
+    modules = {name: each.text() for name, each in read.items()}  # once all is known that one changes of another
+    left_out = {key: line for each in reversed(read.values()) for key, line in each.left_out.items()}
+    here = {key: line.removesuffix(f" of {path.name}") for key, line in left_out.items()}
+    return Extract(Code(path.name, modules, tuple(sorted(packages))), tuple(each.path for each in read.values()), here)
 
 
 def names_in(path: Path) -> list[str]:
     """The names of the classes and functions that a file defines, classes first; none is run. ValueError as above."""
-    tree = ast.parse(_kept(path, {}))
+    tree = ast.parse(_Reader(path.parent).read(path, MAIN).text())
     classes = [each.name for each in tree.body if isinstance(each, ast.ClassDef) and each.bases]
     return [*classes, *(each.name for each in tree.body if isinstance(each, ast.FunctionDef))]
 
 
-def _kept(path: Path, left_out: dict[str, str]) -> str:
-    """The statements of a file that define something, as text; notes the names that the others would have set."""
-    tree = _tree(_source(path), path.name)
-    body: list[ast.stmt] = []
-    known = _Known(path.parent)
-    for statement in tree.body:
-        if _defines(statement) and changed_in(statement) <= known.names - known.foreign:
-            body.append(statement)
-            known.add(statement)
-            continue
-        changed = changed_in(statement) - known.foreign | names_set(statement) | known.changed_by_call(statement)
-        left_out |= dict.fromkeys(changed, f"line {statement.lineno}")
-        body += [ast.Delete([ast.Name(name, ast.Del())]) for name in sorted(changed & known.names)]
-        known.names -= changed
-    return ast.unparse(ast.Module(body, [])) + "\n"
+class _Reader:
+    """Reads a file and the modules beside it, each once."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._modules: dict[str, _Module] = {}
+
+    def read(self, path: Path, name: str) -> "_Module":
+        """The module of that name, which lies there."""
+        if name not in self._modules:
+            module = self._modules[name] = _Module(path, name, self)  # before it is read: modules import each other
+            module.read()
+        return self._modules[name]
+
+    def beside(self, name: str) -> "_Module | None":
+        """The module of that name that lies beside the file; None where it comes from elsewhere."""
+        path = _beside(self.folder, name)
+        return None if path is None else self.read(path, name)
+
+    def is_beside(self, name: str) -> bool:
+        """Whether a module of that name lies beside the file, or a folder that may hold it."""
+        return bool(name) and (
+            (self.folder / name.partition(".")[0]).is_dir() or _beside(self.folder, name) is not None
+        )
 
 
 @dataclass
-class _Known:
-    """The names that the statements kept so far have set, and what is to be known of them."""
+class _Module:
+    """The statements of a file that are kept, and what is to be known of the names that they set."""
 
-    folder: Path
+    path: Path
+    name: str
+    reader: _Reader
+    body: list[ast.stmt] = field(default_factory=list)
+    left_out: dict[str, str] = field(default_factory=dict)  # the line, by the name that it would have set
     names: set[str] = field(default_factory=set)
-    foreign: set[str] = field(default_factory=set)  # of modules from elsewhere, and of what is imported of those
     constants: set[str] = field(default_factory=set)
-    setters: dict[str, set[str]] = field(default_factory=dict)  # the global names that a function sets, by its name
+    libraries: dict[str, str] = field(default_factory=dict)  # where a name comes from that is a library's: torch.nn
+    besides: dict[str, tuple[str, str]] = field(default_factory=dict)  # the same of a module beside it, and what there
+    functions: dict[str, Function] = field(default_factory=dict)
 
-    def add(self, statement: ast.stmt) -> None:
+    @property
+    def package(self) -> str:
+        """The package that its imports with dots start from."""
+        return self.name if self.path.name == "__init__.py" else self.name.rpartition(".")[0]
+
+    def text(self) -> str:
+        """What is kept, as text."""
+        return ast.unparse(ast.Module(self.body, [])) + "\n"
+
+    def read(self) -> None:
+        """Read the file."""
+        for statement in _tree(_source(self.path), self.path.name).body:
+            if _defines(statement) and changed_in(statement) <= self.names - self.libraries.keys():
+                self.body.append(statement)
+                self._add(statement)
+                continue
+            line, new = f"line {statement.lineno} of {self.path.name}", names_set(statement)
+            changes = changes_of(statement, self.function) | self._by_methods(statement) | self._handed_on(statement)
+            self._forget({self._owner(each, line) for each in changes if root(each) not in new} | new, line)
+
+    def _forget(self, names: set[str], line: str) -> None:
+        """Let names stand for nothing from here on, as a line, which is left out, would have set or changed them."""
+        self.left_out |= dict.fromkeys(names - {""}, line)
+        self.body += [ast.Delete([ast.Name(name, ast.Del())]) for name in sorted(names & self.names)]
+        self._drop(names)
+
+    def _drop(self, names: set[str]) -> None:
+        """What was known of these names is so no longer."""
+        self.names -= names
+        self.constants -= names
+        for known in (self.libraries, self.besides, self.functions):
+            for name in [each for each in known if root(each) in names]:
+                del known[name]
+
+    def _owner(self, change: str, line: str) -> str:
+        """The name here whose value a change is of; empty where it is of none. ValueError as for `extract`."""
+        home, sign, inner = change.rpartition(":")
+        if sign and (module := self.reader.beside(home)) is not None:
+            module._forget({module._owner(inner, line)}, line)
+            return ""
+        if change == ANYTHING:
+            raise ValueError(f"{line} may change anything, by exec() or by globals(); write out what it defines")
+        name, _, rest = change.partition(".")
+        if name in self.names - self.libraries.keys() or name in self.left_out:
+            return name
+        place = self.libraries.get(name) or (f"{self.libraries[STAR]}.{name}" if STAR in self.libraries else "")
+        place = f"{place}.{rest}".rstrip(".") if place else ""
+        if place.endswith(CALLED.strip(".")) or _lies_in(place, SETTINGS):
+            return ""
+        if _lies_in(place, SHARED):
+            raise ValueError(
+                f"{line} changes {place}, which all networks here share; change it within a class of your own"
+            )
+        return name
+
+    def _by_methods(self, statement: ast.stmt) -> set[str]:
+        """The constants that a method of theirs may change: CONFIG of CONFIG.update(…)"""
+        calls = [each.func for each in at_level(statement) if isinstance(each, ast.Call)]
+        return {root_of(call) for call in calls if isinstance(call, ast.Attribute)} & self.constants
+
+    def _handed_on(self, statement: ast.stmt) -> set[str]:
+        """The classes that are handed to what was left out, and may change them."""
+        calls = [each for each in at_level(statement) if isinstance(each, ast.Call)]
+        unknown = [call for call in calls if root_of(call.func) in self.left_out.keys() - self.names]
+        given = {value.id for call in unknown for value in call.args if isinstance(value, ast.Name)}
+        return given & {each.name for each in self.body if isinstance(each, ast.ClassDef)}
+
+    # What is known of the names
+
+    def _add(self, statement: ast.stmt) -> None:
         """Note what a statement that is kept defines."""
         new = names_set(statement)
+        self._drop(new)
         self.names |= new
-        for kind in (self.foreign, self.constants):
-            kind -= new
-        if isinstance(statement, ast.Import | ast.ImportFrom) and not self._is_beside(statement):
-            self.foreign |= new
+        for each in at_level(statement):
+            if isinstance(each, ast.Import | ast.ImportFrom):
+                self._add_import(each)
+        self.functions |= functions_in(statement, self.function)
         if isinstance(statement, ast.Assign | ast.AnnAssign):
-            self.constants |= new
-        if isinstance(statement, ast.FunctionDef):
-            self.setters[statement.name] = {
-                name for each in ast.walk(statement) if isinstance(each, ast.Global) for name in each.names
-            }
+            alias = dotted(statement.value) if statement.value is not None else ""
+            if place := self.libraries.get(root(alias)):
+                self.libraries |= dict.fromkeys(new, place + alias.removeprefix(root(alias)))
+            else:
+                self.constants |= new
 
-    def _is_beside(self, statement: ast.Import | ast.ImportFrom) -> bool:
-        """Whether an import is of modules that lie beside the file."""
-        if isinstance(statement, ast.ImportFrom) and (statement.level or not statement.module):
-            return True
-        names = [alias.name for alias in statement.names]
-        names = [statement.module or ""] if isinstance(statement, ast.ImportFrom) else names
-        return any((self.folder / name.partition(".")[0]).is_dir() or _beside(self.folder, name) for name in names)
+    def _add_import(self, statement: ast.Import | ast.ImportFrom) -> None:
+        """Note where the names come from that an import sets."""
+        if isinstance(statement, ast.Import):
+            for alias in statement.names:
+                name = alias.asname or alias.name
+                if self.reader.is_beside(alias.name):
+                    self.besides[name] = (alias.name, "")
+                else:
+                    self.libraries[root(name)] = alias.name if alias.asname else root(name)
+            return
+        base = absolute(statement.module or "", statement.level, self.package)
+        beside = bool(statement.level) or self.reader.is_beside(base)
+        for alias in statement.names:
+            name, whole = alias.asname or alias.name, f"{base}.{alias.name}".lstrip(".")
+            if not beside:
+                self.libraries[name] = base if alias.name == STAR else whole
+            elif alias.name == STAR and (module := self.reader.beside(base)) is not None:
+                self.names |= module.names
+                self.libraries |= module.libraries
+                self.besides |= {each: (base, each) for each in module.names - module.libraries.keys()}
+            else:
+                self.besides[name] = (whole, "") if _beside(self.reader.folder, whole) else (base, alias.name)
 
-    def changed_by_call(self, statement: ast.stmt) -> set[str]:
-        """The names whose values the calls in a statement may change: CONFIG of CONFIG.update(…), and globals."""
-        found = set()
-        for call in at_level(statement):
-            if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute):
-                found |= {root_of(call.func)} & self.constants
-            elif isinstance(call, ast.Call) and isinstance(call.func, ast.Name):
-                found |= self.setters.get(call.func.id, set())
-                if call.func.id in ("setattr", "delattr") and call.args:
-                    found |= {root_of(call.args[0])} & (self.names - self.foreign)
-        return found
+    def function(self, name: str) -> Function | None:
+        """The function that some names lead to, here or in a module beside the file."""
+        if name in self.functions:
+            return self.functions[name]
+        for first in (name, *_parents(name)):
+            if first in self.besides:
+                home, there = self.besides[first]
+                module, inner = self.reader.beside(home), f"{there}{name.removeprefix(first)}".lstrip(".")
+                found = module.function(inner) if module is not None else None
+                return replace(found, home=found.home or home) if found else None
+        return None
+
+
+def _lies_in(place: str, parts: tuple[str, ...]) -> bool:
+    """Whether a place in a library is one of these parts of libraries, or within one."""
+    return any(place == part or place.startswith(f"{part}.") for part in parts)
 
 
 def _tree(text: str, what: str) -> ast.Module:

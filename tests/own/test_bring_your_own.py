@@ -135,6 +135,16 @@ FILES = {
     "a function that needs what is left out": (
         {"net.py": "loader = open('x')\ndef train(loader=loader):\n    pass\n" + text(NET)}, ":Net", {},
     ),
+    "settings of libraries": (
+        {"net.py": "import os, warnings\nimport matplotlib.pyplot as plt\nos.environ['A'] = '1'\nplt.rcParams.update(a=1)\n"
+         + text(NET) + "\ntorch.backends.cudnn.benchmark = True\nwarnings.x = 3\ndef seed():\n    torch.backends.cudnn.x = 1\nseed()\n"}, "", {},
+    ),
+    "a script that hands itself about": (
+        {"net.py": "from torch.nn import *\nC = {'w': 4}\nH = []\n" + text(NET).replace("width=4", "width=C['w']") + "\ndef init(m):\n    m.x = 3\n"
+         "def train(m, c):\n    H.append(c['w'])\n    m.w = c.get('w')\nclass T:\n    def __init__(self, m):\n        self.m = m; m.x = 1\n"
+         "model = Net()\nmodel.apply(init)\ntrain(model, C)\nT(model)\nprint(Net, torch.add(torch.ones(1), 1), 'S' in globals())\n"
+         "for p in model.parameters():\n    p.requires_grad = False\n"}, ":Net", {},
+    ),
     "a notebook's timed cell": (
         {"lab.ipynb": notebook(NET.replace("F.relu(", "torch.sigmoid("), "%%time\n" + text(NET), "%%capture x\nimport torch")}, "", {},
     ),
@@ -225,6 +235,7 @@ def test_what_a_file_changes_after_it_is_defined_counts(pets, places, at_once, k
     assert_same(made.name, net)
 
 
+PATCH = "def patch(cls):\n    cls.forward = lambda self, x: 3 * x\n\n"
 # What a file changes by running code, and what is said of it
 CHANGED_BY_CODE = {
     "a constant": ("SCALE = 1.0\nSCALE = float('3')\nSCALE = sum(map(float, '3'))\n" + scaled("SCALE"), "it needs SCALE, which line 3 sets by"),
@@ -240,22 +251,68 @@ CHANGED_BY_CODE = {
     "a function where a test fails": ("def s():\n    return 1.0\nif FAST:\n    def s():\n        return 3.0\n" + scaled("s()"), "it needs s, but `if FAST:` fails"),
     "its class": (TRIPLE + text(NET) + "\nNet = triple(Net)\n", "it needs Net, which line 25 sets"),
     "a method": (text(NET) + "\nNet.forward = parse()\n", "it needs Net, which line 20 sets"),
+    "a class, by a call": (PATCH + text(NET) + "\npatch(Net)\n", "it needs Net, which line 23 sets"),
+    "a class, by a call of a call": (PATCH + text(NET) + "\ndef both(a, b):\n    patch(b)\nboth(1, b=Net)\n", "it needs Net, which line 25 sets"),
+    "a class, by a lambda": ("p = lambda c: setattr(c, 'x', 3)\n" + text(NET) + "\np(Net)\n", "it needs Net, which line 21 sets"),
+    "a class, by what was left out": (text(NET) + "\np = make()\np.apply(Net)\n", "it needs Net, which line 21 sets"),
+    "a class, by a constructor": ("class T:\n    def __init__(self, c):\n        c.f = 3\n" + text(NET) + "\nt = T(Net)\n", "it needs Net, which line 23 sets"),
+    "a class, by its own method": (scaled("self.s") + "\n    @classmethod\n    def scale(cls, s):\n        cls.s = s\nNet.scale(3)\n", "it needs Net, which line 23 sets"),
+    "a class, within a function": (text(NET) + "\ndef go():\n    Net.features = print\ngo()\n", "it needs Net, which line 22 sets"),
+    "a name, by globals": ("S = 1.0\n" + scaled("S") + "\nglobals()['S'] = 3\n", "it needs S, which line 21 sets"),
+    "a constant, by a function": ("C = {'s': 1.0}\ndef put(c):\n    c.update(s=3)\nput(C)\n" + scaled("C['s']"), "it needs C, which line 4 sets"),
+    "anything, by exec": (text(NET) + "\nexec('Net.forward = 3')\n", r"line 20 of net.py may change anything, by exec\(\)"),
+    "anything, by globals": (text(NET) + "\nglobals().update(S=3)\n", "line 20 of net.py may change anything"),
+    "a module by its name": ("import sys\n" + text(NET) + "\nsys.modules[__name__].S = 3\n", "line 21 of net.py changes sys.modules"),
+    "a function of torch": (text(NET) + "\ntorch.nn.functional.relu = print\n", "line 20 of net.py changes torch.nn.functional.relu, which all"),
+    "a function of torch, by a short name": (text(NET) + "\nF.relu = F.gelu\n", "line 20 of net.py changes torch.nn.functional.relu"),
+    "a class of torch": (text(NET) + "\nnn.Conv2d.forward = print\n", "line 20 of net.py changes torch.nn.Conv2d.forward"),
+    "a class of torch, by another name": (text(NET) + "\nC = nn.Conv2d\nC.forward = print\n", "line 21 of net.py changes torch.nn.Conv2d.forward"),
+    "a class of torch, of all its names": ("from torch.nn import *\n" + text(NET) + "\nConv2d.forward = print\n", "line 21 of net.py changes torch.nn.Conv2d.forward"),
+    "a class of torch, by a call": (PATCH + text(NET) + "\npatch(nn.Conv2d)\n", "line 23 of net.py changes torch.nn.Conv2d.forward"),
+    "a class of torch, within a function": (text(NET) + "\ndef go():\n    setattr(nn.ReLU, 'forward', print)\ngo()\n", "line 22 of net.py changes torch.nn.ReLU.forward"),
+    "all modules, by a hook": (text(NET) + "\nnn.modules.module.register_module_forward_hook(print)\n", "line 20 of net.py changes torch.nn.modules.module.register"),
+    "torch, in its constructor": (text(NET).replace("super().__init__()", "super().__init__(); nn.ReLU.forward = lambda self, x: x"), "net.py: it changes torch.nn.modules.activation.ReLU.forward, which all"),
+    "torch, by what is kept in a dict": ("from torch import nn\nD = {'r': nn.ReLU}\nD['r'].forward = lambda self, x: x\n" + text(NET), "net.py: it changes torch.nn.modules.activation.ReLU.forward"),
+    "torch, by a decorator": ("import torch\ndef act(c):\n    torch.relu = torch.sigmoid\n    return c\n" + text(NET).replace("class Net", "@act\nclass Net"), "net.py: it changes torch.relu, which all"),
+    "how torch is set": (text(NET).replace("super().__init__()", "super().__init__(); torch.set_default_dtype(torch.float64)"), "net.py: it changes torch.get_default_dtype"),
     "a method by name": (TRIPLE + text(NET) + "\nsetattr(Net, 'forward', print)\n", "it needs Net, which line 25 sets"),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", CHANGED_BY_CODE)
-def test_what_a_file_changes_by_running_code_is_refused_where_it_counts(pets, places, at_once, kind):
+def test_what_a_file_changes_by_running_code_is_refused_where_it_counts(pets, places, at_once, monkeypatch, kind):
     code, words = CHANGED_BY_CODE[kind]
     file, state = write(places / "own", {"net.py": code}), keep(places, net_of(text(NET)).state_dict())
+    monkeypatch.setattr(nn.ReLU, "forward", nn.ReLU.forward)  # which some of them change
+    monkeypatch.setattr(torch, "relu", torch.relu)
     with pytest.raises(ValueError, match=words):
         import_network(f"{file}:Net", state, "pets")
+    torch.set_default_dtype(torch.float32)
 
 
 def test_a_module_beside_it_says_where_it_was_changed(pets, places, at_once):
     file = write(places / "own", {"net.py": "from a import Net\n", "a.py": "S = parse()\n" + scaled("S")})
     with pytest.raises(ValueError, match="it needs S, which line 1 of a.py sets by running code"):
         import_network(f"{file}:Net", keep(places, net_of(text(NET)).state_dict()), "pets")
+
+
+# What a module beside a file is changed by, in a line of the file, and what is said of it
+CHANGED_BESIDE = {
+    "a class of it": ("from u import patch\n" + text(NET) + "\npatch(Net)\n", PATCH, "it needs Net, which line 21 sets"),
+    "by its name": ("import u\n" + text(NET) + "\nu.patch(Net)\n", PATCH, "it needs Net, which line 21 sets"),
+    "all of its names": ("from u import *\npatch(Net)\n", text(NET) + "\n" + PATCH, "it needs Net, which line 2 sets"),
+    "torch": ("import u\n" + text(NET) + "\nu.go()\n", "import torch.nn.functional as F\ndef go():\n    F.relu = F.gelu\n", "line 21 of net.py changes torch.nn.functional.relu"),
+    "a name of its own": ("import u as v\n" + scaled("v.S") + "\nv.put(3)\n", "S = 1.0\ndef put(v):\n    global S\n    S = v\n", "it needs S, which line 21 sets"),
+    "a name that is imported": ("from u import S, put\n" + scaled("S") + "\nput(3)\n", "S = 1.0\ndef put(v):\n    global S\n    S = v\n", "it needs S, which line 21 sets"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", CHANGED_BESIDE)
+def test_what_a_file_changes_of_a_module_beside_it_is_refused_where_it_counts(pets, places, at_once, kind):
+    code, beside, words = CHANGED_BESIDE[kind]
+    file, state = write(places / "own", {"net.py": code, "u.py": beside}), keep(places, net_of(text(NET)).state_dict())
+    with pytest.raises(ValueError, match=words):
+        import_network(f"{file}:Net", state, "pets")
 
 
 def test_code_that_changes_between_a_first_look_and_the_import(pets, places, monkeypatch):
