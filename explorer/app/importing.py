@@ -21,8 +21,7 @@ def open_new_network() -> None:
     """Turn to the network that this tab imported, on Prune, once it is there; comes before the pickers."""
     for awaited in [each for each in mine().values() if each.job.status == DONE]:
         del mine()[awaited.kind]
-        words = " ".join([f"{awaited.name} is imported.", *map(drawing.plain, _notes_on(awaited))])
-        st.toast(words, icon=":material/check_circle:", duration="long")
+        waiting.tell(" ".join([f"{awaited.name} is imported.", *map(drawing.plain, _notes_on(awaited))]))
         if awaited.kind == work.IMAGES:
             st.session_state["own data"] = awaited.name  # which the network that comes next is probably for
         if awaited.kind == work.NETWORK:

@@ -15,6 +15,7 @@ PATIENCE = 0.4  # seconds that quick work may take before a page talks about it
 MORE = 0.9  # seconds after that in which it may have a first part
 PAUSE = 0.05  # seconds between looks meanwhile
 LONG = 3  # seconds after which a job offers to be cancelled
+NEWS, READ = "what has become of something, and until when that is said", 12  # seconds
 TROUBLE = "what a button could not do"
 
 
@@ -36,6 +37,18 @@ def show_trouble() -> None:
     with st.container():
         if TROUBLE in st.session_state:
             st.error(drawing.plain(st.session_state.pop(TROUBLE)), icon=":material/error:")
+
+
+def tell(words: str) -> None:
+    """Let pages say for a while, here or where the browser turns to, what has become of something."""
+    st.session_state[NEWS] = (words, time.monotonic() + READ)
+
+
+def show_news() -> None:
+    """Say it in every run, as the browser drops a toast together with the run that it is of."""
+    words, until = st.session_state.get(NEWS, ("", 0.0))
+    if time.monotonic() < until:
+        st.toast(words, icon=":material/check_circle:", duration="infinite")
 
 
 def result_of(what: str, ask: Callable[..., Job]) -> Any:

@@ -6,7 +6,15 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import students
+import torch
 from browsing import PROJECT, accuracy_at, percent, serving, wait_until_done
+
+import explorer as ex
+from explorer.images import reading
+from explorer.networks import checkpoints
+from explorer.networks.evaluation import logits, predict
+from explorer.own import images as own_images
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]  # one server for all
 
@@ -193,3 +201,32 @@ def test_back_takes_back_one_action(page, address):
     wait_until_done(page)
     page.go_back()
     assert accuracy_at(page, 5) == first
+
+
+def test_a_network_of_ones_own_in_three_steps(page, own_things, tmp_path):
+    """From the first page to its curve, whose numbers are those of masked copies."""
+    net = students.net_of(students.text(students.NET))
+    (own_things / "lab.py").write_text(students.text(students.NET, students.TRAINS))
+    torch.save({"model": net.state_dict()}, own_things / "lab.pt")
+    own_images.import_images(own_things / "pets", "pets", 32)
+    with serving(tmp_path, "-m", "streamlit", EXPLORER_TRUST_OWN="1") as address:
+        page.goto(address)
+        page.get_by_role("button", name="Your own network").click()
+        for step, choice, words in (
+            ("File", "lab.py", "They fit: Net"),
+            ("2. Weights", "net.pth", "holds the weights of another network"),
+            ("2. Weights", "lab.pt", "Undone: the entry 'model' of lab.pt."),
+            ("3. Images", "pets, 3 × 32 × 32", "They fit: Net"),
+        ):
+            page.get_by_label(step, exact=True).click()
+            page.get_by_role("option", name=choice, exact=True).click()
+            page.get_by_text(words).first.wait_for()
+        page.get_by_role("button", name="Import network").click()
+        page.get_by_text("net_pets is imported. The entry 'model' of lab.pt.").wait_for()
+        shown = accuracy_at(page, 3)
+        page.locator("[data-testid=stVegaLiteChart] :is(svg, canvas)").first.wait_for()
+        page.wait_for_url(re.compile("checkpoint=net_pets"))
+    point = checkpoints.load("net_pets")
+    pruned = ex.prune(net, "conv2", ex.rank(net, "conv2", ex.batches(point)).order[:3])
+    right = predict(logits(pruned, ex.batches(point))) == reading.load_split("pets", "test").labels
+    assert shown == percent(right.float().mean().item())

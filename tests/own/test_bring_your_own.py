@@ -644,7 +644,8 @@ def test_code_that_gives_no_network_is_one_sentence(pets, places, at_once, kind)
     ],
 )
 def test_code_that_would_take_the_process_with_it(pets, places, monkeypatch, does, words):
-    monkeypatch.setattr(trial, "SECONDS", 8)
+    if "8 s" in words:
+        monkeypatch.setattr(trial, "SECONDS", 8)
     code = text(NET).replace(CONSTRUCTOR, f"{CONSTRUCTOR}; {does}")
     file = write(places / "own", {"net.py": code})
     with pytest.raises(ValueError, match=words):

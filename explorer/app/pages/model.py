@@ -280,6 +280,7 @@ def data_sets() -> None:
 
 with links.page():
     importing.open_new_network()
+    waiting.show_news()
     presets.pick_lab()
     point = networks.pick_checkpoint()
     opening(point)

@@ -260,6 +260,7 @@ def other_ways(view: View) -> dict[str, Job]:
 
 
 with links.page(), st.container(gap="xxsmall"):
+    waiting.show_news()
     large = presenting.presents()
     view = views.pick_view()
     if large:
