@@ -15,6 +15,10 @@ CHANGING = {  # methods that change the list, the dict or the set they are calle
     "__setitem__", "add", "append", "clear", "discard", "extend", "insert", "pop", "popitem", "remove", "reverse",
     "setdefault", "sort", "update",
 }  # fmt: skip
+CLASS = "__class__"  # in a change: of the class of something
+IN_PLACE = ("delitem", "heapify", "setitem", "shuffle")  # functions of libraries that change their first argument
+KINDS = ("dict", "list", "set")  # whose methods may be called with the object as first argument
+PASSING = ("enumerate", "list", "map", "reversed", "sorted", "tuple", "zip")  # that give what they are given
 FOR_ALL = "register_module_"  # torch's functions that change every module begin so
 CALLED = ".()"  # behind what a method of its own changes, as nothing of a library is
 
@@ -37,9 +41,14 @@ Lookup = Callable[[str], Function | None]  # the function that some names lead t
 def dotted(value: ast.expr) -> str:
     """The names that an expression such as a.b["c"].d begins with: "a.b"; empty where it begins with another."""
     parts: list[str] = []
-    while isinstance(value, ast.Attribute | ast.Subscript):
-        parts = [value.attr, *parts] if isinstance(value, ast.Attribute) else []
-        value = value.value
+    while isinstance(value, ast.Attribute | ast.Subscript | ast.Call):
+        if isinstance(value, ast.Call):
+            if not isinstance(value.func, ast.Name) or value.func.id != "type" or len(value.args) != 1:
+                return CLASS if parts[:1] == [CLASS] else ""
+            parts, value = [CLASS, *parts], value.args[0]
+        else:
+            parts = [value.attr, *parts] if isinstance(value, ast.Attribute) else []
+            value = value.value
     return ".".join([value.id, *parts]) if isinstance(value, ast.Name) else ""
 
 
@@ -82,12 +91,63 @@ def changes_of(statement: ast.stmt, known: Lookup) -> set[str]:
 
 
 def _changes(nodes: Iterable[ast.AST], known: Lookup, seen: tuple[Definition, ...]) -> Iterator[str]:
+    """What these nodes change, by all names under which it may be known."""
+    nodes = list(nodes)
+    others = _other_names(nodes)
+    for change in _by_its_names(nodes, known, seen):
+        yield change
+        for other in _all_of(root(change), others):
+            yield other + change.removeprefix(root(change))
+
+
+def _other_names(nodes: Iterable[ast.AST]) -> dict[str, set[str]]:
+    """What else a name may stand for: of d = c, and of for d in (c, …)"""
+    found: dict[str, set[str]] = {}
+    for each in nodes:
+        pairs: list[tuple[ast.expr, ast.expr]] = []
+        if isinstance(each, ast.Assign):
+            pairs = [(target, each.value) for target in each.targets]
+        elif isinstance(each, ast.For | ast.comprehension):
+            pairs = [(each.target, each.iter)]
+        for target, value in pairs:
+            names = [part.id for part in ast.walk(target) if isinstance(part, ast.Name)]
+            for name in names if isinstance(target, ast.Name | ast.Tuple) else []:
+                found.setdefault(name, set()).update(_elements(value))
+    return found
+
+
+def _elements(value: ast.expr) -> set[str]:
+    """The names that lead to what an expression gives, or to what that holds."""
+    if isinstance(value, ast.Tuple | ast.List | ast.Set):
+        return set().union(*map(_elements, value.elts))
+    if isinstance(value, ast.Call) and dotted(value.func) in PASSING:
+        return set().union(*map(_elements, value.args))
+    if isinstance(value, ast.Starred):
+        return _elements(value.value)
+    return {dotted(value)} - {""}
+
+
+def _all_of(name: str, others: dict[str, set[str]]) -> set[str]:
+    """All that a name may stand for besides itself, over any number of steps."""
+    found: set[str] = set()
+    waiting = [name]
+    while waiting:
+        new = others.get(root(waiting.pop()), set()) - found - {name}
+        found |= new
+        waiting += new
+    return found
+
+
+def _by_its_names(nodes: Iterable[ast.AST], known: Lookup, seen: tuple[Definition, ...]) -> Iterator[str]:
     for each in nodes:
         if isinstance(each, ast.Attribute | ast.Subscript) and not isinstance(each.ctx, ast.Load):
             yield _set_by_name(each) if _is_all_names(each.value) else dotted(each)
         elif isinstance(each, ast.Call):
             yield from _by_builtin(each)
             function = known(dotted(each.func))
+            if function is None and dotted(each.func) in ("map", "filter") and each.args:
+                function = known(dotted(each.args[0]))
+                each = ast.Call(each.func, each.args[1:], [])
             if function is not None and function.code not in seen:
                 yield from _by_function(each, function, seen)
 
@@ -110,6 +170,10 @@ def _by_builtin(call: ast.Call) -> Iterator[str]:
     elif name in ("setattr", "delattr", "type.__setattr__") and call.args:
         keys = [str(each.value) for each in call.args[1:2] if isinstance(each, ast.Constant)]
         yield ".".join(filter(None, [dotted(call.args[0]), *keys]))
+    elif call.args and (
+        name.rpartition(".")[2] in IN_PLACE or (root(name) in KINDS and name.rpartition(".")[2] in CHANGING)
+    ):
+        yield dotted(call.args[0]) + CALLED
     elif name.rpartition(".")[2].startswith(FOR_ALL):
         yield name
     elif isinstance(call.func, ast.Attribute) and call.func.attr in CHANGING:
@@ -122,7 +186,9 @@ def _by_function(call: ast.Call, function: Function, seen: tuple[Definition, ...
     for change in _inside(function, seen):
         first, dot, rest = change.partition(".")
         if first in given:
-            yield f"{given[first]}{dot}{rest}" if given[first] else ""
+            yield from (f"{each}{dot}{rest}" for each in given[first])
+            if CLASS in rest.split("."):
+                yield CLASS  # of an object that no name leads to
         else:
             yield f"{function.home}:{change}" if function.home and ":" not in change else change
 
@@ -136,17 +202,27 @@ def _inside(function: Function, seen: tuple[Definition, ...]) -> Iterator[str]:
     inner = {each.arg for each in nodes if isinstance(each, ast.arg)}  # parameters of functions within it
     yield from shared & stored
     own = (stored | inner) - shared - set(_parameters(function.code))
-    yield from (change for change in _changes(nodes, function.known, (*seen, function.code)) if root(change) not in own)
+    for change in _changes(nodes, function.known, (*seen, function.code)):
+        if root(change) not in own:
+            yield change
+        elif CLASS in change.split("."):
+            yield CLASS
 
 
-def _arguments(call: ast.Call, function: Function) -> dict[str, str]:
-    """What each parameter of a function stands for in a call, by the names that lead to it; empty for what has none."""
-    given = dict.fromkeys(_parameters(function.code), "")
-    places = [each.arg for each in (*function.code.args.posonlyargs, *function.code.args.args)]
+def _arguments(call: ast.Call, function: Function) -> dict[str, set[str]]:
+    """The names that lead to what each parameter of a function stands for in a call; none for what has no name."""
+    of = function.code.args
+    given: dict[str, set[str]] = {name: set() for name in _parameters(function.code)}
+    places = [each.arg for each in (*of.posonlyargs, *of.args)]
     if function.bound is not None and places:
-        given[places.pop(0)] = function.bound
-    given |= {name: dotted(value) for name, value in zip(places, call.args, strict=False)}
-    return given | {each.arg: dotted(each.value) for each in call.keywords if each.arg in given}
+        given[places.pop(0)] = {function.bound} - {""}
+    for number, value in enumerate(call.args):
+        name = places[number] if number < len(places) else (of.vararg.arg if of.vararg else "")
+        given.setdefault(name, set()).update(_elements(value))
+    for each in call.keywords:
+        name = each.arg if each.arg in given else (of.kwarg.arg if of.kwarg else "")
+        given.setdefault(name or "", set()).update(_elements(each.value))
+    return given
 
 
 def _parameters(function: Definition) -> list[str]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from explorer.networks.code import MAIN, Code, absolute, at_level, changed_in, names_set, root_of
-from explorer.own.effects import ANYTHING, CALLED, Function, changes_of, dotted, functions_in, root
+from explorer.own.effects import ANYTHING, CALLED, CLASS, Function, changes_of, dotted, functions_in, root
 from explorer.own.folder import CODE
 
 LARGEST = 10_000_000  # bytes of a file of code; a notebook holds its pictures
@@ -122,6 +122,7 @@ class _Module:
     libraries: dict[str, str] = field(default_factory=dict)  # where a name comes from that is a library's: torch.nn
     besides: dict[str, tuple[str, str]] = field(default_factory=dict)  # the same of a module beside it, and what there
     functions: dict[str, Function] = field(default_factory=dict)
+    twins: dict[str, set[str]] = field(default_factory=dict)  # names that change with a name
 
     @property
     def package(self) -> str:
@@ -141,7 +142,12 @@ class _Module:
                 continue
             line, new = f"line {statement.lineno} of {self.path.name}", names_set(statement)
             changes = changes_of(statement, self.function) | self._by_methods(statement) | self._handed_on(statement)
-            self._forget({self._owner(each, line) for each in changes if root(each) not in new} | new, line)
+            if any(CLASS in each.split(".") for each in changes):
+                changes |= self._classes()
+            gone = {
+                self._owner(each, line) for each in changes if root(each) not in new and CLASS not in each.split(".")
+            }
+            self._forget(self._with_twins(gone) | new, line)
 
     def _forget(self, names: set[str], line: str) -> None:
         """Let names stand for nothing from here on, as a line, which is left out, would have set or changed them."""
@@ -188,7 +194,20 @@ class _Module:
         calls = [each for each in at_level(statement) if isinstance(each, ast.Call)]
         unknown = [call for call in calls if root_of(call.func) in self.left_out.keys() - self.names]
         given = {value.id for call in unknown for value in call.args if isinstance(value, ast.Name)}
-        return given & {each.name for each in self.body if isinstance(each, ast.ClassDef)}
+        return given & self._classes()
+
+    def _classes(self) -> set[str]:
+        """The classes that are defined here."""
+        return {each.name for each in self.body if isinstance(each, ast.ClassDef)} & self.names
+
+    def _with_twins(self, names: set[str]) -> set[str]:
+        """These names, and those that stand for the same, or for classes that are made of them."""
+        found, waiting = set(names), list(names)
+        while waiting:
+            new = self.twins.get(waiting.pop(), set()) - found
+            found |= new
+            waiting += new
+        return found
 
     # What is known of the names
 
@@ -201,8 +220,15 @@ class _Module:
             if isinstance(each, ast.Import | ast.ImportFrom):
                 self._add_import(each)
         self.functions |= functions_in(statement, self.function)
+        if isinstance(statement, ast.ClassDef):
+            for base in map(dotted, statement.bases):
+                self.twins.setdefault(base, set()).add(statement.name)
         if isinstance(statement, ast.Assign | ast.AnnAssign):
             alias = dotted(statement.value) if statement.value is not None else ""
+            for one in {*new, alias} - {""}:
+                self.twins.setdefault(one, set()).update({*new, alias} - {one, ""})
+            if function := self.function(alias):
+                self.functions |= dict.fromkeys(new, function)
             if place := self.libraries.get(root(alias)):
                 self.libraries |= dict.fromkeys(new, place + alias.removeprefix(root(alias)))
             else:
