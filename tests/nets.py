@@ -79,6 +79,45 @@ class PrunedShortcut(nn.Module):
         return self.fc(F.relu(self.feature(x) + self.down_sample(x)).flatten(1))
 
 
+class Dense(nn.Module):
+    """As in DenseNet, each layer reads all that was written before it, through a batch norm of its own."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem, self.one, self.two = (nn.Conv2d(size, 4, 3, padding=1) for size in (3, 4, 8))
+        self.bn, self.last = nn.BatchNorm2d(8), nn.BatchNorm2d(12)
+        self.fc = nn.Linear(12, 5)
+
+    def forward(self, x):
+        x = self.stem(x)
+        x = torch.cat([x, self.one(x.relu())], 1)
+        x = torch.cat([x, self.two(self.bn(x).sigmoid())], 1)
+        return self.fc(self.last(x).relu().mean((2, 3)))
+
+
+class Inverted(nn.Module):
+    """As in MobileNet: two blocks of a widening, a depthwise and a narrowing convolution, with a gate, on a stream."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem, self.fc = nn.Conv2d(3, 4, 1), nn.Linear(4, 5)
+        self.blocks = nn.ModuleList(
+            nn.ModuleDict({
+                "wide": nn.Conv2d(4, 6, 1), "bn": nn.BatchNorm2d(6), "depth": nn.Conv2d(6, 6, 3, padding=1, groups=6),
+                "squeeze": nn.Conv2d(6, 2, 1), "gate": nn.Conv2d(2, 6, 1), "narrow": nn.Conv2d(6, 4, 1),
+            })
+            for _ in range(2)
+        )  # fmt: skip
+
+    def forward(self, x):
+        x = self.stem(x)
+        for block in self.blocks:
+            y = F.hardswish(block["bn"](block["depth"](block["wide"](x).relu())))
+            y = y * block["gate"](block["squeeze"](F.adaptive_avg_pool2d(y, 1)).relu()).sigmoid()
+            x = x + block["narrow"](y)
+        return self.fc(x.mean((2, 3)))
+
+
 class Fickle(nn.Module):
     """Its forward pass depends on the data, so it cannot be traced."""
 

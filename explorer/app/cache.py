@@ -59,6 +59,13 @@ def fitting_modes(point: Checkpoint, layer: str) -> tuple[str, ...]:
     return outline.layer_of(point, layer).modes
 
 
+@lru_cache(maxsize=64)
+def together(point: Checkpoint, layer: str) -> tuple[tuple[str, ...], str]:
+    """The layers that lose a channel together where one of the layer's is removed, and why."""
+    found = outline.layer_of(point, layer)
+    return found.together, found.why
+
+
 @lru_cache(maxsize=32)
 def scanned_layers(point: Checkpoint, which: str) -> tuple[str, ...]:
     """The layers that a scan of `which`, a key of scan.LAYERS, looks at."""
@@ -138,6 +145,7 @@ def forget() -> None:
     for each in (
         layout,
         fitting_modes,
+        together,
         scanned_layers,
         scan_modes,
         fitting_criteria,

@@ -1,5 +1,6 @@
 """The network drawn, where a click chooses the convolution that the pages prune."""
 
+from collections.abc import Sequence
 from functools import partial
 
 import streamlit as st
@@ -10,10 +11,13 @@ from explorer.networks.checkpoints import Checkpoint
 from explorer.show import charts
 
 
-def network(point: Checkpoint, layer: str, key: str) -> None:
-    """The network's blocks with their sizes and the additions that lead around them; `layer` stands out."""
+def network(point: Checkpoint, layer: str, key: str, partners: Sequence[str] = ()) -> None:
+    """The network's blocks with their sizes and the additions that lead around them; `layer` stands out.
+
+    Its `partners`, which lose the same channels, are dashed.
+    """
     sketch = cache.layout(point).sketch
-    chart = charts.network_drawing(sketch.boxes, sketch.shortcuts, layer)
+    chart = charts.network_drawing(sketch.boxes, sketch.shortcuts, layer, partners)
     drawing.draw(chart, key=key, on_select=partial(_choose_clicked, key), selection_mode="pick")
 
 

@@ -21,6 +21,7 @@ from explorer.show import charts
 IN_DTYPE = "float32 is exact. bfloat16 is faster, and how far it agrees is measured and said."
 
 
+REMOVING = "channel"  # the mode in which layers may go together
 GAP = 16  # pixels between the slider and its buttons
 
 
@@ -110,6 +111,8 @@ def pick_more(point: Checkpoint, layer: str, criterion: str, lab: Lab | None) ->
     fitting, wrong = cache.fitting_modes(point, layer), f"no mode that fits {layer}"
     mode = pickers.pick_named("Pruning a channel", "mode", fitting, "filter", wrong, format_func=mode_title)
     st.caption(MODES[mode].sentence)
+    if line := going_together(point, layer, mode):
+        st.caption(line)
     channels, own = outline.channels_of(point)[layer], lab_of(point.name, layer)
     grid = own.grid if own and not pick_every(own, channels, lab is None and is_cheap(point, layer)) else None
     schedule, ks = pick_schedule(cache.fitting_schedules(point, layer, criterion, mode), channels, grid)
@@ -125,6 +128,20 @@ def unusual_in(asked: Experiment) -> list[str]:
     said += [mode_title(asked.mode)] if asked.mode != "filter" else []
     said += [f"Ranked {titles.SCHEDULES[asked.schedule].lower()}"] if asked.schedule != "once" else []
     return said + ([f"Computed in {asked.dtype}"] if asked.dtype != "float32" else [])
+
+
+def partners(point: Checkpoint, layer: str, mode: str) -> tuple[str, ...]:
+    """The other layers that lose a channel where one of the layer's is pruned."""
+    return tuple(name for name in cache.together(point, layer)[0] if name != layer) if mode == REMOVING else ()
+
+
+def going_together(point: Checkpoint, layer: str, mode: str) -> str:
+    """Which layers lose channels together, and why, in a line; empty where the layer goes alone."""
+    others = partners(point, layer, mode)
+    if not others:
+        return ""
+    why = cache.together(point, layer)[1]
+    return f":material/link: {drawing.plain(f'Each channel goes from {len(others) + 1} layers at once: {why}.')}"
 
 
 def mode_title(mode: str) -> str:

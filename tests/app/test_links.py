@@ -42,7 +42,7 @@ def test_what_was_chosen_stays_from_page_to_page(real_cifar10):
         ({"ranked_on": "all"}, "The link's ranked on “all” is not known: choose one of test, train, held-out; showing"),
         (
             {"mode": "🙂"},
-            "The link's mode “🙂” is no mode that fits conv2: choose one of filter, weights; showing filter.",
+            "The link's mode “🙂” is no mode that fits conv2: choose one of filter, weights, channel; showing filter.",
         ),
         (
             {"k": "33"},
@@ -111,7 +111,11 @@ def test_a_nonsense_link_gets_one_sentence_and_a_good_default(link, sentence, tr
             "The link's layers “some” is not known: choose one of blocks, all; showing blocks.",
         ),
         ("scan", {"layer": "fc1"}, "“fc1” is not among the layers scanned: choose one of conv1, conv2; showing conv2."),
-        ("scan", {"mode": "inputs"}, "“inputs” is no mode that fits these layers: choose one of filter, weights;"),
+        (
+            "scan",
+            {"mode": "inputs"},
+            "“inputs” is no mode that fits these layers: choose one of filter, weights, channel;",
+        ),
         ("model", {"checkpoint": "../../etc/passwd"}, "“../../etc/passwd” is no trained network here"),
     ],
 )

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from nets import Fickle, PrunedShortcut, Residual, assert_equals_prune, warm_up
+from nets import Dense, Fickle, Inverted, PrunedShortcut, Residual, assert_equals_prune, warm_up
 from torch import nn
 
 from explorer.engine.cut_network import CutNetwork
@@ -16,13 +16,15 @@ from explorer.engine.masked_copies import MaskedCopies
 from explorer.engine.plan import make_plan
 from explorer.engine.steps import in_order
 from explorer.networks.evaluation import forward
+from explorer.networks.fitting import fits
 from explorer.networks.registry import build
 from explorer.pruning.prune import prune
+from explorer.pruning.zeroing import check_mode
 
 ANYWHERE = ["filter", "weights"]  # the modes that fit every convolution
 
 
-@pytest.mark.parametrize("mode", ANYWHERE)
+@pytest.mark.parametrize("mode", [*ANYWHERE, "channel"])
 @pytest.mark.parametrize("layer", ["conv1", "conv2"])
 @pytest.mark.parametrize("shape", [(3, 32, 32), (1, 28, 28)])
 def test_simple_cnn(mode, layer, shape):
@@ -35,15 +37,15 @@ def test_a_single_image_and_a_few_k():
     assert_equals_prune(build("simple-cnn"), "conv2", torch.randn(1, 3, 32, 32), ks=[3, 4, 31])
 
 
-@pytest.mark.parametrize("mode", [*ANYWHERE, "inputs"])
+@pytest.mark.parametrize("mode", [*ANYWHERE, "inputs", "channel"])
 @pytest.mark.parametrize("head", ["linear", "conv", "both"])
 def test_residual_stream_with_batch_norm(head, mode):
     torch.manual_seed(0)
     plan = assert_equals_prune(warm_up(Residual(head)), "conv", torch.randn(3, 3, 6, 6), mode)
-    assert bool(plan.linears) == (head == "linear" and mode != "inputs")
+    assert bool(plan.linears) == (head == "linear" and mode in ANYWHERE)  # `conv` reads the stream, too
 
 
-@pytest.mark.parametrize("mode", [*ANYWHERE, "filter+shortcut"])
+@pytest.mark.parametrize("mode", [*ANYWHERE, "filter+shortcut", "channel"])
 def test_pruned_shortcut(mode):
     torch.manual_seed(0)
     plan = assert_equals_prune(warm_up(PrunedShortcut()), "feature.0", torch.randn(3, 4, 3, 3), mode)
@@ -67,11 +69,25 @@ class Siamese(nn.Module):
         return self.head(torch.cat([(a - b).abs(), a * b], dim=1))
 
 
-@pytest.mark.parametrize("mode", ANYWHERE)
+@pytest.mark.parametrize("mode", [*ANYWHERE, "channel"])
 def test_shared_weights(mode):
     torch.manual_seed(0)
     plan = assert_equals_prune(Siamese(), "conv", (torch.randn(4, 1, 4, 4), torch.randn(4, 1, 4, 4)), mode)
     assert len(plan.linears) == 2 and plan.stacks
+
+
+@pytest.mark.parametrize(("layer", "linear"), [("stem", False), ("one", False), ("two", True)])
+def test_channels_removed_from_a_concatenation(layer, linear):
+    torch.manual_seed(0)
+    assert bool(assert_equals_prune(warm_up(Dense()), layer, torch.randn(3, 3, 6, 6), "channel").linears) == linear
+
+
+@pytest.mark.parametrize("layer", ["stem", "wide", "depth", "squeeze", "gate", "narrow"])
+def test_channels_removed_from_a_stream_with_depthwise_convolutions_and_gates(layer):
+    torch.manual_seed(0)
+    name = layer if layer == "stem" else f"blocks.1.{layer}"
+    plan = assert_equals_prune(warm_up(Inverted()), name, torch.randn(3, 3, 6, 6), "channel")
+    assert isinstance(plan, CutNetwork) and not plan.linears
 
 
 class Recurrent(nn.Module):
@@ -101,6 +117,15 @@ class FullyConvolutional(nn.Module):
 
     def forward(self, x):
         return F.relu(self.conv(x)).mean((2, 3))
+
+
+@pytest.mark.parametrize(
+    ("model", "why"),
+    [(Fickle(), "Fickle cannot be traced"), (FullyConvolutional(), "they are what the network returns")],
+)
+def test_where_no_channel_can_be_removed_the_plan_says_why(model, why):
+    with pytest.raises(ValueError, match=why):
+        make_plan(model, "conv", "channel", torch.randn(2, 3, 4, 4))
 
 
 def test_logits_in_the_zone():
@@ -413,17 +438,21 @@ def test_bfloat16_masked_copies():
 
 
 class RandomNet(nn.Module):
-    """A small network of random layers after the pruned one; its logits come from a linear layer."""
+    """A small network of random layers after the pruned one; its logits come from a linear layer.
 
-    def __init__(self, steps: list[str], channels: int):
+    It asks how many channels a value has, or knows it, and can then be traced as it is.
+    """
+
+    def __init__(self, steps: list[str], channels: int, knows: bool = False):
         super().__init__()
-        self.steps = steps
+        self.steps, self.knows, self.widths = steps, knows, []
         self.stem = nn.Conv2d(2, channels, 3, padding=1)
         self.conv = nn.Conv2d(channels, channels, 3, padding=1)
         self.mix = nn.Conv2d(channels, channels, 1)
         self.layers = nn.ModuleDict()
         width = channels
         for i, step in enumerate(steps):
+            self.widths.append(width)
             if step == "bn":
                 self.layers[str(i)] = nn.BatchNorm2d(width)
             elif step == "conv":
@@ -442,7 +471,8 @@ class RandomNet(nn.Module):
         stem = F.relu(self.stem(x))
         y = first = self.conv(stem)
         for i, step in enumerate(self.steps):
-            fits, even = y.shape[1] == stem.shape[1], y.shape[1] % 2 == 0
+            width, narrow = (self.widths[i], self.widths[0]) if self.knows else (y.shape[1], stem.shape[1])
+            fits, even = width == narrow, width % 2 == 0
             if str(i) in self.layers:
                 y = self.layers[str(i)](y)
             elif step == "relu":
@@ -483,9 +513,14 @@ STEPS = st.sampled_from([
 @given(
     steps=st.lists(STEPS, max_size=6),
     channels=st.integers(1, 5),
-    mode=st.sampled_from([*ANYWHERE, "inputs"]),
+    mode=st.sampled_from([*ANYWHERE, "inputs", "channel", "channel"]),
     seed=st.integers(0, 99),
 )
 def test_random_networks(steps, channels, mode, seed):
     torch.manual_seed(seed)
-    assert_equals_prune(warm_up(RandomNet(steps, channels)), "conv", torch.randn(2, 2, 4, 4), mode, seed=seed)
+    model, inputs = warm_up(RandomNet(steps, channels, knows=mode == "channel")), torch.randn(2, 2, 4, 4)
+    if fits(check_mode, model, "conv", mode):
+        assert_equals_prune(model, "conv", inputs, mode, seed=seed)
+    else:
+        with pytest.raises(ValueError, match="cannot be removed|cannot be traced"):
+            make_plan(model, "conv", mode, inputs)

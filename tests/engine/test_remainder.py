@@ -5,7 +5,7 @@ import re
 import pytest
 import torch
 import torch.nn.functional as F
-from nets import Untraceable, warm_up
+from nets import Dense, Inverted, Untraceable, warm_up
 from torch import nn
 
 from explorer.engine import remainder
@@ -58,12 +58,19 @@ def test_every_layer_of_the_labs_networks(name, size, mode):
             check_mode(model, layer, mode)
 
 
-@pytest.mark.parametrize("mode", ["filter", "weights"])
+@pytest.mark.parametrize("mode", ["filter", "weights", "channel"])
 def test_pairs_go_through_one_encoder(mode):
     torch.manual_seed(0)
     pair = images((1, 28, 28), 2), images((1, 28, 28), 2, seed=1)
     plan = assert_equals_prune(build("siamese", (1, 28, 28), 2), pair, mode)
     assert not any(each.program.nodes for each in plan.remainders), "both branches end in the same constant"
+
+
+@pytest.mark.parametrize("model", [Dense, Inverted])
+def test_layers_whose_channels_share_what_is_read_with_others(model):
+    torch.manual_seed(0)
+    plan = assert_equals_prune(warm_up(model()), images((3, 6, 6)), "channel")
+    assert isinstance(plan, SharedPass) and not plan.left_out
 
 
 TORCHVISION = ["mobilenet_v3_small", "densenet121", "googlenet", "shufflenet_v2_x0_5", "regnet_y_400mf"]

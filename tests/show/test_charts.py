@@ -462,3 +462,13 @@ def test_the_network_is_drawn_with_its_sizes_and_its_shortcuts():
     assert chart.words == "The network: 3 convolutions, 0 linear layers, 1 residual additions"
     chart.altair().to_dict()  # validates against the schema
     assert charts.network_drawing(boxes, shortcuts.head(0)).spec["height"] == chart.spec["height"]
+
+
+def test_layers_that_lose_channels_together_are_dashed():
+    boxes, shortcuts = outlined()
+    chart = charts.network_drawing(boxes, shortcuts, "block", ["down"])
+    rows = chart.data["boxes"]
+    assert rows["tone"].tolist() == [0, 0, 1, 1] and rows["partner"].tolist() == [False, False, False, True]
+    assert chart.words.endswith("; down and block lose the same channels")
+    assert "strokeDash" in str(chart.spec)
+    chart.altair().to_dict()  # validates against the schema

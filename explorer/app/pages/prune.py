@@ -148,6 +148,8 @@ def headline(view: View, sweep: Sweep, k: int, asked: int, job: Job) -> None:
         st.metric(f"Accuracy at K = {k}", percent(row["accuracy"]), interval, **quiet)
         st.metric("Change in points", points(sweep.change(k)), f"unpruned: {percent(sweep.accuracy[0])}", **quiet)
         st.metric("Channels left", f"{sweep.channels - gone} of {sweep.channels}", last, **quiet)
+    if line := views.going_together(view.checkpoint, view.layer, view.experiment.mode):
+        st.caption(line)
     if k != asked:
         state = "is not there" if job.finished else "is still to come"
         st.caption(f":material/hourglass_empty: K = {asked} {state}; this is K = {k}, the nearest that was computed.")
@@ -214,8 +216,11 @@ def confusion(view: View, sweep: Sweep, k: int) -> None:
 
 def network(view: View, sweep: Sweep, k: int) -> None:
     """The network drawn, with the pruned layer; a click on another convolution prunes that."""
-    sketched.network(view.checkpoint, view.layer, "network drawn")
-    st.caption("What an arc leads around is added behind it: a residual block. Click a convolution to prune it.")
+    partners = views.partners(view.checkpoint, view.layer, view.experiment.mode)
+    sketched.network(view.checkpoint, view.layer, "network drawn", partners)
+    words = "What an arc leads around is added behind it: a residual block. Click a convolution to prune it."
+    marked = f" Dashed boxes lose the same channels as {drawing.plain(view.layer)}." if partners else ""
+    st.caption(words + marked)
 
 
 DETAILS = {"flips": flips, "class table": classes, "confusion matrix": confusion, "network": network}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -17,14 +18,18 @@ ABOVE, BELOW = 0.95, -0.8  # where shortcuts run, and where names begin; a box i
 GREY = "#7F8B96"
 
 
-def network_drawing(boxes: pd.DataFrame, shortcuts: pd.DataFrame, layer: str | None = None) -> Chart:
+def network_drawing(
+    boxes: pd.DataFrame, shortcuts: pd.DataFrame, layer: str | None = None, partners: Sequence[str] = ()
+) -> Chart:
     """The network as boxes, as high as their output is large and as broad as they have channels.
 
-    Convolutions are filled, `layer` in the second colour; a line above leads around the boxes that a residual addition
-    (+) adds to. `boxes` and `shortcuts` are those of `networks.sketches`. A click picks a layer (selection `pick`).
+    Convolutions are filled, `layer` in the second colour; its `partners`, which lose channels with it, are dashed. A
+    line above leads around the boxes that a residual addition (+) adds to. `boxes` and `shortcuts` are those of
+    `networks.sketches`. A click picks a layer (selection `pick`).
     """
     rows = boxes.assign(
-        tone=(boxes["layer"] == layer).astype(int),
+        tone=boxes["layer"].isin([layer, *partners]).astype(int),
+        partner=boxes["layer"].isin(partners),
         half=[_half(box.side / boxes["side"].max(), box.on_shortcut) for box in boxes.itertuples()],
         broad=[0.12 + 0.032 * math.log2(channels) for channels in boxes["channels"]],
         middle=[ABOVE if aside else 0.0 for aside in boxes["on_shortcut"]],
@@ -42,6 +47,8 @@ def network_drawing(boxes: pd.DataFrame, shortcuts: pd.DataFrame, layer: str | N
     kinds = rows["kind"].value_counts()
     convolutions, linear = kinds.get("convolution", 0), kinds.get("linear", 0)
     words = f"The network: {convolutions} convolutions, {linear} linear layers, {len(shortcuts)} residual additions"
+    if partners:
+        words += f"; {', '.join(partners)} and {layer} lose the same channels"
     return Chart(spec, data, words)
 
 
@@ -72,6 +79,7 @@ def _network_spec(last: float, slanting: int) -> dict[str, Any]:
     across, up = alt.Scale(domain=[-0.5, last + 0.6], nice=False), alt.Scale(domain=[lowest, 1.2], nice=False)
     bare: dict[str, Any] = {"axis": None, "title": None}
     boxes, additions = alt.Chart(alt.NamedData("boxes")), alt.Chart(alt.NamedData("additions"))
+    low = alt.Y("low:Q", scale=up, **bare)
     left, at = alt.X("left:Q", scale=across, **bare), alt.X("at:Q", scale=across, **bare)
     place = alt.X("place:Q", scale=across, **bare)
     on_the_line, below = alt.YDatum(0, scale=up, **bare), alt.YDatum(BELOW, scale=up, **bare)
@@ -80,7 +88,8 @@ def _network_spec(last: float, slanting: int) -> dict[str, Any]:
         alt.Tooltip("kind:N", title="Kind"),
         alt.Tooltip("output:N", title="Output"),
     ]
-    filled = alt.condition("datum.kind === 'convolution'", alt.value(1), alt.value(0.15))
+    filled = alt.condition("datum.kind === 'convolution' && !datum.partner", alt.value(1), alt.value(0.15))
+    whole = alt.condition("datum.partner", alt.value(0), alt.value(1))
     size = 12 if slanting else 14
     look: dict[str, Any] = {"align": "right", "angle": 310} if slanting else {"baseline": "top"}
     names = boxes.transform_filter("!datum.on_shortcut").mark_text(fontSize=size, **look)
@@ -96,14 +105,18 @@ def _network_spec(last: float, slanting: int) -> dict[str, Any]:
         .encode(
             x=left,
             x2="right:Q",
-            y=alt.Y("low:Q", scale=up, **bare),
+            y=low,
             y2="high:Q",
             color=TONE,
             stroke=TONE,
             fillOpacity=filled,
+            strokeOpacity=whole,
             tooltip=tips,
         )
         .add_params(pick),
+        boxes.transform_filter("datum.partner")
+        .mark_rect(cornerRadius=3, strokeWidth=2, strokeDash=[5, 3], filled=False, aria=False)
+        .encode(x=left, x2="right:Q", y=low, y2="high:Q", stroke=TONE),
         additions.mark_point(shape="circle", size=170, filled=True, opacity=1, color=GREY, aria=False).encode(
             x=at, y=on_the_line
         ),
