@@ -4,8 +4,9 @@ import pandas as pd
 import pytest
 from app_test import BUNDLED, PAGES, captions, metrics, percent, settle, visit
 
-from explorer.app import drawing
+from explorer.app import drawing, views
 from explorer.images import datasets
+from explorer.networks import checkpoints
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -113,6 +114,22 @@ def test_the_network_is_drawn_where_it_is_asked_for():
     at = visit(details="network")
     drawn = [chart.proto.alt for chart in at.get("vega_lite_chart")]
     assert len(drawn) == 3, "the curve, the network, the classes"
+
+
+def test_a_channel_can_be_removed_which_leaves_no_more_than_a_zeroed_filter_where_no_batch_norm_follows(truth):
+    at = visit(mode="channel", k="20")
+    assert metrics(at)["Accuracy at K = 20"] == percent(truth["accuracy"][20])
+    assert "layers at once" not in captions(at)
+
+
+def test_the_page_says_which_layers_lose_a_channel_together():
+    point = checkpoints.load("resnet18_cifar10")
+    layers = "layer2.0.conv2, layer2.0.downsample.0 and layer2.1.conv2"
+    words = f":material/link: Each channel goes from 3 layers at once: {layers} are added to the same stream."
+    assert views.going_together(point, "layer2.1.conv2", "channel") == words
+    assert views.partners(point, "layer2.1.conv2", "channel") == ("layer2.0.conv2", "layer2.0.downsample.0")
+    assert not views.going_together(point, "layer2.1.conv2", "filter")
+    assert not views.going_together(point, "layer2.1.conv1", "channel")
 
 
 def test_the_tour_has_five_steps_and_stays_away_once_it_was_left():
