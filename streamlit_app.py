@@ -40,6 +40,12 @@ def pages() -> list[st.Page]:
             help="Prune all channels of one layer at a time, and see which layers the network can do without.",
         ),
         st.Page(
+            "explorer/app/pages/compress.py",
+            title="Compress",
+            icon=":material/compress:",
+            help="Remove channels for real, see it proved, and weigh and time what is left.",
+        ),
+        st.Page(
             "explorer/app/pages/model.py",
             title="Model",
             icon=":material/deployed_code:",

@@ -92,22 +92,23 @@ class Compressed:
 
 
 def compressed(checkpoint: Checkpoint, asked: Compression, device: Device = None) -> Iterator[Compressed]:
-    """Carry a plan out at once, and in steps where there are several; prove it, compare both, and weigh the last."""
+    """Carry a plan out at once, and in steps where there are several: count what is left, test, prove and time it."""
     groups = groups_of(checkpoint)
     plan = plan_of(checkpoint, asked, groups)
     images, weighings = batches_of(checkpoint, limit=asked.limit).n, len(BATCHES) + 1
     ways = carried_out(checkpoint, plan, groups, asked)
     last = list(ways.values())[-1]
-    found = Compressed(groups, plan, last.channels, 2 * images + weighings)
+    weighing = scales_of(checkpoint, last.model)
+    found = Compressed(groups, plan, last.channels, 2 * images + weighings, done=1, scales=next(weighing))
     yield found
-    for proof in proof_of(checkpoint, last, asked.limit, device):
-        found = replace(found, proof=proof, done=proof.done)
-        yield found
     models = {name: step.model for name, step in ways.items()}
     for merits in merits_of(checkpoint, models, asked.limit, device):
-        found = replace(found, merits=merits, done=images + merits.done)
+        found = replace(found, merits=merits, done=1 + merits.done)
         yield found
-    for scales in scales_of(checkpoint, last.model):
+    for proof in proof_of(checkpoint, last, asked.limit, device):
+        found = replace(found, proof=proof, done=1 + images + proof.done)
+        yield found
+    for scales in weighing:
         found = replace(found, scales=scales, done=2 * images + scales.done)
         yield found
 

@@ -115,7 +115,7 @@ def test_the_other_pages_are_one_click_away(page, address, name):
     assert not page.get_by_test_id("stException").count()
 
 
-@pytest.mark.parametrize("path", ["", "activations", "sweep", "scan", "model", "train"])
+@pytest.mark.parametrize("path", ["", "activations", "sweep", "scan", "compress", "model", "train"])
 def test_a_page_opens_without_a_complaint(page, address, path):
     """Nothing that is asked for is missing, and neither Streamlit nor Vega warns of anything."""
     said: list[str] = []

@@ -32,7 +32,7 @@ LINKS = st.dictionaries(st.sampled_from(KEYS), st.lists(VALUES, min_size=1, max_
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", ["prune", "activations", "sweep", "scan"])
+@pytest.mark.parametrize("page", ["prune", "activations", "sweep", "scan", "compress"])
 @given(link=LINKS)
 @settings(max_examples=10, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
 def test_no_link_breaks_a_page(page, link):

@@ -77,8 +77,13 @@ def is_pareto(table: pd.DataFrame) -> list[bool]:
 @lru_cache(maxsize=32)
 def _points_spec(low: float, high: float, height: int) -> dict[str, Any]:
     pick = alt.selection_point(name="pick", fields=["plan"], on="click", toggle=False, clear=False)
-    scale = alt.Scale(domain=[0, 1.04], nice=False)
-    x = alt.X("macs_share:Q", title="Multiply-adds left", axis=alt.Axis(format=".0%", tickCount=6), scale=scale)
+    scale = alt.Scale(domain=[0, 1.12], nice=False)
+    x = alt.X(
+        "macs_share:Q",
+        title="Multiply-adds left",
+        axis=alt.Axis(format=".0%", values=[0, 0.2, 0.4, 0.6, 0.8, 1]),
+        scale=scale,
+    )
     fits = alt.Scale(domain=[max(0, low - 0.03), min(1, high + 0.05)], nice=False)
     y = alt.Y("accuracy:Q", title="Accuracy", axis=alt.Axis(format=".0%", tickCount=6), scale=fits)
     tips = [

@@ -1,0 +1,38 @@
+"""Networks compressed in the background, once however many tabs ask."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from explorer.answers import compressing
+from explorer.answers.compressing import Compression
+from explorer.app import work
+from explorer.app.cache import identity
+from explorer.background.jobs import Job
+from explorer.networks.checkpoints import Checkpoint
+
+
+def compressed(point: Checkpoint, asked: Compression, restart: bool = False) -> Job:
+    """The job that carries a plan out, proves it, and weighs what is left; its results are `Compressed`."""
+    return _job(("compressed", identity(point), asked), lambda: compressing.compressed(point, asked), restart)
+
+
+def frontier(point: Checkpoint, criterion: str, minimum: int, limit: int | None, restart: bool = False) -> Job:
+    """The job that prunes several shares of every layer; its results are `Merits`."""
+    key = ("frontier", identity(point), criterion, minimum, limit)
+
+    def start() -> Iterator[Any]:
+        return compressing.frontier_of(point, compressing.groups_of(point), criterion, minimum, limit)
+
+    return _job(key, start, restart)
+
+
+def frontier_at_hand(point: Checkpoint, criterion: str, minimum: int, limit: int | None) -> Job | None:
+    """The job of `frontier` where somebody has asked for it; nothing is begun."""
+    return work.jobs().get(("frontier", identity(point), criterion, minimum, limit))
+
+
+def _job(key: tuple[Any, ...], start: Callable[[], Iterator[Any]], restart: bool) -> Job:
+    known = work.jobs().get(key)
+    return known if known is not None and not restart else work.jobs().submit(key, start, owner=work.session())

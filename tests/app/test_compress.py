@@ -1,0 +1,71 @@
+"""The Compress page."""
+
+import pytest
+from app_test import BUNDLED, captions, metrics, percent, settle, visit
+
+from explorer.answers import compressing
+from explorer.answers.compressing import Compression
+from explorer.networks import checkpoints
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def half():
+    """What half of every layer comes to, from the core alone."""
+    *_, found = compressing.compressed(checkpoints.load(BUNDLED), Compression(share=0.5))
+    return found
+
+
+def test_the_page_shows_what_half_of_every_layer_comes_to(half):
+    at = visit("compress")
+    shown, merits = metrics(at), half.merits.frame().iloc[-1]
+    assert shown["Accuracy"] == percent(merits["accuracy"])
+    assert (shown["Parameters"], shown["Multiply-adds"], shown["File"]) == ("205 k", "486 k", "820 kB")
+    said = " ".join(text.value for text in at.markdown)
+    assert "24 channels of 2 groups of layers" in said and f"**{percent(merits['flops_reduction'])} less**" in said
+    assert "Removed or masked, all 10,000 predictions are the same" in said
+    assert "adding up what each changes alone" in captions(at)
+    ways, totals, layers = (each.value for each in at.dataframe)
+    assert ways["network"].tolist() == ["unpruned", "block"]
+    assert totals["Before"][:2].tolist() == ["409,034", "1,420,032 multiply-adds"]
+    assert layers["layer"].tolist() == ["conv1", "relu", "pool", "conv2", "fc1", "fc2"]
+    assert at.slider(key=f"k of {BUNDLED} conv2").value == 16
+    assert not [text.value for text in at.warning], "nothing is wrong"
+
+
+def test_a_plan_is_made_layer_by_layer_and_stays_in_the_link():
+    at = visit("compress", share="20")
+    at.slider(key=f"k of {BUNDLED} conv1").set_value(0)
+    settle(at)
+    assert at.query_params["plan"] == "conv2:6"
+    assert "6 channels of 1 group of layers" in " ".join(text.value for text in at.markdown)
+    again = visit("compress", share="20", plan="conv2:6")
+    assert again.slider(key=f"k of {BUNDLED} conv2").value == 6
+    at.select_slider(key="share").set_value("40")
+    settle(at)
+    assert "plan" not in at.query_params and at.query_params["share"] == "40"
+
+
+def test_steps_stand_beside_all_at_once():
+    at = visit("compress", steps="2", minimum="8")
+    assert at.dataframe[0].value["network"].tolist() == ["unpruned", "block", "2 steps"]
+
+
+def test_what_is_wrong_with_a_link_is_said():
+    at = visit("compress", share="55", plan="conv1", minimum="0", compress_by="mean")
+    said = " ".join(text.value for text in at.warning)
+    assert "The link's share “55” is not one of 10, 20" in said
+    assert "The link's plan “conv1” is not LAYER" in said
+    assert "The link's minimum “0” is outside the range" in said
+    assert "is no criterion that ranks by weights alone" in said
+    assert metrics(at)["Multiply-adds"] == "486 k"
+
+
+@pytest.mark.parametrize(
+    ("plan", "said"),
+    [("conv9:1", "'conv9', which is no convolution here"), ("conv1:16", "K = 16 leaves layer 'conv1' empty")],
+)
+def test_a_plan_that_does_not_fit_is_one_sentence(plan, said):
+    at = visit("compress", plan=plan)
+    assert said in at.error[0].value
