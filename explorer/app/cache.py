@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from functools import lru_cache
 from pathlib import Path
+from weakref import WeakSet
 
 import streamlit as st
 
@@ -29,9 +30,13 @@ def checkpoint(name: str) -> Checkpoint:
     return _checkpoint(path, tuple(part.stat().st_mtime_ns for part in (path, path.with_suffix(".json"))))
 
 
+_points: WeakSet[Checkpoint] = WeakSet()  # those that are still used somewhere
+
+
 @st.cache_resource(max_entries=8, show_spinner=False)
 def _checkpoint(path: Path, changed: tuple[int, ...]) -> Checkpoint:
     point = checkpoints.look_up(path)
+    _points.add(point)
     if outline.shipped(point) is None:  # else what the pickers ask is known, and the weights are known to be whole
         point.weights.network()
     return point
@@ -140,8 +145,13 @@ def identity(point: Checkpoint) -> Hashable:
 
 
 def forget() -> None:
-    """Let go of all networks and of what was found out of them."""
+    """Let go of all networks and of what was found out of them.
+
+    A closed tab may come back for a while, and so its checkpoints stay, though not their networks.
+    """
     _checkpoint.clear()
+    for point in list(_points):
+        point.weights.forget()
     for each in (
         layout,
         fitting_modes,

@@ -10,7 +10,7 @@ from explorer.background.jobs import CANCELLED, DONE, FAILED, Job, Start
 from explorer.background.memory import give_back
 
 FIRST = 10.0  # seconds that each job gets before any goes on: all that is on a screen soon has something to show
-LONG = 2.0  # seconds of work, after which what it took is worth giving back
+LONG = 2.0  # seconds of work, after which what it has freed is worth giving back
 MOST_OF_ONE = 24  # unfinished heavy jobs of one owner
 MOST_PAUSED = 2  # pausing jobs, whose unfinished work takes memory; more than that end, the longest unseen first
 
@@ -120,10 +120,12 @@ class Jobs:
 
     def _drain(self) -> None:
         """Take steps of the heavy jobs until all have finished or pause, then let the thread end."""
+        given_back = time.monotonic()
         while job := self._next():
             job.advance()
-            if job.finished and job.elapsed > LONG:
+            if time.monotonic() - given_back > LONG:
                 give_back()  # which itself takes a moment
+                given_back = time.monotonic()
 
     def _next(self) -> Job | None:
         """Whose turn it is: one to cancel, else of those that are watched, else of those wanted: see `FIRST`."""

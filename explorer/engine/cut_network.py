@@ -36,6 +36,12 @@ class Prepared:
     least: dict[fx.Node, Tensor] = field(default_factory=dict)  # (N, out)
     changes: dict[fx.Node, Tensor] = field(default_factory=dict)  # (P, N, f)
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the values that it holds on to."""
+        values = (*self.kept.values(), *self.pruned.values(), *self.changes.values())
+        return sum(value.nbytes for value in values if isinstance(value, Tensor))
+
 
 class CutNetwork:
     """Runs everything up to the cut once a batch, and only what depends on the pruned channels for each K.

@@ -12,6 +12,7 @@ from explorer.networks.evaluation import (
     Batch,
     CountedBatches,
     Device,
+    in_parts,
     predict,
     resolve_device,
     tell_precision,
@@ -156,15 +157,6 @@ def describe(model: nn.Module, layers: Iterable[str]) -> dict[str, Layer]:
             parameters = sum(values.numel() for values in conv.parameters())
             described[name] = Layer(name, position, conv.out_channels, parameters)
     return described
-
-
-def in_parts(batches: Iterable[Batch], size: int) -> Iterator[Batch]:
-    """The batches, those of more than `size` images in parts."""
-    for inputs, labels in batches:
-        if isinstance(inputs, tuple):
-            yield from zip(zip(*(part.split(size) for part in inputs), strict=True), labels.split(size), strict=True)
-        else:
-            yield from zip(inputs.split(size), labels.split(size), strict=True)
 
 
 def predictions_of(logits: Tensor) -> np.ndarray:

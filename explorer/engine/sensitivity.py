@@ -10,10 +10,18 @@ from torch import Tensor, nn
 from explorer.engine.ks import check_order
 from explorer.engine.layer_plans import LayerPlans
 from explorer.engine.predictions import Run
-from explorer.engine.scan import describe, in_parts, predictions_of
+from explorer.engine.scan import describe, predictions_of
 from explorer.engine.sensitivities import COARSE, SHARES, Row, Sensitivity, check_shares
 from explorer.engine.sweep import BEAT
-from explorer.networks.evaluation import Batch, CountedBatches, Device, resolve_device, tell_precision, to_device
+from explorer.networks.evaluation import (
+    Batch,
+    CountedBatches,
+    Device,
+    in_parts,
+    resolve_device,
+    tell_precision,
+    to_device,
+)
 from explorer.networks.groups import group_of
 from explorer.pruning.modes import mode_info
 

@@ -6,16 +6,19 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from explorer.engine.curves import Agreement, Run, Sweep
+from explorer.engine.cut_network import Prepared
 from explorer.engine.ks import COARSE, check_gone, check_ks, check_order, coarse_to_fine
 from explorer.engine.plan import Plan, make_plan
+from explorer.engine.steps import IMAGES_OF_EXAMPLE, two_images
 from explorer.images.batches import Inputs
 from explorer.networks.evaluation import (
     Batch,
     CountedBatches,
     Device,
+    in_parts,
     predict,
     resolve_device,
     resolve_dtype,
@@ -25,6 +28,8 @@ from explorer.networks.evaluation import (
 from explorer.networks.layers import conv_layer
 
 EAGER = 50  # images of that first curve, so that it is there in seconds
+KEPT_BYTES = 2**25  # of what is kept of the images under way, also while a sweep waits for its turn
+WHOLE = 2**31  # images of which nothing is kept
 BEAT = 0.5  # seconds after which a batch under way lets others have their turn
 
 
@@ -123,9 +128,9 @@ def sweep_orders_stream(
         )
         for course in courses
     )
-    work = _Work(plan, exact, counted, target)
+    work = _Work(plan, exact, counted, target, _at_once(plan, example))
     in_rounds = coarse_first and plan.one_by_one and len(chosen) > 2 * COARSE
-    yield from work.in_rounds(empty) if in_rounds else work.once(empty, counted)
+    yield from work.in_rounds(empty) if in_rounds else work.once(empty, work.batches_of(eager=False))
 
 
 Sweeps = tuple[Sweep, ...]
@@ -139,6 +144,7 @@ class _Work:
     exact: Plan  # in float32
     batches: Iterable[Batch]
     device: torch.device
+    at_once: int  # images
 
     def once(self, empty: Sweeps, batches: Iterable[Batch]) -> Iterator[Sweeps]:
         """Once over the images: the sweeps, filled a batch further each time, or as before within a long batch."""
@@ -189,23 +195,30 @@ class _Work:
         for ks in coarse_to_fine(empty[0].ks):
             before = len(whole[0].ks) if whole else 0
             eager = not whole and self.exact is self.plan  # agreement is measured on a full batch
-            for parts in self.once(tuple(each.at(ks) for each in empty), self._batches(eager)):
+            for parts in self.once(tuple(each.at(ks) for each in empty), self.batches_of(eager)):
                 shown = _merged(whole, parts) if parts[0].done == parts[0].total else whole or parts
                 done = (before + len(ks) * parts[0].done / parts[0].total) / len(empty[0].ks)
                 yield tuple(replace(each, progress=done) for each in shown)
             whole = tuple(replace(each, progress=None) for each in shown)
 
-    def _batches(self, eager: bool) -> Iterable[Batch]:
-        return _eagerly(self.batches) if eager else self.batches
+    def batches_of(self, eager: bool) -> Iterable[Batch]:
+        """The batches in parts that memory holds; whole where agreement is measured, on the first of them."""
+        parts = in_parts(self.batches, self.at_once) if self.exact is self.plan else self.batches
+        return _eagerly(parts) if eager else parts
+
+
+def _at_once(plan: Plan, example: Inputs) -> int:
+    """How many images can be under way together."""
+    prepared = plan.prepare(two_images(example))
+    if not isinstance(prepared, Prepared):
+        return WHOLE
+    return max(1, IMAGES_OF_EXAMPLE * KEPT_BYTES // max(1, prepared.nbytes))
 
 
 def _eagerly(batches: Iterable[Batch]) -> Iterator[Batch]:
     """The batches, the first of them in parts of EAGER images."""
-    for index, (inputs, labels) in enumerate(batches):
-        size = EAGER if index == 0 else len(labels)
-        for start in range(0, len(labels), size):
-            part = slice(start, start + size)
-            yield inputs[part] if isinstance(inputs, Tensor) else tuple(x[part] for x in inputs), labels[part]
+    for index, batch in enumerate(batches):
+        yield from in_parts([batch], EAGER) if index == 0 else [batch]
 
 
 def _merged(whole: Sweeps, parts: Sweeps) -> Sweeps:

@@ -54,6 +54,11 @@ class Weights:
                 self._model = self._loaded()
             return self._model
 
+    def forget(self) -> None:
+        """Let go of the network; it is loaded anew when it is next asked for."""
+        with self._lock:
+            self._model = None
+
     def _loaded(self) -> nn.Module:
         from explorer.networks import sources, weights  # import torch, which takes seconds
 

@@ -121,6 +121,14 @@ class CountedBatches:
                 yield inputs, labels
 
 
+def in_parts(batches: Iterable[Batch], size: int) -> Iterator[Batch]:
+    """The batches, those of more than `size` images in parts."""
+    for inputs, labels in batches:
+        for start in range(0, len(labels), size):
+            part = slice(start, start + size)
+            yield inputs[part] if isinstance(inputs, Tensor) else tuple(each[part] for each in inputs), labels[part]
+
+
 def check_labels(inputs: Inputs, labels: Tensor) -> None:
     """ValueError unless the labels are whole numbers (N,) from 0 on, one for each of the N inputs."""
     images = len(inputs if isinstance(inputs, Tensor) else inputs[0])

@@ -115,6 +115,7 @@ def collect_stream(
     for inputs, labels in counted:
         for output in look(to_device(inputs, target), labels.to(target)):
             running.add(output)
+        del output  # large, and not needed while this waits for its turn
         done += len(labels)
         yield running.result(done, counted.n)
 

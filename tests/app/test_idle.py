@@ -1,6 +1,7 @@
 """A server that nobody looks at holds on to nothing, and knows when that is."""
 
 import time
+import weakref
 
 from app_test import BUNDLED, metrics, settle, visit
 
@@ -18,6 +19,14 @@ def test_what_is_let_go_is_there_again_at_once(truth):
     assert not work.jobs()._jobs and not reading._read.cache_info().currsize
     assert cache.checkpoint(BUNDLED) is not network
     assert metrics(settle(visit())) == before
+
+
+def test_networks_are_let_go_though_a_closed_tab_may_still_come_back_to_them(truth):
+    point = cache.checkpoint(BUNDLED)
+    network = weakref.ref(point.model)
+    idle.let_go()
+    assert network() is None
+    assert point.model is point.model and not point.model.training, "it is loaded anew"
 
 
 def test_memory_is_let_go_once_the_last_tab_has_been_closed_for_a_while(monkeypatch):

@@ -467,3 +467,13 @@ def test_few_jobs_pause_and_those_longest_unseen_end_and_begin_anew(monkeypatch)
     assert len(begun) <= 1 and not board._busy
     monkeypatch.setattr("explorer.background.jobs.ABANDONED", 30.0)
     assert board.submit(0, lambda: counting(1)).wait(PATIENCE)
+
+
+def test_long_work_gives_back_what_it_has_freed_while_it_goes_on(monkeypatch):
+    given, board, gate = [], Jobs(), Gate(total=4)
+    monkeypatch.setattr("explorer.background.board.give_back", lambda: given.append(job.done))
+    monkeypatch.setattr("explorer.background.board.LONG", 0.0)
+    job = board.submit("long", gate)
+    gate.open()
+    gate.go.release()
+    assert job.wait(PATIENCE) and given[:3] == [1, 2, 3]

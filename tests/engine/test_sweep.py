@@ -1,3 +1,4 @@
+import gc
 import math
 
 import numpy as np
@@ -122,6 +123,29 @@ def test_dear_k_come_coarse_first_and_end_the_same(model, batches, monkeypatch, 
         assert part.gone == (whole.gone and tuple(whole.gone[row] for row in rows))
     if whole.agreement:
         assert parts[-1].agreement.shares.tolist() == whole.agreement.shares.tolist()
+
+
+def tensor_bytes() -> int:
+    """Bytes of all tensors there are."""
+    storages = [each.untyped_storage() for each in gc.get_objects() if type(each) is torch.Tensor]
+    return sum({storage.data_ptr(): storage.nbytes() for storage in storages}.values())
+
+
+def test_a_sweep_that_waits_for_its_turn_holds_few_images_however_wide_the_layer(model, batches, monkeypatch):
+    monkeypatch.setattr("explorer.engine.sweep.BEAT", 0.0)  # it may wait at every K
+    order, ks, before = ORDER[ORDER < 16], (0, 8, 16), tensor_bytes()
+    *_, whole = sweep_stream(model, "conv1", batches, order, ks)
+    per_image = 4 * 16 * 32 * 32  # bytes of what the layer puts out, in float32
+    monkeypatch.setattr("explorer.engine.sweep.KEPT_BYTES", 10 * per_image)
+    parts, held = [], []
+    for part in sweep_stream(model, "conv1", batches, order, ks):
+        parts.append(part)
+        held.append(tensor_bytes() - before)
+    sizes = np.diff([0, *dict.fromkeys(part.done for part in parts)])
+    assert len(parts) > 2 * len(sizes) and 1 < max(sizes) < 10, "in parts, and it waits within them"
+    assert max(held) < 3 * 10 * per_image
+    assert np.array_equal(parts[-1].predictions, whole.predictions)
+    assert np.array_equal(parts[-1].labels, whole.labels)
 
 
 def test_batches_that_are_shuffled_anew_are_refused_where_they_are_gone_over_again(model, batches, monkeypatch):

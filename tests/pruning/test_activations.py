@@ -1,3 +1,5 @@
+import gc
+
 import numpy as np
 import pytest
 import torch
@@ -140,3 +142,12 @@ def test_bad_requests_are_named(model):
         activations.collect(model, "conv", [])
     with pytest.raises(ValueError, match="no images"):
         activations.collect(model, "conv1", [])
+
+
+def test_statistics_that_wait_for_their_turn_hold_no_output(model):
+    seen = activations.collect_stream(model, "conv1", Blocks(torch.randn(8, 3, 32, 32)))
+    next(seen)
+    gc.collect()
+    outputs = [each for each in gc.get_objects() if type(each) is torch.Tensor and each.shape == (4, 16, 32, 32)]
+    assert not outputs
+    seen.close()
