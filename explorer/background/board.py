@@ -123,7 +123,7 @@ class Jobs:
         given_back = time.monotonic()
         while job := self._next():
             job.advance()
-            if time.monotonic() - given_back > LONG:
+            if time.monotonic() - given_back > LONG or (job.finished and job.elapsed > LONG):
                 give_back()  # which itself takes a moment
                 given_back = time.monotonic()
 

@@ -477,3 +477,7 @@ def test_long_work_gives_back_what_it_has_freed_while_it_goes_on(monkeypatch):
     gate.open()
     gate.go.release()
     assert job.wait(PATIENCE) and given[:3] == [1, 2, 3]
+    end = time.monotonic() + PATIENCE
+    while board._busy and time.monotonic() < end:
+        time.sleep(0.01)
+    assert len(given) > given.index(4) + 1, "and once more what it held to its end"

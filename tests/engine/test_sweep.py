@@ -276,7 +276,7 @@ def test_several_orders_share_one_look_and_equal_single_sweeps(model, batches, l
     orders = [np.random.default_rng(seed).permutation(size) for seed in range(3)]
     courses = [Course(order, run=Run(seed=seed)) for seed, order in enumerate(orders)]
     parts = list(sweep_orders_stream(model, layer, batches, courses, ks=[0, 3, 9]))
-    assert looks == [2, 10, 10, 5], "two images to check the plan, then each batch once"
+    assert looks == [2, 2, 10, 10, 5], "two images to check the plan and two to weigh it, then each batch once"
     assert [part[0].done for part in parts] == [10, 20, 25]
     for seed, (order, got) in enumerate(zip(orders, parts[-1], strict=True)):
         alone = sweep(model, layer, batches, order, ks=[0, 3, 9])
