@@ -34,7 +34,7 @@ from explorer.networks.graph import (
     program_for,
 )
 from explorer.networks.layers import conv_layer
-from explorer.networks.tracing import fits_sizes, trace
+from explorer.networks.tracing import fits_sizes, sizes_of, trace
 from explorer.pruning.prune import prune
 from explorer.pruning.zeroing import ZEROING, check_mode, emitting, zeroing_of
 
@@ -72,6 +72,8 @@ def plan_layers(
         return PrunedCopies(model, tuple(fits), mode, left_out, device, running_type(model, two, device))
 
     def sites_of(layer: str) -> Sites:
+        if sizes_of(traced) is not None:  # what a mode has to find in the network, it finds without an example
+            check_mode(model, layer, mode)
         try:
             return chosen.sites(traced, layer)
         except NeverCalledError as error:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from torch import fx, nn
 
 from explorer.networks.channels import Channels, Tie
-from explorer.networks.graph import NeverCalledError, layer_calls
+from explorer.networks.graph import NeverCalledError, UntraceableError, layer_calls
 from explorer.networks.layers import conv_layer
 from explorer.networks.tracing import trace
 
@@ -60,7 +60,11 @@ def group_of(model: nn.Module, layer: str) -> Group:
     ['layer2.1.conv1', 'layer3.0.conv1', 'layer3.0.downsample.0']
     """
     conv_layer(model, layer)
-    return group_in(trace(model), layer)
+    try:
+        traced = trace(model)
+    except UntraceableError as error:
+        raise UntraceableError(f"who reads a channel is found in a traced network alone, and {error}") from error
+    return group_in(traced, layer)
 
 
 def group_in(traced: fx.GraphModule, layer: str) -> Group:

@@ -78,10 +78,12 @@ def brute_force(net, layer, batches, name, mode):
     return order
 
 
-@pytest.mark.parametrize("mode", ["filter", "weights"])
 @pytest.mark.parametrize("name", list(ORACLES))
 @pytest.mark.parametrize("layer", ["first", "last"])
-@pytest.mark.parametrize("kind", [Net, Pair, Fickle])
+@pytest.mark.parametrize(
+    ("kind", "mode"),
+    [*((kind, mode) for kind in (Net, Pair, Fickle) for mode in ("filter", "weights")), (Net, "channel")],
+)
 def test_the_oracle_equals_brute_force(kind, layer, name, mode):
     torch.manual_seed(1)
     net = kind().eval()

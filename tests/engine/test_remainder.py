@@ -73,6 +73,22 @@ def test_layers_whose_channels_share_what_is_read_with_others(model):
     assert isinstance(plan, SharedPass) and not plan.left_out
 
 
+def test_a_network_that_asks_for_sizes_says_why_no_channel_can_be_removed():
+    class Asking(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.fc = nn.Conv2d(3, 4, 3), nn.Linear(4, 2)
+
+        def forward(self, x):
+            y = self.conv(x)
+            return self.fc((y if y.shape[2] < 9 else F.max_pool2d(y, 2)).mean((2, 3)))
+
+    why = "no layer to scan: who reads a channel is found in a traced network alone, and Asking cannot be traced"
+    with pytest.raises(ValueError, match=why):
+        plan_layers(Asking().eval(), ["conv"], "channel", images((3, 8, 8)))
+    assert_equals_prune(Asking(), images((3, 8, 8)), "filter")
+
+
 TORCHVISION = ["mobilenet_v3_small", "densenet121", "googlenet", "shufflenet_v2_x0_5", "regnet_y_400mf"]
 
 

@@ -138,5 +138,8 @@ def test_a_reader_that_computes_its_weights_is_refused(norm):
 def test_a_network_that_cannot_be_traced_says_so():
     from nets import Fickle
 
-    with pytest.raises(ValueError, match=re.escape("Fickle cannot be traced")):
+    with pytest.raises(
+        ValueError,
+        match=re.escape("who reads a channel is found in a traced network alone, and Fickle cannot be traced"),
+    ):
         prune(Fickle(), "conv", [1], "channel")
