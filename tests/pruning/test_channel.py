@@ -23,7 +23,7 @@ LABS = {
     "resnet18": ["conv1", "layer1.0.conv1", "layer2.0.downsample.0", "layer2.1.conv2", "layer4.1.conv2"],
     "siamese": ["encoder.features.0", "encoder.features.3"],
 }
-TORCHVISION = {
+TORCHVISION = {  # without ShuffleNet, at which Torch-Pruning fails
     "vgg11_bn": ["features.0", "features.25"],
     "resnet18": ["conv1", "layer2.1.conv2", "layer4.0.conv1"],
     "mobilenet_v2": ["features.0.0", "features.9.conv.1.0", "features.9.conv.2", "features.18.0"],
@@ -33,7 +33,6 @@ TORCHVISION = {
     "googlenet": ["conv2.conv", "inception3a.branch2.1.conv", "inception5b.branch4.1.conv"],
     "squeezenet1_1": ["features.6.squeeze", "features.12.expand3x3"],
     "mnasnet0_5": ["layers.3", "layers.10.1.layers.6"],
-    "shufflenet_v2_x0_5": ["conv1.0", "stage3.3.branch2.3"],
     "regnet_y_400mf": ["stem.0", "trunk_output.block4.block4-5.f.c.0"],
 }
 
