@@ -15,6 +15,7 @@ from explorer.app.cache import TABS, TEST, identity
 from explorer.engine import tables
 from explorer.engine.curves import Sweep
 from explorer.engine.scans import Scan
+from explorer.engine.sensitivities import Sensitivity
 from explorer.images import datasets
 from explorer.images.pictures import pictures as images_of
 from explorer.networks.checkpoints import Checkpoint
@@ -43,7 +44,7 @@ def once(entries: int) -> Callable[[Callable[P, T]], Callable[P, T]]:
 
         @wraps(make)
         def made(*parts: P.args, **more: P.kwargs) -> T:
-            grows = any(isinstance(part, (Sweep, Scan)) and part.done < part.total for part in parts)
+            grows = any(isinstance(part, (Sweep, Scan, Sensitivity)) and part.done < part.total for part in parts)
             return make(*parts, **more) if grows else kept(*parts, **more)  # type: ignore[arg-type]
 
         return made
@@ -73,6 +74,12 @@ def accuracy_table(result: Sweep) -> pd.DataFrame:
 @once(TABS)
 def scan_table(result: Scan) -> pd.DataFrame:
     """One row a layer, the columns of the CSV file."""
+    return result.frame()
+
+
+@once(TABS)
+def sensitivity_table(result: Sensitivity) -> pd.DataFrame:
+    """One row a layer and share, the columns of the CSV file."""
     return result.frame()
 
 

@@ -20,6 +20,7 @@ from explorer.background import memory
 from explorer.background.board import Jobs
 from explorer.background.jobs import Job, reports
 from explorer.engine.curves import Band, Sweep
+from explorer.engine.sensitivities import Sensitivity
 from explorer.images import downloads
 from explorer.networks.checkpoints import Checkpoint
 from explorer.pruning.criteria import Criterion
@@ -201,6 +202,17 @@ def scan(point: Checkpoint, which: str, mode: str, limit: int | None, restart: b
     if whole is not None and whole.result is not None:
         jobs().keep(key, whole.result.only(scanned_layers(point, which)))
     return _job(key, lambda: door.scan(point, which, mode, TEST, limit), restart)
+
+
+def sensitivity(point: Checkpoint, criterion: str, mode: str, limit: int | None, restart: bool = False) -> Job:
+    """The job that prunes several shares of each layer; see `sensitivity_so_far`."""
+    key = ("sensitivity", identity(point), point.name, criterion, mode, limit)
+    return _job(key, lambda: door.sensitivity(point, criterion, mode, TEST, limit), restart)
+
+
+def sensitivity_so_far(job: Job) -> Sensitivity | None:
+    """What there is so far; None while the channels are still being ranked."""
+    return job.latest if isinstance(job.latest, Sensitivity) else None
 
 
 def download(dataset: str, restart: bool = False) -> Job:

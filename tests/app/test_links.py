@@ -107,9 +107,11 @@ def test_a_nonsense_link_gets_one_sentence_and_a_good_default(link, sentence, tr
         ("sweep", {"step": "0"}, "“0” is no step: give a whole number from 1 to 32; showing 1."),
         (
             "scan",
-            {"layers": "some", "checkpoint": "lab-resnet_cifar10"},
+            {"show": "layers", "layers": "some", "checkpoint": "lab-resnet_cifar10"},
             "The link's layers “some” is not known: choose one of blocks, all; showing blocks.",
         ),
+        ("scan", {"show": "all"}, "“all” is not known: choose one of map, curves, layers; showing map."),
+        ("scan", {"loss": "3"}, "“3” is no loss to choose: choose one of 0.5, 1, 2, 5; showing 1."),
         ("scan", {"layer": "fc1"}, "“fc1” is not among the layers scanned: choose one of conv1, conv2; showing conv2."),
         (
             "scan",

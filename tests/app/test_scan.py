@@ -1,15 +1,16 @@
-"""The Scan page."""
+"""The Scan page: bars of whole layers, and shares of each."""
 
 from app_test import BUNDLED, layer_link, percent, settle, visit
+from by_hand import sensitivity_by_hand
 
 from explorer.answers import door
-from explorer.app import cache, work
+from explorer.app import cache, sparing, work
 from explorer.background.jobs import CANCELLED
 from explorer.networks import checkpoints
 
 
 def test_the_scan_page_shows_what_each_layer_costs(truth):
-    at = visit("scan")
+    at = visit("scan", show="layers")
     *_, whole = door.scan(checkpoints.load(BUNDLED))
     table = at.dataframe[0].value
     assert table["layer"].tolist() == ["unpruned", "conv1", "conv2"]
@@ -26,7 +27,7 @@ def test_the_scan_page_shows_what_each_layer_costs(truth):
 
 
 def test_a_layer_of_the_scan_opens_on_prune():
-    at = visit("scan", mode="weights")
+    at = visit("scan", show="layers", mode="weights")
     assert "layer=conv2" in layer_link(at).query_string and "mode=weights" in layer_link(at).query_string
     at.selectbox(key="layer").select("conv1")
     settle(at)
@@ -36,7 +37,7 @@ def test_a_layer_of_the_scan_opens_on_prune():
 
 
 def test_a_large_network_is_scanned_on_a_sample_and_says_how_long_all_would_take(large):
-    at = visit("scan", checkpoint=large)
+    at = visit("scan", show="layers", checkpoint=large)
     assert at.dataframe[0].value["layer"].tolist() == ["unpruned", "res1.feature2.0", "res2.feature2.0"]
     (about,) = (caption.value for caption in at.caption if "test images, with" in caption.value)
     assert about.startswith("Over 20 test images") and "All 10,000 images would take about" in about
@@ -53,7 +54,7 @@ def test_a_large_network_is_scanned_on_a_sample_and_says_how_long_all_would_take
 
 
 def test_a_scan_that_was_cancelled_keeps_what_it_has(large, monkeypatch):
-    at = visit("scan", checkpoint=large, mode="weights")
+    at = visit("scan", show="layers", checkpoint=large, mode="weights")
     job = work.jobs().get(("scan", cache.identity(checkpoints.load(large)), large, "blocks", "weights", 20))
     assert job is not None
     job.status = CANCELLED
@@ -67,7 +68,7 @@ def test_a_scan_that_was_cancelled_keeps_what_it_has(large, monkeypatch):
 
 
 def test_layers_that_a_mode_does_not_fit_are_named(large):
-    at = visit("scan", checkpoint=large, mode="inputs", layers="all")
+    at = visit("scan", show="layers", checkpoint=large, mode="inputs", layers="all")
     assert at.dataframe[0].value["layer"].tolist()[1:] == [
         "res1.feature1.0", "res1.feature1.3", "res2.feature1.0", "res2.feature1.3",
     ]  # fmt: skip
@@ -76,9 +77,69 @@ def test_layers_that_a_mode_does_not_fit_are_named(large):
 
 
 def test_a_residual_network_says_which_layer_can_be_spared_and_offers_all_of_them():
-    at = visit("scan", lab="D")
+    at = visit("scan", show="layers", lab="D")
     table = at.dataframe[0].value[1:].set_index("layer")
     least, most = table["change"].idxmax(), table["change"].idxmin()
     (said,) = [text.value for text in at.markdown if "one pruned whole at a time" in text.value]
     assert f"**{least}**" in said and f"**{most}** {-table['change'][most]:.2f}." in said
     assert at.sidebar.button_group(key="layers").value == "blocks" and at.sidebar.button_group(key="lab").value == "D"
+
+
+# Shares of each layer
+
+
+def test_the_map_says_what_each_layer_can_spare(large):
+    at = visit("scan", checkpoint=large, criterion="l1", mode="channel", loss="5")
+    *_, found = door.sensitivity(checkpoints.load(large), "l1", "channel", limit=20)
+    shown = at.dataframe[0].value
+    assert shown["layer"].tolist() == [row.layer for row in found.rows]
+    assert shown["share"].tolist() == [f"{share} %" for share in found.spare(5)]
+    assert shown["together"].tolist() == [", ".join(row.layers[1:]) for row in found.rows]
+    assert "res2.down_sample.0" in " ".join(shown["together"]), "the shortcut is added to the same stream"
+    caption = next(caption.value for caption in at.caption if "test images; unpruned" in caption.value)
+    assert caption.startswith("Over 20 test images") and "Framed" in caption
+    assert at.get("vega_lite_chart") and {"Download CSV", "PDF"} <= {each.label for each in at.get("download_button")}
+    at.selectbox(key="loss").select("0.5")
+    settle(at)
+    assert at.dataframe[0].value["share"].tolist() == [f"{share} %" for share in found.spare(0.5)]
+    at.segmented_control(key="show").set_value("curves")
+    settle(at)
+    assert any("dashed line" in caption.value for caption in at.caption)
+
+
+def test_a_layer_of_the_map_opens_on_prune_with_its_ranking_and_mode(large):
+    at = visit("scan", checkpoint=large, criterion="l1", layer="stem.0")
+    assert layer_link(at).label == "Prune stem.0 channel by channel"
+    assert f"checkpoint={large}&layer=stem.0&mode=filter&criterion=l1" in layer_link(at).query_string
+
+
+def test_what_was_cancelled_of_the_map_is_said_and_can_be_started_again(large):
+    at = visit("scan", checkpoint=large, criterion="l2")
+    key = ("sensitivity", cache.identity(checkpoints.load(large)), large, "l2", "filter", 20)
+    job = work.jobs().get(key)
+    assert job is not None
+    job.status = CANCELLED
+    settle(at)
+    assert "Pruning shares of one layer at a time was cancelled" in at.warning[0].value
+    (again,) = [button for button in at.button if button.label == "Start again"]
+    again.click()
+    settle(at)
+    assert not at.warning and work.jobs().get(key) is not job
+
+
+def found_by_hand(**change):
+    return sparing.in_a_sentence("Net", sensitivity_by_hand(**change), 4)
+
+
+def test_the_sentence_says_who_can_spare_most_and_least():
+    cost = "at a cost of surely at most 4 points of accuracy"
+    assert found_by_hand() == f"**a** of Net can spare 50 % of the channels {cost}; **b + 1 more** none."
+    nothing = [[0, 0, 0], [0, 0, 0]]
+    assert found_by_hand(broken=nothing, repaired=nothing) == (
+        f"Each layer of Net can spare 100 % of its channels {cost}, one layer at a time."
+    )
+    all_lost = [[0, 90, 90], [0, 90, 90]]
+    assert found_by_hand(broken=all_lost, repaired=nothing) == (
+        f"No layer of Net can spare 50 % of its channels {cost}, as far as 100 images tell."
+    )
+    assert sparing.listed(list("abc")) == "a, b and c" and sparing.listed(list("abcd")) == "4 layers"

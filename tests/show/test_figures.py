@@ -7,11 +7,12 @@ import pandas as pd
 import pytest
 import torch
 from matplotlib.image import imread
-from plain_tables import classes, curve, scanned
+from plain_tables import classes, curve, scanned, shares_pruned
 
 from explorer.networks.registry import build
 from explorer.pruning import activations
 from explorer.show import figures
+from explorer.show.sensitivity_figure import sensitivity_figure
 
 MAPS = np.arange(5 * 3 * 4, dtype=float).reshape(5, 3, 4)
 TITLES = ["7", "2", "0", "4", "1"]
@@ -235,3 +236,12 @@ def test_layers_for_print():
     assert [bar.get_width() for bar in axes.patches] == [80, 5, -3]
     assert [text.get_text() for text in axes.texts] == ["80.00", "5.00", "−3.00"]
     assert figures.figure_bytes(figure, "svg").startswith(b"<?xml")
+
+
+def test_a_sensitivity_figure_has_a_number_in_each_cell_and_a_frame_a_layer():
+    figure = sensitivity_figure(shares_pruned(), {"stem": 50, "block.1": 0}, "net")
+    (axes,) = figure.axes
+    assert [text.get_text() for text in axes.texts] == ["90.0", "90.0", "10.0", "90.0", "80.0", "30.0"]
+    assert [frame.get_xy() for frame in axes.patches] == [(0.5, -0.5), (-0.5, 0.5)]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["stem", "block.1 + 1 more"]
+    assert figures.figure_bytes(figure, "svg")

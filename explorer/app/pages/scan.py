@@ -1,4 +1,4 @@
-"""Which layers matter: what the network loses with all channels of one layer pruned, for one layer after another."""
+"""Which layers matter: what the network loses with some or all channels of one layer pruned, one after another."""
 
 from functools import partial
 from typing import Any
@@ -17,20 +17,23 @@ from explorer.app import (
     pickers,
     prepared,
     presets,
+    sparing,
     story,
     views,
     waiting,
     work,
 )
 from explorer.background.jobs import Job
-from explorer.engine.scan import LAYERS, samples
+from explorer.engine.scan import LAYERS
 from explorer.engine.scans import Scan
 from explorer.networks.checkpoints import Checkpoint
 from explorer.pruning.modes import MODES
 from explorer.show import charts, figures
 from explorer.show.words import percent
 
-EVERYTHING = "all"
+WHOLE = "layers"
+SHOWN = {sparing.MAP: "Map", sparing.CURVES: "Curves", WHOLE: "Bars"}
+EVERYTHING = sparing.EVERYTHING
 WHICH = {"blocks": "Last of each block", EVERYTHING: "All"}
 SCANNING = "Pruning one layer at a time"
 SLACK = 0.02  # an accuracy that is so little above guessing still counts as such
@@ -82,25 +85,6 @@ def pick_layers(point: Checkpoint) -> str:
         return "blocks"
     words = "The last convolution of each residual block, before the addition; or all, in the order they run."
     return pickers.pick_option("Convolutions", "layers", list(LAYERS), format_func=WHICH.get, help=words)
-
-
-def pick_limit(point: Checkpoint, which: str, mode: str) -> int | None:
-    """How many test images a large network is scanned on; None means all."""
-    if shipped.has_scan(point, which, mode):
-        return None
-    some = samples(point.model, point.card.test_images)
-    if not some:
-        return None
-    examples = networks.examples_of(point)
-    words = f"The first test {examples}: a sample at first, for a network of this size takes minutes over all."
-    options = [*map(str, some), EVERYTHING]
-    images = pickers.pick_option(f"Test {examples}", "images", options, format_func=counted, help=words)
-    return None if images == EVERYTHING else int(images)
-
-
-def counted(images: str) -> str:
-    """A number of images as people read it."""
-    return "All" if images == EVERYTHING else f"{int(images):,}"
 
 
 def explore(point: Checkpoint, job: Job, live: bool) -> None:
@@ -184,16 +168,14 @@ def numbers(scan: Scan, examples: str) -> None:
                 st.caption(drawing.plain(f"{layer} is left out: {why}."))
 
 
-with links.page():
-    presets.pick_lab()
-    point = networks.pick_checkpoint()
-    top, picture = st.container(), st.container()
+def draw_page(point: Checkpoint, top: Any, picture: Any) -> None:
+    """What the network loses without each layer, as bars, with all numbers below."""
     with st.sidebar:
         which = pick_layers(point)
         modes, wrong = cache.scan_modes(point, which), "no mode that fits these layers"
         mode = pickers.pick_named("Pruning a channel", "mode", modes, "filter", wrong, format_func=views.mode_title)
         st.caption(MODES[mode].sentence)
-        limit = pick_limit(point, which, mode)
+        limit = None if shipped.has_scan(point, which, mode) else sparing.pick_images(point)
     ask = partial(work.scan, point, which, mode, limit)
     there = shipped.has_scan(point, which, mode, limit) or downloads.is_here(point.card.dataset)
     with picture:
@@ -210,3 +192,16 @@ with links.page():
     links.fragment(explore, point, job, live, every=waiting.POLL if live else None)
     if not live:
         numbers(job.latest, networks.examples_of(point))
+
+
+with links.page():
+    presets.pick_lab()
+    point = networks.pick_checkpoint()
+    top, picture = st.container(), st.container()
+    with st.sidebar:
+        words = "10, 20 … 100 % of each layer's channels pruned, as a map or as curves; or bars of whole layers pruned."
+        show = pickers.pick_option("Show", "show", list(SHOWN), format_func=SHOWN.get, help=words)
+    if show == WHOLE:
+        draw_page(point, top, picture)
+    else:
+        sparing.draw_page(point, show, top, picture)

@@ -12,7 +12,8 @@ import pandas as pd
 from explorer.show.charts.parts import INTERVAL_TIPS, PERCENT, TONE, UNIT, Chart, configured_spec, layered
 from explorer.show.words import percent
 
-MANY_ROWS = 24  # above this many layers, a row gets fewer pixels, and numbers fewer digits
+FEW_ROWS, MANY_ROWS = 6, 24  # up to and above which a row gets more or fewer pixels
+ABOVE = 88  # pixels for the axis and what lies around
 SHARE = "Share of the layer's channels pruned"
 PERCENTS = alt.Axis(format=".0%", values=[0, 0.5, 1], grid=False)
 SMALL = 4  # small curves beside each other
@@ -49,7 +50,7 @@ def sensitivity_map(table: pd.DataFrame, spared: Mapping[str, int], points: floa
 @lru_cache(maxsize=32)
 def _map_spec(columns: tuple[str, ...], rows: int, points: str) -> dict[str, Any]:
     many = rows > MANY_ROWS
-    look: dict[str, Any] = {"ticks": False, "domain": False, "labelOverlap": False}
+    look: dict[str, Any] = {"ticks": False, "domain": False, "labelOverlap": False, "labelFlush": False}
     x = alt.X("column:N", sort=list(columns), title=SHARE, axis=alt.Axis(labelAngle=0, orient="top", **look))
     y = alt.Y("name:N", sort=None, title=None, axis=alt.Axis(labelLimit=320, labelPadding=8, **look))
     shade = alt.Opacity("lost:Q", scale=alt.Scale(type="sqrt", range=[0.04, 0.65], zero=True), legend=None)
@@ -70,8 +71,15 @@ def _map_spec(columns: tuple[str, ...], rows: int, points: str) -> dict[str, Any
         .mark_rect(filled=False, strokeWidth=2.5, cornerRadius=2)
         .encode(x=x, y=y, stroke=TONE, tooltip=tips),
         cells.mark_text(fontSize=12 if many else 14).encode(x=x, y=y, text="label:N", tooltip=tips),
-        height=(20 if many else 28) * rows + 60,
+        height=_row_height(rows) * rows + ABOVE,
     )
+
+
+def _row_height(rows: int) -> int:
+    """Pixels a row."""
+    if rows <= FEW_ROWS:
+        return 40
+    return 26 if rows <= MANY_ROWS else 20
 
 
 def sensitivity_curves(table: pd.DataFrame, spared: Mapping[str, int], points: float = 1.0) -> Chart:
@@ -101,8 +109,8 @@ def _curves_spec(names: tuple[str, ...]) -> dict[str, Any]:
         cells.mark_rule(strokeWidth=2, strokeDash=[5, 3]).transform_filter(alt.datum.spared).encode(x=x, tooltip=tips),
         cells.mark_point(size=300, opacity=0).encode(x=x, y=y, tooltip=tips),
         data=alt.NamedData("cells"),
-    ).properties(width=190, height=110)
-    header = alt.Header(labelFontSize=14, labelLimit=210)
+    ).properties(width=145, height=100)
+    header = alt.Header(labelFontSize=14, labelLimit=170)
     facet = small.facet(facet=alt.Facet("name:N", sort=list(names), title=None, header=header), columns=SMALL)
     return configured_spec(facet)
 
