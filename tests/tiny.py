@@ -10,7 +10,11 @@ from explorer.cli import main
 from explorer.images import datasets
 from explorer.images.registry import DATASETS
 from explorer.images.split import Split
+from explorer.networks import checkpoints, widths
+from explorer.networks.cards import Parent, Score
+from explorer.networks.registry import build
 from explorer.training import held_out, loop
+from explorer.training.recipes import Recipe
 
 INFO = replace(DATASETS["mnist"], name="tiny", title="Tiny", shape=(1, 8, 8), classes=("top", "bottom"))
 
@@ -31,6 +35,24 @@ def register():
     DATASETS["tiny"] = INFO
     datasets.availability = lambda name, root=None: "full"
     loop.load_split = held_out.load_split = load_split
+
+
+WIDTHS = {"conv1": (1, 9), "conv2": (9, 20), "fc1": (80, 256)}
+
+
+def small(folder):
+    """A checkpoint "small", as compression leaves one: narrower, and not yet good."""
+    recipe = Recipe(epochs=1, batch_size=16, lr=1e-4, seed=3, validation=0.3)
+    for _ in loop.train("simple-cnn", "tiny", recipe, folder / "before", device="cpu"):
+        pass
+    whole = checkpoints.load("simple-cnn_tiny", folder / "before")
+    net = build("simple-cnn", INFO.shape, len(INFO.classes))
+    net.load_state_dict(whole.model.state_dict())
+    widths.resize(net, WIDTHS)
+    parent = Parent(whole.name, whole.sha256, "conv1:7,conv2:12", "l1")
+    card = replace(whole.card, widths=WIDTHS, parent=parent, accuracy={"test": Score(20, 40)})
+    checkpoints.save("small", net.eval(), card, folder)
+    return checkpoints.load("small", folder)
 
 
 if __name__ == "__main__":

@@ -36,8 +36,7 @@ def card_of(model: nn.Module, point: Checkpoint, plan: Plan, score: Score, epoch
 
 def save(name: str, model: nn.Module, card: Card, point: Checkpoint, root: Path | None = None) -> Path:
     """Write the network that was made of a checkpoint's beside its card; ValueError as `checkpoints.save`."""
-    code = point.path.with_suffix(CODE)
-    return checkpoints.save(name, model, card, root, code=code.read_text(encoding="utf-8") if code.is_file() else "")
+    return checkpoints.save(name, model, card, root, code=checkpoints.code_beside(point))
 
 
 def check_alike(found: Tensor, wanted: Tensor, what: str) -> None:

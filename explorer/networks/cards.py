@@ -141,7 +141,7 @@ def _consistent(card: Card) -> Card:
     if set(card.accuracy) != set(PARTS) and not card.imported and not card.parent:
         raise ValueError(f"has the accuracy of {', '.join(card.accuracy)} alone, but the origin {card.origin!r}")
     told = (card.split, card.train_images, card.validation_images, card.recipe, card.seed, card.epochs, card.kept_epoch)
-    if card.imported and (any(told) or set(card.accuracy) != {"test"}):
+    if card.imported and not card.parent and (any(told) or set(card.accuracy) != {"test"}):
         raise ValueError(f"has the origin {IMPORTED!r}, but tells of a training")
     return card
 

@@ -177,6 +177,12 @@ def save(
     return path
 
 
+def code_beside(point: Checkpoint) -> str:
+    """The code of a checkpoint's network, as `save` takes it; empty where it needs none."""
+    path = point.path.with_suffix(CODE)
+    return path.read_text(encoding="utf-8") if path.is_file() else ""
+
+
 def rename(name: str, new: str, root: Path | None = None) -> None:
     """Give a checkpoint of one's own another name; its training's records go with it.
 

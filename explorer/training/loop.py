@@ -4,6 +4,7 @@ Everything random in epoch e derives from (seed, e) alone, so a training that wa
 ends with the same weights, bit for bit, as one that ran through (on the same machine, packages and number of threads).
 """
 
+import copy
 import math
 import tempfile
 import time
@@ -23,9 +24,11 @@ from explorer.images.registry import DATASETS
 from explorer.images.split import Split
 from explorer.networks import checkpoints
 from explorer.networks.cards import Card, Score, versions
-from explorer.networks.evaluation import has_bfloat16, logits, predict, resolve_device
+from explorer.networks.checkpoints import Checkpoint
+from explorer.networks.evaluation import Device, has_bfloat16, logits, predict, resolve_device
 from explorer.networks.registry import build, model_info
 from explorer.networks.weights import rounded
+from explorer.training.finetuning import check_start, going_on
 from explorer.training.held_out import hold_out
 from explorer.training.loss import loss_of
 from explorer.training.randomness import generator_for, seeded
@@ -58,6 +61,7 @@ def train(
     name: str | None = None,
     description: str = "",
     overwrite: bool = False,
+    start: Checkpoint | None = None,
 ) -> Iterator[Epoch]:
     """Train, yielding a record after each epoch, and at the end write the checkpoint into `out`.
 
@@ -67,11 +71,16 @@ def train(
     it starts afresh. `progress(images done, images in all)` is called after every batch. Nobody else can write a
     checkpoint of that name meanwhile.
 
+    From a `start`, a checkpoint of that network and data set, training goes on: its weights are the first, and are kept
+    where no epoch does better; it may be narrower than its architecture. The card then says what it was made from.
+
     Raises ValueError for a network, data set, recipe, name, description or state that does not fit, for a name that a
     network has already unless it is to be overwritten, where somebody else trains one of that name, where the loss is
     no longer finite (the state of the last good epoch stays), or where `out` cannot be written.
     """
     check(model_name, dataset_name, recipe)
+    if start:
+        check_start(start.card, model_name, dataset_name, recipe)
     check_description(description)
     name = name or checkpoint_name(model_name, dataset_name)
     path = state_path(name, out)
@@ -79,8 +88,9 @@ def train(
     with checkpoints.writing(name, root=out, wait=0):
         if not (overwrite or (resume and path.exists())):
             checkpoints.check_free(name, out, "train over it with --replace")
+        chosen = resolve_device(device)
         yield from _train(
-            model_name, dataset_name, recipe, out, resume, resolve_device(device), root, progress, name, description
+            model_name, dataset_name, recipe, out, resume, chosen, root, progress, name, description, start
         )
 
 
@@ -95,26 +105,66 @@ def _train(
     progress: Progress | None,
     name: str,
     description: str,
+    start: Checkpoint | None,
 ) -> Iterator[Epoch]:
     """The training itself, once nothing stands against it."""
     path = state_path(name, out)
     fit, held_out = hold_out(load_split(dataset_name, "train", root), recipe)
-    model = _new_model(model_name, dataset_name, recipe).to(chosen)
-    identity = identity_of(model_name, fit, recipe)
-    run = State(model, _optimizer(model, recipe))
+    model = copy.deepcopy(start.model) if start else _new_model(model_name, dataset_name, recipe)
+    run = _begun(model, recipe, chosen)
+    identity = identity_of(model_name, fit, recipe, start.sha256 if start else "")
     if resume and path.exists():
         restore(run, path, identity)
         save_history(run, history_path(name, out))  # it lacks an epoch after a kill between the files
-    on_device = replace(fit, inputs=tuple(x.to(chosen) for x in fit.inputs), labels=fit.labels.to(chosen))
-    while run.epoch < recipe.epochs:
-        record = _epoch(run, on_device, held_out, recipe, chosen, progress)
+    elif start:
+        _keep(run, _evaluate(run.model.eval(), held_out, recipe, chosen)[1].accuracy)
+    for record in _epochs(run, fit, held_out, recipe, chosen, progress):
         save_state(run, path, identity)
         save_history(run, history_path(name, out))
         yield record
     test = load_split(dataset_name, "test", root)
     card = _card(run, model_name, {"train": fit, "validation": held_out, "test": test}, recipe, description)
-    checkpoints.save(name, run.model, card, out, dtype=getattr(torch, recipe.stored))
+    card = going_on(card, start) if start else card
+    code = checkpoints.code_beside(start) if start else ""
+    checkpoints.save(name, run.model, card, out, dtype=getattr(torch, recipe.stored), code=code)
     path.unlink(missing_ok=True)
+
+
+def tuned(
+    model: nn.Module,
+    dataset_name: str,
+    recipe: Recipe,
+    device: Device = None,
+    root: Path | None = None,
+    progress: Progress | None = None,
+) -> nn.Module:
+    """A copy of the network, trained on from the weights that it has: those of the best epoch, or these, if better.
+
+    Writes nothing; `progress` as for `train`.
+    """
+    chosen = resolve_device(device)
+    fit, held_out = hold_out(load_split(dataset_name, "train", root), recipe)
+    run = _begun(copy.deepcopy(model), recipe, chosen)
+    _keep(run, _evaluate(run.model.eval(), held_out, recipe, chosen)[1].accuracy)
+    for _ in _epochs(run, fit, held_out, recipe, chosen, progress):
+        pass
+    run.model.load_state_dict(run.best_weights)
+    return run.model.cpu().to(memory_format=torch.contiguous_format).eval()
+
+
+def _begun(model: nn.Module, recipe: Recipe, device: torch.device) -> State:
+    """A training of the network, before its first epoch."""
+    model = model.to(memory_format=_memory_format(recipe)).to(device).requires_grad_()
+    return State(model, _optimizer(model, recipe))
+
+
+def _epochs(
+    run: State, fit: Split, held_out: Split, recipe: Recipe, device: torch.device, progress: Progress | None
+) -> Iterator[Epoch]:
+    """The epochs that are left, a record after each."""
+    on_device = replace(fit, inputs=tuple(x.to(device) for x in fit.inputs), labels=fit.labels.to(device))
+    while run.epoch < recipe.epochs:
+        yield _epoch(run, on_device, held_out, recipe, device, progress)
 
 
 @dataclass(frozen=True)
@@ -135,8 +185,8 @@ def time_epoch(
     check(model_name, dataset_name, recipe)
     plain, chosen = replace(recipe, small=0.0), resolve_device(device)
     fit, held_out = hold_out(load_split(dataset_name, "train", root), plain)
-    model = _new_model(model_name, dataset_name, plain).to(chosen)
-    run, part, other = State(model, _optimizer(model, plain)), fit.take(recipe.batch_size), held_out.take(256)
+    run = _begun(_new_model(model_name, dataset_name, plain), plain, chosen)
+    part, other = fit.take(recipe.batch_size), held_out.take(256)
     _train_pass(run, part, plain, 1, chosen, None)
     trained = _seconds(_train_pass, run, part, plain, 1, chosen, None)
     while trained < TIMED and len(part) < len(fit):
@@ -192,11 +242,16 @@ def _epoch(
         raise _diverged(epoch, recipe)
     run.epoch = epoch
     if score.accuracy > run.best_accuracy:
-        run.best_epoch, run.best_accuracy = epoch, score.accuracy
-        run.best_weights = {key: value.detach().cpu().clone() for key, value in run.model.state_dict().items()}
+        _keep(run, score.accuracy)
     seconds = time.perf_counter() - started
     run.history.append(Epoch(epoch, recipe.epochs, train_loss, train_accuracy, loss, score.accuracy, seconds))
     return run.history[-1]
+
+
+def _keep(run: State, accuracy: float) -> None:
+    """Let the weights be the best so far, with their accuracy on the held-out images."""
+    run.best_epoch, run.best_accuracy = run.epoch, accuracy
+    run.best_weights = {key: value.detach().cpu().clone() for key, value in run.model.state_dict().items()}
 
 
 def _train_pass(
@@ -308,8 +363,7 @@ def _card(run: State, model_name: str, parts: dict[str, Split], recipe: Recipe, 
 def _new_model(model_name: str, dataset_name: str, recipe: Recipe) -> nn.Module:
     info = dataset_info(dataset_name)
     with seeded(recipe.seed, 0):
-        model = build(model_name, shape=info.shape, classes=len(info.classes))
-    return model.to(memory_format=_memory_format(recipe))
+        return build(model_name, shape=info.shape, classes=len(info.classes))
 
 
 def _optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:

@@ -86,7 +86,7 @@ def restore(run: State, path: Path, identity: dict[str, Any]) -> None:
     """Continue from a state file; ValueError where it is corrupt or belongs to another training."""
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-        theirs = dict(state["identity"])
+        theirs = {"start": "", **state["identity"]}
         for key in identity:
             if theirs.get(key) != identity[key]:
                 raise _OtherTrainingError(f"{key.replace('_', ' ')} {theirs.get(key)}, not {identity[key]}")
@@ -107,6 +107,10 @@ class _OtherTrainingError(Exception):
     """A state file's identity is not that of this training."""
 
 
-def identity_of(model_name: str, fit: Split, recipe: Recipe) -> dict[str, Any]:
-    """What must be equal for a state to be continued: network, data and every field of the recipe."""
-    return {"model": model_name, "data set": fit.name, "origin": fit.origin, "images": len(fit)} | asdict(recipe)
+def identity_of(model_name: str, fit: Split, recipe: Recipe, start: str = "") -> dict[str, Any]:
+    """What must be equal for a state to be continued: network, data, every field of the recipe, and the first weights.
+
+    `start` is the SHA-256 of those; it is empty where they were drawn at random.
+    """
+    told = {"model": model_name, "data set": fit.name, "origin": fit.origin, "images": len(fit), "start": start}
+    return told | asdict(recipe)

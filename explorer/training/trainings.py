@@ -25,6 +25,7 @@ from explorer.images.integrity import remedy
 from explorer.networks import checkpoints
 from explorer.networks.cards import Score
 from explorer.training import loop, recipes
+from explorer.training.finetuning import check_start
 from explorer.training.recipes import Recipe
 from explorer.training.state import Epoch, history_path, state_path
 
@@ -41,6 +42,7 @@ class Training:
     dataset: str = ""
     recipe: Recipe | None = None
     description: str = ""
+    start: str = ""  # the checkpoint that it goes on from; empty where the first weights are drawn at random
 
     @property
     def name(self) -> str:
@@ -70,30 +72,44 @@ def submit(
     name: str | None = None,
     description: str = "",
     out: Path | None = None,
+    start: str = "",
 ) -> str:
     """Queue a training, which starts by itself once those before it have ended; returns the checkpoint's name.
+
+    With the name of a checkpoint to `start` from, that is fine-tuned.
 
     Raises ValueError where network, data set, recipe or description do not fit, the data is not on this machine, or the
     name is taken or not plain.
     """
-    name = name or free_name(model_name, dataset_name, out)
-    check(model_name, dataset_name, recipe, name, description, out)
+    name = name or free_name(model_name, dataset_name, out, start)
+    check(model_name, dataset_name, recipe, name, description, out, start)
     if datasets.availability(dataset_name) == "missing":
         title = datasets.dataset_info(dataset_name).title
         raise ValueError(f"{title} is not on this machine; {remedy(dataset_name)}")
     arguments = ["train", model_name, f"--data={dataset_name}", f"--name={name}", f"--description={description}"]
     arguments += [*recipes.command_line(recipe), "--out=../..", "--progress=progress.json", "--resume"]
+    arguments += [f"--from={start}"] if start else []
     about = {"model": model_name, "dataset": dataset_name, "recipe": asdict(recipe), "description": description}
+    about |= {"start": start}
     history_path(name, out).unlink(missing_ok=True)  # of a network that is no longer there
     queue(out).submit(name, Request(arguments, about, f"../../{name}.json", _environment()))
     return name
 
 
 def check(
-    model_name: str, dataset_name: str, recipe: Recipe, name: str, description: str, out: Path | None = None
+    model_name: str,
+    dataset_name: str,
+    recipe: Recipe,
+    name: str,
+    description: str,
+    out: Path | None = None,
+    start: str = "",
 ) -> None:
     """ValueError as `submit` raises it, but for data that is missing."""
+    recipes.recipe_for(model_name, dataset_name)
     loop.check(model_name, dataset_name, recipe)
+    if start:
+        check_start(checkpoints.read_card(start, out), model_name, dataset_name, recipe)
     check_name(name, out)
     check_description(description)
 
@@ -165,9 +181,9 @@ def _forget(name: str, out: Path | None) -> None:
         queue(out).remove(name, leftovers(name, out))
 
 
-def free_name(model_name: str, dataset_name: str, out: Path | None = None) -> str:
-    """MODEL_DATASET, or with the first number from 2 that makes it a name nobody has."""
-    return first_free(loop.checkpoint_name(model_name, dataset_name), out)
+def free_name(model_name: str, dataset_name: str, out: Path | None = None, start: str = "") -> str:
+    """MODEL_DATASET, or START-tuned, or with the first number from 2 that makes it a name nobody has."""
+    return first_free(f"{start}-tuned" if start else loop.checkpoint_name(model_name, dataset_name), out)
 
 
 def first_free(base: str, out: Path | None = None) -> str:
@@ -230,7 +246,7 @@ def _training(job: Job) -> Training:
         about = job.request.about if job.request else {}
         model, dataset, description = (str(about[key]) for key in ("model", "dataset", "description"))
         loop.check_fit(model, dataset)
-        return Training(job, model, dataset, _recipe(about["recipe"]), description)
+        return Training(job, model, dataset, _recipe(about["recipe"]), description, str(about.get("start", "")))
     except (ValueError, TypeError, KeyError, AttributeError):
         return Training(job)
 

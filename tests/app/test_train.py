@@ -12,6 +12,7 @@ from explorer.images import datasets
 from explorer.networks import checkpoints
 from explorer.networks.registry import MODELS
 from explorer.training import trainings
+from explorer.training.finetuning import finetuning_recipe
 from explorer.training.recipes import RECIPES, recipe_for
 
 
@@ -60,7 +61,7 @@ def test_the_form_follows_the_network_and_its_own_recipe(own_folder):
 
 def test_what_the_form_says_is_what_is_asked(own_folder, monkeypatch):
     asked = []
-    monkeypatch.setattr(trainings, "submit", lambda *request: asked.append(request))
+    monkeypatch.setattr(trainings, "submit", lambda *request, start: asked.append((*request, start)))
     at = visit(
         "train", network="block-net", train_optimizer="sgd", train_clamp="0.5", train_flip="0.25", train_seed="7"
     )
@@ -70,7 +71,28 @@ def test_what_the_form_says_is_what_is_asked(own_folder, monkeypatch):
     start_of(at).click()
     look(at)
     recipe = replace(recipe_for("block-net", "fashion-mnist"), optimizer="sgd", clamp=0.5, flip=0.25, seed=7, lr=0.05)
-    assert asked == [("block-net", "fashion-mnist", recipe, "wide", "")]
+    assert asked == [("block-net", "fashion-mnist", recipe, "wide", "", "")]
+
+
+def test_a_network_is_fine_tuned_by_its_recipe_in_smaller_steps(own_folder, monkeypatch):
+    asked = []
+    monkeypatch.setattr(trainings, "submit", lambda *request, start: asked.append((*request, start)))
+    at = visit("train")
+    assert at.selectbox(key="train start").value == "Random weights"
+    at.selectbox(key="train start").select(BUNDLED)
+    at.run()
+    assert not at.error and at.number_input(key="train_lr").value == 1e-4
+    start_of(at).click()
+    look(at)
+    recipe = finetuning_recipe(checkpoints.read_card(BUNDLED))
+    assert asked == [("simple-cnn", "fashion-mnist", recipe, f"{BUNDLED}-tuned", "", BUNDLED)]
+    at.selectbox(key="network").select("block-net")
+    at.run()
+    assert at.selectbox(key="train start").value == "Random weights"
+    assert at.number_input(key="train_epochs").value == RECIPES["block-net"].epochs
+    at.selectbox(key="network").select("simple-cnn")
+    at.run()
+    assert at.number_input(key="train_lr").value == RECIPES["simple-cnn"].lr
 
 
 @pytest.mark.parametrize(

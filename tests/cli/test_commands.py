@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import tiny as tiny_data
 import torch
 from PIL import Image
 
@@ -74,6 +75,16 @@ def test_train_options_reach_the_card(capsys, quick, tmp_path):
     changed = {"batch_size": 8, "lr": 0.01, "optimizer": "sgd", "weight_decay": 1e-4, "schedule": "late-cosine"}
     changed |= {"accumulate": 2, "skip_below": 1e-6, "clamp": 2, "label_smoothing": 0.1, "epochs": 1}
     assert card.recipe == {**asdict(Recipe()), **changed, "flip": 0.5, "crop": 2, "mean": [0.5], "std": [0.5]}
+
+
+def test_train_goes_on_from_a_checkpoint(capsys, quick, tmp_path):
+    tiny_data.small(tmp_path)
+    assert main.main(["train", "--from", "small", "--device", "cpu", "--out", str(tmp_path), "--epochs", "2"]) == 0
+    out, _ = capsys.readouterr()
+    assert "small, from which it started: test accuracy 50.00 % (20 of 40)" in out
+    card = checkpoints.read_card("small-tuned", tmp_path)
+    assert card.parent.name == "small" and card.widths == tiny_data.WIDTHS
+    assert (card.recipe["lr"], card.recipe["schedule"], card.epochs) == (1e-5, "cosine", 2)
 
 
 def test_train_keeps_a_file_that_says_how_far_it_is(capsys, quick, tmp_path):
@@ -142,7 +153,9 @@ def test_data_without_a_network(capsys, monkeypatch, tmp_path):
         (["prune"], "invalid choice: 'prune'"),
         (["data"], "NAME"),
         (["data", "imagenet"], "unknown data set 'imagenet'; choose one of: cifar10"),
-        (["train", "simple-cnn"], "--data"),
+        (["train", "simple-cnn"], "--data NAME must be given, or --from CHECKPOINT to fine-tune that"),
+        (["train", "--from", "nobody"], "unknown checkpoint 'nobody'; there are: "),
+        (["train", "block-net", "--from", "simple-cnn_fashion-mnist"], "not a block-net for fashion-mnist"),
         (["train", "vgg", "--data", "mnist"], "unknown model 'vgg'; choose one of: block-net"),
         (["train", "simple-cnn", "--data", "svhn"], "unknown data set 'svhn'"),
         (["train", "simple-cnn", "--data", "mnist", "--epochs", "0"], "epochs 0 is not"),

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import tiny as tiny_data
 import torch
 
 from explorer.background import processes
@@ -191,6 +192,23 @@ def test_a_training_keeps_what_was_asked_and_ends_in_the_list_of_checkpoints(out
     assert epochs_done(out) == 1, "what is done keeps its records"
 
 
+@pytest.mark.slow
+def test_fine_tuning_waits_in_the_queue_and_survives_kill_9(out):
+    start = tiny_data.small(out)
+    name = submit(out, start="small")
+    assert name == "small-tuned" and known(out, name).start == "small"
+    until(lambda: len(trainings.history(name, out)) >= 2)
+    assert known(out, name).job.state == RUNNING, "a quicker machine needs more epochs"
+    os.kill(known(out, name).job.run.pid, signal.SIGKILL)
+    wait_for(out, INTERRUPTED, name)
+    trainings.queue(out).resume(name)
+    wait_for(out, DONE, name)
+    for _ in loop.train("simple-cnn", "tiny", RECIPE, out / "whole", name=name, start=start):
+        pass
+    one, other = checkpoints.load(name, out), checkpoints.load(name, out / "whole")
+    assert one.sha256 == other.sha256 and one.card == other.card and one.card.widths == tiny_data.WIDTHS
+
+
 # What may be asked
 
 
@@ -210,7 +228,7 @@ def test_a_training_keeps_what_was_asked_and_ends_in_the_list_of_checkpoints(out
         ({"description": "\ud800"}, "a description is one line"),
         ({"recipe": replace(RECIPE, small=0.5)}, "simple-cnn takes images of one size only"),
         ({"dataset_name": "mnist-pairs"}, "simple-cnn looks at single images, but mnist-pairs holds pairs of images"),
-        ({"dataset_name": "svhn"}, "unknown data set 'svhn'"),
+        ({"dataset_name": "stl10"}, "unknown data set 'stl10'"),
         ({"model_name": "vgg"}, "unknown model 'vgg'"),
     ],
 )
@@ -322,3 +340,17 @@ def test_a_history_of_an_earlier_network_of_the_name_is_not_the_new_ones(out):
 
 def test_the_accuracy_of_a_network_that_is_gone_is_unknown(out):
     assert trainings.score_of("gone", out) is None
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"start": "nobody"}, "unknown checkpoint 'nobody'; there are: small"),
+        ({"start": "small", "dataset_name": "mnist"}, "is a simple-cnn for tiny, not a simple-cnn for mnist"),
+    ],
+)
+def test_what_cannot_be_fine_tuned_is_refused_before_it_is_queued(out, asked, words):
+    tiny_data.small(out)
+    with pytest.raises(ValueError, match=words):
+        trainings.submit(**{"model_name": "simple-cnn", "dataset_name": "tiny", "recipe": RECIPE, "out": out} | asked)
+    assert trainings.list_trainings(out) == []

@@ -15,10 +15,12 @@ from explorer.files.names import LONGEST_DESCRIPTION, LONGEST_NAME
 from explorer.images import datasets
 from explorer.images.augmentation import AUGMENTATIONS
 from explorer.networks import checkpoints
+from explorer.networks.cards import Card
 from explorer.networks.registry import MODELS, model_info
 from explorer.show import charts
 from explorer.show.words import percent
 from explorer.training import trainings
+from explorer.training.finetuning import finetuning_recipe
 from explorer.training.recipes import OPTIONS, Option, Recipe, difference, recipe_for
 from explorer.training.trainings import Training
 
@@ -35,6 +37,7 @@ STRENGTHS = {  # of the augmentations, as more fields of a recipe
 }
 USUAL_DATA = "fashion-mnist"  # comes with the app
 LIVE, IDLE = 1.0, 4.0  # seconds between looks while something trains or waits, and otherwise
+START, FRESH = "train start", "Random weights"
 STARTED, MINE = "a training has started", "trainings that this tab started"
 MOST = 3  # of them at a time, so that others have their turn
 LOOKS: dict[str, dict[str, Any]] = {
@@ -83,12 +86,26 @@ def recipes_of_labs() -> None:
 
 def fill_in(checkpoint: str) -> None:
     """Let the form stand at what a network's card says of its training; a callback."""
+    st.session_state[START] = FRESH
+    put_in(checkpoint, lambda card: asdict(recipe_for(card.model, card.dataset)) | card.recipe)
+
+
+def fill_in_start() -> None:
+    """Let the form stand at how the network to start from is fine-tuned; a callback."""
+    if (checkpoint := st.session_state[START]) == FRESH:
+        st.session_state["recipe of"] = ""  # so that the network's own is put in
+    else:
+        put_in(checkpoint, lambda card: asdict(finetuning_recipe(card)))
+
+
+def put_in(checkpoint: str, recipe_of: Callable[[Card], dict[str, Any]]) -> None:
+    """Let the form stand at a network, its images, and a recipe that its card gives."""
     try:
         card = checkpoints.read_card(checkpoint)
+        recipe = recipe_of(card)
     except (ValueError, OSError) as error:
         st.session_state[waiting.TROUBLE] = f"The recipe of {checkpoint} cannot be read: {error}."
         return
-    recipe = asdict(recipe_for(card.model, card.dataset)) | card.recipe
     fields = {f"train_{name}": option.kind(recipe[name]) for name, option in {**OPTIONS, **STRENGTHS}.items()}
     st.session_state.update({"network": card.model, "data": card.dataset, "recipe of": card.model, **fields})
     for key in ("network", "data", *fields):
@@ -119,26 +136,27 @@ def new_training(found: list[Training]) -> None:
         usual = USUAL_DATA if USUAL_DATA in fitting else fitting[0]
         wrong = f"no data set that fits {model}"
         dataset = pickers.pick_named("Images", "data", fitting, usual, wrong, format_func=title_of_images)
+    start = pick_start(model, dataset)
     with st.container():
         few = "It learns from the 10,000 images that come with the app."
         bundled = datasets.availability(dataset) == "bundled" and downloads.is_here(dataset, "train")
         st.caption(f"{model_info(model).description} {few if bundled else ''}")
         there = downloads.has_data(dataset, why="This training needs", split="train")
-    free = trainings.free_name(model, dataset)
+    free = trainings.free_name(model, dataset, start=start)
     with fields():
         name = st.text_input("Name", key="train name", placeholder=free, max_chars=LONGEST_NAME) or free
         most = LONGEST_DESCRIPTION
         words = st.text_input("Description", key="train description", placeholder="For its card", max_chars=most)
     try:
         recipe = pick_recipe(model, dataset)
-        trainings.check(model, dataset, recipe, name, words)
+        trainings.check(model, dataset, recipe, name, words, start=start)
     except ValueError as error:
         there = False
         st.error(f"This cannot be trained: {drawing.plain(str(error))}.", icon=":material/error:")
     else:
         estimate(model, dataset, recipe, found)
     if st.button("Start training", icon=":material/play_arrow:", disabled=not there, width="stretch"):
-        if waiting.attempt(submit, found, model, dataset, recipe, name, words):
+        if waiting.attempt(submit, found, model, dataset, recipe, name, words, start):
             st.session_state[STARTED] = name
         st.rerun()
     with st.container():
@@ -146,12 +164,37 @@ def new_training(found: list[Training]) -> None:
             st.success(f"{started} is queued: how it goes stands below.", icon=":material/check_circle:")
 
 
-def submit(found: list[Training], model: str, dataset: str, recipe: Recipe, name: str, words: str) -> None:
+def pick_start(model: str, dataset: str) -> str:
+    """The network to fine-tune, of those of this architecture for these images; empty for weights drawn at random."""
+    cards = {name: card for name in checkpoints.list_checkpoints() if (card := card_of(name))}
+    fitting = [name for name, card in cards.items() if (card.model, card.dataset) == (model, dataset)]
+    if st.session_state.get(START, FRESH) not in [FRESH, *fitting]:
+        st.session_state.update({START: FRESH, "recipe of": ""})
+    chosen = st.selectbox(
+        "Start from",
+        [FRESH, *fitting],
+        key=START,
+        on_change=fill_in_start,
+        format_func=lambda name: drawing.plain(f"{name} (narrower)" if name in cards and cards[name].widths else name),
+        help="Random weights, or those of a network, which may be compressed: then it is fine-tuned, in smaller steps.",
+    )
+    return "" if chosen == FRESH else chosen
+
+
+def card_of(name: str) -> Card | None:
+    """The card of a checkpoint; None where it cannot be read."""
+    try:
+        return checkpoints.read_card(name)
+    except (ValueError, OSError):
+        return None
+
+
+def submit(found: list[Training], model: str, dataset: str, recipe: Recipe, name: str, words: str, start: str) -> None:
     """Queue a training; ValueError where this tab has `MOST` that are not over."""
     mine = st.session_state.setdefault(MINE, set())
     if sum(each.name in mine and each.state in (RUNNING, QUEUED) for each in found) >= MOST:
         raise ValueError(f"{MOST} trainings that you started are not over yet; wait for one, or cancel it")
-    trainings.submit(model, dataset, recipe, name, words)
+    trainings.submit(model, dataset, recipe, name, words, start=start)
     mine.add(name)
 
 
@@ -253,7 +296,8 @@ def header(each: Training) -> None:
     if each.recipe is not None:
         network, images = model_info(each.model).title, datasets.dataset_info(each.dataset).title
         changes = difference(each.recipe, each.model, each.dataset)
-        st.caption(f"{network} on {images}, {changes or 'by its own recipe'}")
+        began = f", from {drawing.plain(each.start)}" if each.start else ""
+        st.caption(f"{network} on {images}{began}, {changes or 'by its own recipe'}")
 
 
 def running(each: Training) -> None:
