@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any
 
+from explorer.images.augmentation import AUGMENTATIONS
 from explorer.networks.cards import Card, Parent
 from explorer.networks.checkpoints import Checkpoint
 from explorer.training.recipes import Recipe
@@ -26,9 +27,11 @@ def finetuning_recipe(card: Card) -> Recipe:
 
 
 def recipe_from(told: Mapping[str, Any], card: Card) -> Recipe:
-    """The recipe that a card tells of; the usual where it tells of none."""
+    """The recipe that a card tells of, or the usual one; cards of old say yes or no to augmentations."""
     known = {field.name for field in fields(Recipe)} - {"mean", "std"}
-    return Recipe(**{key: value for key, value in told.items() if key in known}, mean=card.mean, std=card.std)
+    given = {key: value for key, value in told.items() if key in known and value is not False}
+    usual = {key: AUGMENTATIONS[key].usual for key, value in given.items() if value is True and key in AUGMENTATIONS}
+    return Recipe(**{**given, **usual}, mean=card.mean, std=card.std)
 
 
 def check_start(card: Card, model: str, dataset: str, recipe: Recipe) -> None:

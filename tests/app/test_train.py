@@ -81,7 +81,8 @@ def test_a_network_is_fine_tuned_by_its_recipe_in_smaller_steps(own_folder, monk
     assert at.selectbox(key="train start").value == "Random weights"
     at.selectbox(key="train start").select(BUNDLED)
     at.run()
-    assert not at.error and at.number_input(key="train_lr").value == 1e-4
+    assert not at.error, at.error[0].value
+    assert at.number_input(key="train_lr").value == 1e-4
     start_of(at).click()
     look(at)
     recipe = finetuning_recipe(checkpoints.read_card(BUNDLED))

@@ -95,6 +95,14 @@ def test_the_recipe_is_the_networks_own_with_smaller_steps(start):
     assert finetuning_recipe(again).lr == 0.01, "not a hundredth"
     unknown = finetuning_recipe(replace(card, recipe={}))
     assert unknown == replace(Recipe(), lr=1e-4, epochs=2, schedule="cosine", mean=card.mean, std=card.std)
+    old = finetuning_recipe(replace(card, recipe={"flip": True, "crop": False, "no longer": 3}))
+    assert (old.flip, old.crop) == (0.5, 0)
+
+
+@pytest.mark.parametrize("name", checkpoints.SHIPPED)
+def test_every_network_that_ships_can_be_fine_tuned(name):
+    card = checkpoints.read_card(name)
+    loop.check(card.model, card.dataset, finetuning_recipe(card))
 
 
 def test_in_memory_a_network_recovers_and_the_given_one_stays(start):
