@@ -157,7 +157,7 @@ def test_data_without_a_network(capsys, monkeypatch, tmp_path):
         (["train", "--from", "nobody"], "unknown checkpoint 'nobody'; there are: "),
         (["train", "block-net", "--from", "simple-cnn_fashion-mnist"], "not a block-net for fashion-mnist"),
         (["train", "vgg", "--data", "mnist"], "unknown model 'vgg'; choose one of: block-net"),
-        (["train", "simple-cnn", "--data", "svhn"], "unknown data set 'svhn'"),
+        (["train", "simple-cnn", "--data", "stl10"], "unknown data set 'stl10'"),
         (["train", "simple-cnn", "--data", "mnist", "--epochs", "0"], "epochs 0 is not"),
         (["train", "simple-cnn", "--data", "mnist", "--epochs", "many"], "invalid int value: 'many'"),
         (["train", "simple-cnn", "--data", "mnist", "--seed", "-3"], "seed -3 is not"),
