@@ -5,13 +5,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from explorer.answers import compressing
+from explorer.answers import compressing, exporting
 from explorer.answers.compressing import Compression
 from explorer.cli.options import Commands, add_device, add_limit, add_name, load_checkpoint
 from explorer.cli.words import last_of
+from explorer.compression.export import FORMATS, format_info
 from explorer.compression.plans import MULTIPLE
 from explorer.compression.scales import Scales
 from explorer.files import csv
+from explorer.files.names import check_plain
 from explorer.pruning.criteria import CRITERIA, REVERSED
 
 
@@ -32,7 +34,11 @@ def add_to(commands: Commands) -> None:
     command.add_argument("--round", action="store_true", help=f"keep a few more: widths that {MULTIPLE} divides")
     text = "remove in N steps, ranking what is left again before each, beside all at once"
     command.add_argument("--steps", type=int, default=1, metavar="N", help=text)
-    command.add_argument("--out", type=Path, metavar="DIR", help="a folder for accuracy.csv, scales.csv and layers.csv")
+    text = "a folder for accuracy.csv, scales.csv, layers.csv, and the network in each --format"
+    command.add_argument("--out", type=Path, metavar="DIR", help=text)
+    known = "; ".join(f"{name}: {each.help}" for name, each in FORMATS.items())
+    command.add_argument("--format", default="safetensors", metavar="F,F", help=f"{known} (default: safetensors)")
+    command.add_argument("--name", metavar="NAME", help="of the network (default: CHECKPOINT-compressed)")
     add_limit(command)
     add_device(command)
     command.set_defaults(run=run)
@@ -47,7 +53,12 @@ def run(args: argparse.Namespace) -> None:
     wish = Compression(
         args.share, args.threshold, plan, args.criterion, args.minimum, args.round, args.steps, args.limit
     )
+    formats = args.format.split(",")
+    for each in formats:
+        format_info(each)
     checkpoint = load_checkpoint(args.checkpoint)
+    name = args.name or f"{checkpoint.name}-compressed"
+    check_plain(name)
     if args.out:
         _check_folder(args.out)
     found = last_of("compressing", compressing.compressed(checkpoint, wish, args.device))
@@ -57,9 +68,13 @@ def run(args: argparse.Namespace) -> None:
     tables = {"accuracy": found.merits.frame(), "scales": found.scales.totals(), "layers": found.scales.frame()}
     print(tables["accuracy"].to_string(index=False, float_format="%.4f"))
     print(_in_words(found.scales))
-    for name, table in tables.items() if args.out else ():
-        csv.write_csv(table, args.out / f"{name}.csv")
-        print(f"saved {args.out / name}.csv")
+    if not args.out:
+        return
+    for file in exporting.exported(checkpoint, found, name, args.out, formats):
+        print(f"saved {file}")
+    for title, table in tables.items():
+        csv.write_csv(table, args.out / f"{title}.csv")
+        print(f"saved {args.out / title}.csv")
 
 
 def _check_folder(folder: Path) -> None:

@@ -2,6 +2,7 @@ import pandas as pd
 import pytest
 
 from explorer.cli import main
+from explorer.networks import checkpoints
 
 NET = "simple-cnn_fashion-mnist"
 QUICK = ["--limit", "200", "--device", "cpu"]
@@ -11,7 +12,24 @@ QUICK = ["--limit", "200", "--device", "cpu"]
 def test_compress_proves_weighs_and_saves(capsys, tmp_path):
     out = tmp_path / "there"
     assert (
-        main.main(["compress", NET, "--share", "0.5", "--minimum", "8", "--steps", "2", "--out", str(out), *QUICK]) == 0
+        main.main(
+            [
+                "compress",
+                NET,
+                "--share",
+                "0.5",
+                "--minimum",
+                "8",
+                "--steps",
+                "2",
+                "--name",
+                "half",
+                "--out",
+                str(out),
+                *QUICK,
+            ]
+        )
+        == 0
     )
     said, progress = capsys.readouterr()
     assert "plan: conv1:8,conv2:16\n" in said
@@ -26,6 +44,9 @@ def test_compress_proves_weighs_and_saves(capsys, tmp_path):
     assert accuracy["n"].unique().tolist() == [200]
     scales = pd.read_csv(out / "scales.csv").set_index(["quantity", "batch"])
     assert scales.loc[("MACs",), "after"].item() == half
+    half_net = checkpoints.load("half", out)
+    assert half_net.model.conv2.weight.shape == (16, 8, 3, 3)
+    assert half_net.card.test_images == 10_000, "its card is about all of them"
     assert pd.read_csv(out / "layers.csv")["layer"].tolist() == ["conv1", "relu", "pool", "conv2", "fc1", "fc2"]
 
 
@@ -45,6 +66,8 @@ def test_compress_proves_weighs_and_saves(capsys, tmp_path):
         (["--share", "0.5", "--criterion", "best"], "unknown criterion 'best'"),
         (["--share", "0.5", "--steps", "99"], "99 steps are outside 1…16"),
         (["--threshold", "-1"], "a threshold of -1 is below 0"),
+        (["--share", "0.5", "--format", "pickle"], "unknown format 'pickle'; choose some of: safetensors, torch"),
+        (["--share", "0.5", "--name", "../half"], "../half"),
         (["--share", "0.5", "--out", "/proc/nowhere"], "cannot make the folder /proc/nowhere"),
     ],
 )

@@ -7,9 +7,23 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from explorer.answers import exporting
 from explorer.answers.compressing import SHARES, Compressed, Compression, Merits
-from explorer.app import compressions, downloads, drawing, heads, links, networks, pickers, presets, story, waiting
+from explorer.app import (
+    compressions,
+    downloads,
+    drawing,
+    guard,
+    heads,
+    links,
+    networks,
+    pickers,
+    presets,
+    story,
+    waiting,
+)
 from explorer.background.jobs import DONE, Job
+from explorer.compression.export import FORMATS
 from explorer.compression.plans import Group, Plan
 from explorer.compression.shares import ARTICLE_MINIMUM
 from explorer.engine.scan import samples
@@ -339,6 +353,31 @@ def numbers(point: Checkpoint, found: Compressed) -> None:
     )  # fmt: skip
 
 
+def take_away(point: Checkpoint, found: Compressed) -> None:
+    """What is left, as one more network here, and as files."""
+    st.subheader("Take it with you")
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        usual = f"{point.name}-compressed"
+        name = st.text_input("Name", usual, max_chars=80, width=320, key=f"name of compressed {point.name}") or usual
+        if guard.is_locked():
+            guard.ask_password("Keeping it here", "keep")
+        else:
+            words = "One more network here, which can be pruned again."
+            st.button("Keep here", icon=":material/save:", help=words, on_click=keep, args=(point, found, name))
+        for kind, each in FORMATS.items():
+            words = f"{drawing.sentence(each.help)}. It is made and checked on a click, which takes a while."
+            how: dict[str, Any] = {"key": f"export {kind}", "icon": ":material/download:", "on_click": "ignore"}
+            file = partial(exporting.zipped, point, found, name, [kind])
+            st.download_button(each.title, file, f"{drawing.plain_name(name)}_{kind}.zip", help=words, **how)
+    waiting.show_trouble()
+
+
+def keep(point: Checkpoint, found: Compressed, name: str) -> None:
+    """Keep what is left as a network here; for callbacks."""
+    if waiting.attempt(exporting.kept, point, found, name):
+        st.toast(f"{drawing.plain(name)} is among the networks now.", icon=":material/save:")
+
+
 def in_table(column: str) -> str:
     """A column's name as people read it."""
     words = {
@@ -409,4 +448,5 @@ with links.page():
         with right:
             st.subheader("Accuracy against multiply-adds")
             frontier(point, asked, job.latest)
+        take_away(point, job.latest)
         numbers(point, job.latest)
