@@ -1,10 +1,11 @@
 """The Compress page."""
 
 import pytest
-from app_test import BUNDLED, captions, metrics, percent, settle, visit
+from app_test import BUNDLED, captions, metrics, percent, settle, visit, without_data
 
 from explorer.answers import compressing
 from explorer.answers.compressing import Compression
+from explorer.images import datasets
 from explorer.networks import checkpoints
 
 pytestmark = pytest.mark.slow
@@ -69,3 +70,34 @@ def test_what_is_wrong_with_a_link_is_said():
 def test_a_plan_that_does_not_fit_is_one_sentence(plan, said):
     at = visit("compress", plan=plan)
     assert said in at.error[0].value
+
+
+def test_a_network_that_cannot_be_traced_cannot_be_compressed(fickle):
+    at = visit("compress")
+    assert "Fickle cannot be traced" in at.error[0].value and not at.exception
+
+
+def test_without_its_images_the_page_offers_the_download(monkeypatch, tmp_path):
+    without_data(monkeypatch, tmp_path)
+    at = visit("compress", checkpoint="simple-cnn_cifar10")
+    assert len(at.warning) == 1 and not at.error
+    assert at.button(key="download cifar10").label == "Download CIFAR-10 (170 MB)"
+
+
+def test_pairs_are_called_pairs():
+    if datasets.availability("mnist-pairs") == "missing":
+        pytest.skip("MNIST is not under the data root")
+    at = visit("compress", checkpoint="siamese_mnist-pairs")
+    words = captions(at)
+    assert "2,000 test pairs" in words and "test images" not in words
+
+
+def test_what_is_left_is_kept_as_a_network(own_folder):
+    at = visit("compress", share="90")
+    at.text_input(key=f"name of compressed {BUNDLED}").set_value("tiny-one")
+    at.button(key="keep compressed").click()
+    settle(at)
+    assert not at.error
+    point = checkpoints.load("tiny-one")
+    assert point.model.conv2.weight.shape == (4, 2, 3, 3)  # 14 of 16 and 28 of 32 channels are gone
+    assert point.card.parent.name == BUNDLED

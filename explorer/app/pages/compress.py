@@ -174,13 +174,13 @@ def set_share(share: str | None = None) -> None:
         links.drop_note(key)
 
 
-def explore(job: Job, live: bool) -> None:
+def explore(point: Checkpoint, job: Job, live: bool) -> None:
     """What came of the plan so far. `live` while more comes in."""
     with st.container():
         if live:
             waiting.progress(job, COMPRESSING)
     found: Compressed = job.latest
-    gains(found)
+    gains(found, networks.examples_of(point))
     if found.proof is not None:
         whole = found.proof.done == found.proof.total and found.proof.differ == found.proof.ties
         st.markdown(f":material/{'verified' if whole else 'pending'}: {found.proof.sentence()}")
@@ -189,12 +189,12 @@ def explore(job: Job, live: bool) -> None:
         st.rerun()
 
 
-def gains(found: Compressed) -> None:
+def gains(found: Compressed, examples: str) -> None:
     """Accuracy, and what the network weighs, after and before."""
     totals = pd.DataFrame({"quantity": []}) if found.scales is None else found.scales.totals()
     first, *others = st.columns(1 + len(METRICS))
     with first:
-        accuracy(found)
+        accuracy(found, examples)
     for column, (quantity, label, words) in zip(others, METRICS, strict=True):
         rows = totals[totals["quantity"] == quantity].head(1)
         with column:
@@ -206,14 +206,14 @@ def gains(found: Compressed) -> None:
                 st.metric(label, short(quantity, row.after), before, help=words, **QUIET)
 
 
-def accuracy(found: Compressed) -> None:
+def accuracy(found: Compressed, examples: str) -> None:
     """The accuracy of what is left, with its interval."""
     if found.merits is None:
         st.metric("Accuracy", "…")
         return
     rows = found.merits.frame()
     row = rows.iloc[-1]
-    words = f"95 % interval {percent(row['low'])} to {percent(row['high'])}, over {row['n']:,} test images."
+    words = f"95 % interval {percent(row['low'])} to {percent(row['high'])}, over {row['n']:,} test {examples}."
     st.metric("Accuracy", percent(row["accuracy"]), f"was {percent(rows['accuracy'].iloc[0])}", help=words, **QUIET)
 
 
@@ -277,7 +277,7 @@ def frontier(point: Checkpoint, asked: Compression, found: Compressed) -> None:
         return
     job = ask()
     every = None if job.finished else waiting.POLL
-    links.fragment(draw_frontier, job, ask, asked, found, not job.finished, every=every)
+    links.fragment(draw_frontier, point, job, ask, asked, found, not job.finished, every=every)
 
 
 def begin(ask: Callable[[], Job]) -> None:
@@ -285,7 +285,9 @@ def begin(ask: Callable[[], Job]) -> None:
     ask()
 
 
-def draw_frontier(job: Job, ask: Callable[..., Job], asked: Compression, found: Compressed, live: bool) -> None:
+def draw_frontier(
+    point: Checkpoint, job: Job, ask: Callable[..., Job], asked: Compression, found: Compressed, live: bool
+) -> None:
     """The points so far."""
     with st.container():
         if live:
@@ -302,7 +304,8 @@ def draw_frontier(job: Job, ask: Callable[..., Job], asked: Compression, found: 
             charts.accuracy_against_macs(table, here), key="frontier", on_select=choose_clicked, selection_mode="pick"
         )
         st.caption(
-            f"The share of every layer that is removed, over {job.latest.done:,} test images, with 95 % intervals. "
+            "The share of every layer that is removed, with 95 % intervals over "
+            f"{job.latest.done:,} test {networks.examples_of(point)}. "
             "Filled: no other plan beats it. Click a point to take its plan."
         )
     if live and job.finished:
@@ -363,7 +366,14 @@ def take_away(point: Checkpoint, found: Compressed) -> None:
             guard.ask_password("Keeping it here", "keep")
         else:
             words = "One more network here, which can be pruned again."
-            st.button("Keep here", icon=":material/save:", help=words, on_click=keep, args=(point, found, name))
+            st.button(
+                "Keep here",
+                key="keep compressed",
+                icon=":material/save:",
+                help=words,
+                on_click=keep,
+                args=(point, found, name),
+            )
         for kind, each in FORMATS.items():
             words = f"{drawing.sentence(each.help)}. It is made and checked on a click, which takes a while."
             how: dict[str, Any] = {"key": f"export {kind}", "icon": ":material/download:", "on_click": "ignore"}
@@ -438,7 +448,7 @@ with links.page():
         downloads.require_data(point.card.dataset)
         job = ask()
         waiting.require_part(job, COMPRESSING, ask, lambda: job.latest is not None)
-    links.fragment(explore, job, live, every=waiting.POLL if live else None)
+    links.fragment(explore, point, job, live, every=waiting.POLL if live else None)
     pick_layers(point, job.latest, asked.minimum)
     if not live:
         left, right = st.columns(2, gap="large")
