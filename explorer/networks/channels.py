@@ -128,10 +128,7 @@ class Channels:
             return Value(self.outputs[name], dims, (name,))
         self._share(self.inputs, name, read, writers, READ)
         written = self.outputs[name] = self.outputs.get(name) or self._new(count)
-        if groups > 1:
-            self._hinder(read, f"{name} reads them in {groups} groups, which would become uneven")
-            self._hinder(written, f"{name} writes them in {groups} groups, which would become uneven")
-        elif is_made_up(layer):
+        if is_made_up(layer):
             self._hinder(read, "they are read with weights that are no layer's")
         elif is_settled(layer) or "weight" not in layer._parameters:
             self._hinder(read, f"{name}, which reads them, computes its weights from others")

@@ -23,12 +23,14 @@ class Slices:
     layer: str
     tensor: str  # "weight" or "bias"
     dim: int
-    owner: Tensor  # (size of dim,), -1 for no channel's
+    owner: Tensor  # (size of dim,), -1 for no channel's; of what reads in sections, those of one after the other
 
     def zero(self, model: nn.Module, channels: Tensor) -> None:
         """Set those of the channels (K,) to zero, in place."""
-        values = getattr(model.get_submodule(self.layer), self.tensor)
-        values.data.index_fill_(self.dim, _where(self.owner, channels).to(values.device), 0)
+        values = getattr(model.get_submodule(self.layer), self.tensor).data
+        sections = len(self.owner) // values.shape[self.dim]  # of a grouped convolution, whose filters read one each
+        for part, owner in zip(values.chunk(sections), self.owner.chunk(sections), strict=True):
+            part.index_fill_(self.dim, _where(owner, channels).to(values.device), 0)
 
 
 @dataclass(frozen=True)

@@ -524,3 +524,13 @@ def test_random_networks(steps, channels, mode, seed):
     else:
         with pytest.raises(ValueError, match="cannot be removed|cannot be traced"):
             make_plan(model, "conv", mode, inputs)
+
+
+@pytest.mark.parametrize("layer", ["0", "2", "4"])
+def test_a_grouped_convolution_reads_and_writes_channels(layer):
+    torch.manual_seed(0)
+    model = warm_up(nn.Sequential(
+        nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.Conv2d(8, 6, 3, groups=2), nn.ReLU(), nn.Conv2d(6, 4, 1),
+        nn.Flatten(), nn.Linear(64, 3),
+    ))  # fmt: skip
+    assert_equals_prune(model, layer, torch.randn(2, 3, 8, 8), "channel")

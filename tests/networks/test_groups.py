@@ -129,7 +129,6 @@ def test_places_in_a_concatenation():
 @pytest.mark.parametrize(
     ("body", "width", "why"),
     [
-        (lambda net, x, y: net.grouped(y), 4, "grouped reads them in 2 groups, which would become uneven"),
         (lambda net, x, y: net.norm(y), 4, r"norm \(LayerNorm\) may mix them"),
         (lambda net, x, y: y.softmax(1), 4, "softmax may mix them"),
         (lambda net, x, y: y + x[:, :1, 1:-1, 1:-1], 4, "add combines them with what is no layer's output"),
@@ -161,10 +160,13 @@ def test_the_network_s_own_output_cannot_go():
         group_of(net, "0")
 
 
-def test_a_grouped_layer_and_one_that_reads_the_image_again_cannot_go():
+def test_a_grouped_layer_reads_and_writes_channels_of_its_own():
     net = Net(lambda net, x, y: net.mix(net.grouped(y)))
-    with pytest.raises(ValueError, match="grouped writes them in 2 groups, which would become uneven"):
-        group_of(net, "grouped")
+    assert group_of(net, "conv").layers == ("conv",) and readers(group_of(net, "conv")) == ["grouped"]
+    assert group_of(net, "grouped").layers == ("grouped",) and readers(group_of(net, "grouped")) == ["mix"]
+
+
+def test_a_layer_that_reads_the_image_again_cannot_go():
 
     class Again(nn.Module):
         def __init__(self):

@@ -111,3 +111,16 @@ def test_weights_that_are_computed_cannot_be_zeroed(norm):
 
 def test_every_mode_has_words_and_does_something():
     assert list(ZEROING) == list(MODES)
+
+
+def test_what_a_grouped_convolution_reads_of_a_channel_by_hand():
+    """Filters 0 and 1 read channels 0 and 1, the others 2 and 3: channel 2 is the first slice of those two."""
+    net = nn.Sequential(nn.Conv2d(1, 4, 1), nn.Conv2d(4, 4, 1, groups=2), nn.Flatten(), nn.Linear(4, 2)).eval()
+    pruned = prune(net, "0", [2], "channel")
+    before, after = net[1].weight[..., 0, 0].tolist(), pruned[1].weight[..., 0, 0].tolist()
+    assert after[:2] == before[:2]
+    assert after[2:] == [[0, before[2][1]], [0, before[3][1]]]
+    x = torch.randn(3, 1, 1, 1)
+    gone = net[0](x)
+    gone[:, 2] = 0
+    torch.testing.assert_close(pruned(x), net[3](net[2](net[1](gone))))
