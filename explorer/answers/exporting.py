@@ -35,10 +35,9 @@ def exported(checkpoint: Checkpoint, found: Compressed, name: str, folder: Path,
 
 def kept(checkpoint: Checkpoint, found: Compressed, name: str, root: Path | None = None) -> Path:
     """Keep what is left as a checkpoint of that name; ValueError where the name is taken."""
-    with checkpoints.writing(name, root=root):
-        checkpoints.check_not_shipped(name)
-        checkpoints.check_free(name, root)
-        exported(checkpoint, found, name, root or checkpoints_root(), ["safetensors"])
+    checkpoints.check_not_shipped(name)
+    checkpoints.check_free(name, root)
+    exported(checkpoint, found, name, root or checkpoints_root(), ["safetensors"])  # which lets one writer at a time
     return checkpoints.find(name, root)
 
 
