@@ -6,6 +6,7 @@ import json
 import pickle
 import time
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,8 @@ from explorer.own import building, trial
 from explorer.own import networks as own_networks
 from explorer.own.building import first_look
 from explorer.own.networks import IMAGENET_MEAN, IMAGENET_STD, import_network
+from explorer.training.finetuning import finetuning_recipe
+from explorer.training.loop import train
 
 
 @pytest.fixture
@@ -894,3 +897,15 @@ def test_of_a_teacher_and_its_pruned_student_the_one_that_fits_is_taken(pets, pl
         str(file), keep(places, {"student": student.state_dict(), "teacher": teacher.state_dict()}), "pets"
     )
     assert_same(made.name, teacher)
+
+
+def test_a_network_pruned_elsewhere_is_fine_tuned_here(pets, places, at_once):
+    file = write(places / "own", {"net.py": text(NET)})
+    import_network(str(file), keep(places, net_of(text(NET), width=3).state_dict()), "pets", "mine")
+    start = checkpoints.load("mine")
+    recipe = replace(finetuning_recipe(start.card), batch_size=2, epochs=1, validation=0.3)
+    for _ in train(start.card.model, "pets", recipe, name="tuned", device="cpu", start=start):
+        pass
+    point = checkpoints.load("tuned")
+    assert point.model.conv1.weight.shape == (3, 3, 3, 3) and point.card.parent.name == "mine"
+    assert point.card.imported and point.card.source == start.card.source and point.card.epochs == 1
