@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -25,6 +25,7 @@ from explorer.images import downloads
 from explorer.networks.checkpoints import Checkpoint
 from explorer.pruning.criteria import Criterion
 from explorer.pruning.statistics import ChannelStatistics
+from explorer.reports.asked import Asked
 
 SHORT = 1.0  # seconds that reading what comes with the app takes at most
 PREVIEW_AFTER = 2.0  # seconds of ranking, after which a first curve does not wait for its end
@@ -213,6 +214,23 @@ def sensitivity(point: Checkpoint, criterion: str, mode: str, limit: int | None,
 def sensitivity_so_far(job: Job) -> Sensitivity | None:
     """What there is so far; None while the channels are still being ranked."""
     return job.latest if isinstance(job.latest, Sensitivity) else None
+
+
+def report(
+    point: Checkpoint, asked: Asked, at_hand: Mapping[Experiment, Sweep], language: str, restart: bool = False
+) -> Job:
+    """The job that makes a lab report of curves `at_hand`, whole or not, and of what ships; else it computes first."""
+    seen = tuple((each, curve.done, curve.share) for each, curve in at_hand.items())
+    key = ("report", identity(point), point.name, asked.key, language, seen)
+    computes = asked.experiment not in at_hand and not ships(point, asked.experiment)
+    return _job(key, partial(_report, point, asked, at_hand, language), restart, heavy=computes)
+
+
+def _report(point: Checkpoint, asked: Asked, at_hand: Mapping[Experiment, Sweep], language: str) -> Iterator[Any]:
+    from explorer.reports.binding import languages_of  # with what draws and writes files, which no page waits for
+    from explorer.reports.making import make
+
+    yield from make(asked, point, languages_of(language), at_hand)
 
 
 def download(dataset: str, restart: bool = False) -> Job:

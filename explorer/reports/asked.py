@@ -1,5 +1,6 @@
 """What a report is asked about: a checkpoint's experiment, a K, and the lab that it belongs to."""
 
+from collections.abc import Hashable
 from dataclasses import dataclass, replace
 
 from explorer.answers import outline
@@ -17,6 +18,11 @@ class Asked:
     experiment: Experiment
     lab: Lab | None = None
     k: int | None = None
+
+    @property
+    def key(self) -> Hashable:
+        """What tells two questions apart."""
+        return (self.experiment, self.lab and self.lab.name, self.k)
 
 
 def lab_named(name: str) -> Lab:
@@ -51,6 +57,14 @@ def asked_of(
         criterion_named(criterion)
         experiment = replace(experiment, criterion=criterion)
     return Asked(experiment, course, None if k is None else _checked(k, check_ks(experiment.ks, channels), channels))
+
+
+def ways_of(lab: Lab | None, experiment: Experiment) -> dict[str, Experiment]:
+    """The ways of a lab by title, over the K of an experiment: the lab's own, or every one."""
+    if lab is None:
+        return {}
+    every = experiment.ks is None
+    return {way.title: lab.experiment(way, experiment.dtype, every) for way in lab.variants}
 
 
 def _checked(k: int, ks: tuple[int, ...], channels: int) -> int:

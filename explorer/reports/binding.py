@@ -15,6 +15,7 @@ from explorer.reports.facts import Facts
 from explorer.reports.findings import findings
 from explorer.reports.tables import tables_of
 from explorer.reports.texts import LANGUAGES, Language, language
+from explorer.reports.word import word
 from explorer.reports.writing import parameters_of, write
 from explorer.show.figures import DRAWING, FORMATS, figure_bytes
 
@@ -75,10 +76,14 @@ def _of_each_folder(spoken: Sequence[Language]) -> list[Language]:
 
 def readable(facts: Facts, spoken: Language, folder: str, pictures: dict[str, Files]) -> Files:
     """The report itself, as files of all kinds."""
-    document = write(facts, spoken, pictures)
-    name = f"report-{spoken.code}"
-    vector = {title: made["svg"] for title, made in pictures.items()}
-    return {f"{name}.html": rendering.html(document, vector).encode()}
+    document, name = write(facts, spoken, pictures), f"report-{spoken.code}"
+    vector, pixels = ({title: made[kind] for title, made in pictures.items()} for kind in ("svg", "png"))
+    return {
+        f"{name}.html": rendering.html(document, vector).encode(),
+        f"{name}.docx": word(document, pixels),
+        f"{name}.md": rendering.markdown(document, folder).encode(),
+        f"{name}.tex": rendering.latex(document, folder).encode(),
+    }
 
 
 def measured(facts: Facts, codes: Sequence[str]) -> Files:

@@ -17,13 +17,12 @@ from explorer.answers import door, layout, shipped
 from explorer.answers.archive import Note
 from explorer.answers.choices import ORDERS
 from explorer.answers.experiment import Experiment
-from explorer.answers.labs import Lab
 from explorer.engine.curves import Band, Sweep
 from explorer.engine.oracle import ORACLES
 from explorer.images import datasets, pictures
 from explorer.networks.cards import versions
 from explorer.networks.checkpoints import Checkpoint
-from explorer.reports.asked import Asked
+from explorer.reports.asked import Asked, ways_of
 from explorer.reports.facts import RANDOM, Facts, Missing, some_flips
 from explorer.show.pictures import side_by_side
 
@@ -43,6 +42,7 @@ def gather(
     """
     known, card = dict(at_hand or {}), checkpoint.card
     curve = yield from _curve(asked.experiment, checkpoint, known, fresh)
+    curve = curve if asked.experiment.ks is None else curve.at(asked.experiment.ks)
     missing = [Missing("whole", "")] if curve.done < curve.total or curve.progress not in (None, 1) else []
     k = curve.nearest(curve.channels // 2) if asked.k is None else curve.ks[curve.index(asked.k)]
     ways = yield from _ways(asked, checkpoint, curve, known, fresh, missing)
@@ -110,14 +110,6 @@ def _ways(
         else:
             missing.append(Missing("way", title))
     return found
-
-
-def ways_of(lab: Lab | None, experiment: Experiment) -> dict[str, Experiment]:
-    """The ways of a lab by title, over the K of an experiment: the lab's own, or every one."""
-    if lab is None:
-        return {}
-    every = experiment.ks is None
-    return {way.title: lab.experiment(way, experiment.dtype, every) for way in lab.variants}
 
 
 def _compared(asked: Experiment, checkpoint: Checkpoint, curve: Sweep, fresh: bool, missing: list[Missing]) -> Steps:

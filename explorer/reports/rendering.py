@@ -93,6 +93,8 @@ def _templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
+        comment_start_string="<#",  # LaTeX has {#1}
+        comment_end_string="#>",
     )
     environment.tests.update({name: _is(kind) for name, kind in KINDS.items()})
     environment.filters.update(tex=escape_latex, md=escape_markdown)

@@ -4,6 +4,8 @@ import json
 import shlex
 from typing import Any
 
+from explorer.answers.experiment import Experiment
+from explorer.reports.asked import ways_of
 from explorer.reports.facts import RANDOM, Facts
 
 SHELL = """#!/bin/sh
@@ -78,9 +80,7 @@ def _k_range(ks: tuple[int, ...]) -> list[str]:
     return ["--k", f"{ks[0]}:{ks[-1] + 1}"]
 
 
-def _other_ways(facts: Facts) -> list[Any]:
-    from explorer.reports.gathering import ways_of
-
+def _other_ways(facts: Facts) -> list[Experiment]:
     return [way for way in ways_of(facts.lab, facts.experiment).values() if way != facts.experiment]
 
 

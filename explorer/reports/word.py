@@ -136,17 +136,20 @@ def _caption(file: Word, kind: str, place: int, text: str) -> Any:
 
 
 def _table(file: Word, block: Table) -> None:
-    table = file.add_table(rows=1, cols=len(block.columns), style="Light List")
-    for row, cells in enumerate((block.columns, *block.rows)):
-        added = table.rows[0] if row == 0 else table.add_row()
-        for column, (cell, text) in enumerate(zip(added.cells, cells, strict=True)):
+    """A table whose head stands on each of its pages, and whose rows are never torn."""
+    table = file.add_table(rows=1 + len(block.rows), cols=len(block.columns), style="Table Grid")
+    for place, (row, cells) in enumerate(zip(table.rows, (block.columns, *block.rows), strict=True)):
+        properties = row._tr.get_or_add_trPr()
+        properties.append(OxmlElement("w:cantSplit"))
+        if place == 0:
+            properties.append(OxmlElement("w:tblHeader"))
+        for column, (cell, text) in enumerate(zip(row.cells, cells, strict=True)):
             paragraph = cell.paragraphs[0]
-            paragraph.add_run(text).font.size = Pt(9)
+            run = paragraph.add_run(text)
+            run.font.size, run.bold = Pt(9), place == 0
             paragraph.paragraph_format.space_after = Pt(0)
             if column in block.numbers:
                 paragraph.alignment = WD_ALIGN_PARAGRAPH.RIGHT
-    heads = table.rows[0]._tr.get_or_add_trPr()
-    heads.append(OxmlElement("w:tblHeader"))
     file.add_paragraph()
 
 

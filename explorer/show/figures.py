@@ -33,6 +33,7 @@ FORMATS = {"png": "image/png", "svg": "image/svg+xml", "pdf": "application/pdf"}
 PRINT_DPI = 300
 GRID_WIDTH, GRID_HEIGHT = 11.0, 30.0  # inches, the most that a grid of maps takes
 CURVE_SIZE = (7.2, 4.6)  # inches: the width of a page's text
+FEW_POINTS = 200  # of all curves together, around which a legend looks for a free place
 MARKS_A_CURVE = 48  # at most; more would run together
 DRAWING = threading.Lock()  # to be held while figures are drawn: Matplotlib's font caches are not made for threads
 INK, MARK, FRAME = "#14202B", "#D55E00", "#7F8B96"
@@ -252,7 +253,9 @@ def accuracy_figure(
     axes.margins(x=0.02)
     axes.set_title(title, fontsize=11, loc="left")
     lines = axes.get_legend_handles_labels()[0] if len(curves) > 1 else []
-    axes.legend(handles=[*lines, *_bands(curves, orders, labels)], handlelength=3.5)
+    many = sum(map(len, curves.values())) > FEW_POINTS
+    where = "lower left" if many else "best"  # under curves that fall; the search for a free place takes long
+    axes.legend(handles=[*lines, *_bands(curves, orders, labels)], handlelength=3.5, loc=where)
     return figure
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from explorer.show.charts.network import LETTERS
 from explorer.show.figures import DASHES, FRAME, INK, MARK, MARKERS, PALETTE, page
 from explorer.show.labels import ENGLISH, Labels
 from explorer.show.pictures import thumbnails
@@ -37,7 +38,7 @@ def network_figure(boxes: pd.DataFrame, shortcuts: pd.DataFrame, layer: str = ""
     axes.plot([0, row["place"].max()], [0, 0], color=FRAME, linewidth=1.5, zorder=0)
     for start, end in shortcuts[["start", "end"]].itertuples(index=False):
         _shortcut(axes, start, end)
-    many = len(row) > 12
+    many = row["layer"].str.len().sum() > LETTERS
     for box in boxes.itertuples():
         half = 0.12 if box.on_shortcut else 0.12 + 0.6 * box.side / boxes["side"].max()
         broad, middle = 0.12 + 0.032 * math.log2(box.channels), ABOVE if box.on_shortcut else 0.0
@@ -51,7 +52,7 @@ def network_figure(boxes: pd.DataFrame, shortcuts: pd.DataFrame, layer: str = ""
             slant = {"rotation": 50, "ha": "right", "rotation_mode": "anchor"} if many else {"ha": "center"}
             axes.text(box.place, -0.85, box.layer or box.output, va="top", fontsize=7 if many else 9, **slant)
     axes.set_xlim(-0.6, row["place"].max() + 0.6)
-    axes.set_ylim(-1.9 if many else -1.1, 1.25)
+    axes.set_ylim(-2.1 if many else -1.1, 1.25)
     return figure
 
 

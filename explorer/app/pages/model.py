@@ -18,6 +18,7 @@ from explorer.app import (
     own,
     prepared,
     presets,
+    reporting,
     sketched,
     story,
     waiting,
@@ -30,6 +31,7 @@ from explorer.networks.cards import Card, Parent, Source
 from explorer.networks.checkpoints import SHIPPED, Checkpoint, list_checkpoints
 from explorer.networks.registry import model_info
 from explorer.own.networks import at_chance
+from explorer.reports.asked import asked_of
 from explorer.show import charts
 from explorer.show.pictures import thumbnails
 from explorer.show.words import percent
@@ -95,10 +97,13 @@ def opening(point: Checkpoint) -> None:
 
 def drawing_of(point: Checkpoint) -> None:
     """The network drawn, with the layer that the other pages prune."""
-    convs = outline.channels_of(point)
+    sketched.network(point, layer_of(point), "network drawn")
+
+
+def layer_of(point: Checkpoint) -> str:
+    """The layer that the other pages prune."""
     chosen = st.session_state.get("layer")
-    layer = chosen if chosen in convs else default_layer(point)
-    sketched.network(point, layer, "network drawn")
+    return chosen if chosen in outline.channels_of(point) else default_layer(point)
 
 
 def accuracies(point: Checkpoint) -> None:
@@ -293,6 +298,8 @@ with links.page():
     with st.container():
         if work.unpruned_ships(point) or downloads.has_data(point.card.dataset, offer=False):
             classes_of(point)
+    with st.container(horizontal=True):
+        reporting.report_button(point, asked_of(point, layer=layer_of(point)), {}, "model")
     card_of(point)
     change(point)
     data_sets()

@@ -16,6 +16,7 @@ from explorer.app import (
     prepared,
     presenting,
     presets,
+    reporting,
     sketched,
     story,
     sweeps,
@@ -31,6 +32,7 @@ from explorer.engine import tables
 from explorer.engine.curves import Sweep
 from explorer.engine.schedule import SCHEDULES
 from explorer.pruning.modes import MODES
+from explorer.reports.asked import Asked, ways_of
 from explorer.show import charts, figures
 from explorer.show.words import percent, points
 
@@ -65,7 +67,7 @@ def closer(view: View, sweep: Sweep, others: dict[str, Job], k: int) -> None:
     DETAILS[detail](view, sweep, k)
     st.subheader("Accuracy per class", help="The bar is the pruned network, the tick the unpruned one.")
     drawing.draw(prepared.class_chart(sweep, k, 400), key="classes")
-    provenance(view, sweep, others)
+    provenance(view, sweep, others, k)
 
 
 def running(view: View, job: Job, others: dict[str, Job], live: bool) -> None:
@@ -226,8 +228,8 @@ def network(view: View, sweep: Sweep, k: int) -> None:
 DETAILS = {"flips": flips, "class table": classes, "confusion matrix": confusion, "network": network}
 
 
-def provenance(view: View, sweep: Sweep, others: dict[str, Job]) -> None:
-    """Where the numbers come from, and the file with all of them."""
+def provenance(view: View, sweep: Sweep, others: dict[str, Job], k: int) -> None:
+    """Where the numbers come from, the file with all of them, and the report."""
     run = view.experiment
     criterion = criterion_named(run.criterion)
     on = f" over {sweeps.ranked_over(view)}" if criterion.needs_data else ""
@@ -240,7 +242,19 @@ def provenance(view: View, sweep: Sweep, others: dict[str, Job]) -> None:
         draw = partial(figures.accuracy_figure, tables_of(view, sweep, others))
         drawing.figure_button(partial(prepared.figure_file, draw), name, "curve", "Curve as figure")
         drawing.csv_button(prepared.accuracy_table(sweep), name)
+        if sweep.preview is None:
+            report(view, sweep, others, k)
     sweeps.origin(view, sweep)
+
+
+def report(view: View, sweep: Sweep, others: dict[str, Job], k: int) -> None:
+    """The lab report of what the page shows."""
+    lab = view.lab if view.lab and view.lab.layer == view.layer else None
+    ways = ways_of(lab, view.experiment)
+    curves = {ways[title]: work.curve(job) for title, job in others.items() if title in ways}
+    at_hand = {way: curve for way, curve in curves.items() if curve is not None and curve.preview is None}
+    asked = Asked(view.experiment, lab, k)
+    reporting.report_button(view.checkpoint, asked, at_hand | {view.experiment: sweep}, "prune")
 
 
 def there(view: View, asked: Experiment) -> bool:

@@ -1,0 +1,76 @@
+"""The lab report of a page: made in the background, and then a download."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from functools import partial
+
+import streamlit as st
+
+from explorer.answers.experiment import Experiment
+from explorer.app import drawing, waiting, work
+from explorer.background.jobs import DONE, Job
+from explorer.engine.curves import Sweep
+from explorer.networks.checkpoints import Checkpoint
+from explorer.reports.asked import Asked
+
+LANGUAGES = {"both": "English and 中文", "en": "English", "zh": "中文"}
+MADE = "the reports that this tab asked for"
+ABOUT = (
+    "All of this as a lab report in one ZIP, to fill in and to hand in: a page that prints, Word, Markdown and LaTeX, "
+    "with figures, tables, and every measured fact with a question and room for an answer."
+)
+
+
+def report_button(point: Checkpoint, asked: Asked, at_hand: Mapping[Experiment, Sweep], key: str) -> None:
+    """What opens on a click: the report's language, its making, and then its file.
+
+    `at_hand` are the curves that the page has already, whole or as far as they have come.
+    """
+    with st.popover("Lab report", icon=":material/description:", key=f"report of {key}"):
+        st.caption(ABOUT)
+        language = st.segmented_control(
+            "Language", list(LANGUAGES), default="both", format_func=LANGUAGES.__getitem__, key=f"report language {key}"
+        )
+        code = language or "both"
+        job = _asked_for().get((point.name, asked.key, code))
+        if job is None or job.status != DONE:
+            busy = job is not None and not job.finished
+            label, icon = "Make the report", ":material/edit_document:"
+            start = partial(_start, point, asked, at_hand, code)
+            st.button(label, key=f"make report {key}", icon=icon, on_click=start, disabled=busy, type="primary")
+        with st.container():
+            if job is not None:
+                _stand(job, point, asked, at_hand, code)
+
+
+def _asked_for() -> dict[Hashable, Job]:
+    return st.session_state.setdefault(MADE, {})
+
+
+def _start(
+    point: Checkpoint, asked: Asked, at_hand: Mapping[Experiment, Sweep], code: str, restart: bool = False
+) -> None:
+    """Make the report in the background; a callback."""
+    _asked_for()[point.name, asked.key, code] = work.report(point, asked, dict(at_hand), code, restart)
+
+
+def _stand(job: Job, point: Checkpoint, asked: Asked, at_hand: Mapping[Experiment, Sweep], code: str) -> None:
+    """How the report stands: under way, failed, or there to be downloaded."""
+    waiting.notes(job)
+    if not job.finished:
+        waiting.follow(job, "Making the report")
+    elif job.status != DONE:
+        waiting.show_end(job, "The report", partial(_start, point, asked, at_hand, code))
+    else:
+        content = job.result.content
+        st.download_button(
+            f"Download the report ({len(content) / 1e6:.1f} MB)",
+            content,
+            f"{drawing.plain_name('report', point.name, asked.experiment.layer)}.zip",
+            "application/zip",
+            key=f"report {point.name} {code}",
+            icon=":material/download:",
+            on_click="ignore",
+            type="primary",
+        )
