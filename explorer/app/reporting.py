@@ -14,7 +14,7 @@ from explorer.engine.curves import Sweep
 from explorer.networks.checkpoints import Checkpoint
 from explorer.reports.asked import Asked
 
-LANGUAGES = {"both": "English and 中文", "en": "English", "zh": "中文"}
+LANGUAGES = {"both": "English and Chinese", "en": "English", "zh": "Chinese"}
 MADE = "the reports that this tab asked for"
 ABOUT = (
     "All of this as a lab report in one ZIP, to fill in and to hand in: a page that prints, Word, Markdown and LaTeX, "

@@ -254,7 +254,7 @@ def accuracy_figure(
     axes.set_title(title, fontsize=11, loc="left")
     lines = axes.get_legend_handles_labels()[0] if len(curves) > 1 else []
     many = sum(map(len, curves.values())) > FEW_POINTS
-    where = "lower left" if many else "best"  # under curves that fall; the search for a free place takes long
+    where: Any = "lower left" if many else "best"  # under curves that fall; the search for a free place takes long
     axes.legend(handles=[*lines, *_bands(curves, orders, labels)], handlelength=3.5, loc=where)
     return figure
 
