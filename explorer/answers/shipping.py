@@ -16,12 +16,15 @@ from explorer.answers.computing import oracle_cost
 from explorer.answers.experiment import Experiment
 from explorer.answers.labs import LABS, Lab
 from explorer.engine.oracle import ORACLES
+from explorer.engine.scan import samples
 from explorer.networks.checkpoints import Checkpoint
 from explorer.pruning.activations import fitting_points
 
 MOST_BYTES = 12_000_000  # of all answers together
 SAMPLE = 2_000  # images, where all would take over an hour
+FEW_IMAGES = 1_000  # of a sensitivity analysis of a large network
 FEW_K = 16  # of a band where each K is a run of its own
+SENSITIVITIES = (("mean", "filter"), ("mean", "channel"), ("l1", "channel"))  # criterion and mode
 COMPARED = ("mean", "l1")  # beside random orders and the oracle, what the page Sweep opens with
 
 
@@ -49,6 +52,7 @@ def pieces(checkpoint: Checkpoint) -> list[Piece]:
         *_statistics(checkpoint, lab, layer),
         _scan(checkpoint),
         *_curves(checkpoint, lab, layer),
+        *_sensitivities(checkpoint),
     ]
 
 
@@ -113,6 +117,21 @@ def _statistics(checkpoint: Checkpoint, lab: Lab | None, layer: str) -> list[Pie
 def _scan(checkpoint: Checkpoint) -> Piece:
     question = shipped.scan_question(checkpoint, "blocks", "filter", SPLIT, None)
     return _piece(question, door.scan, (checkpoint,), shipped.ship_scan)
+
+
+def _sensitivities(checkpoint: Checkpoint) -> list[Piece]:
+    """What Scan opens with, and what Compress chooses by; of a network where all images take long, over a few."""
+    large = bool(samples(checkpoint.model, checkpoint.card.test_images))
+    limit = FEW_IMAGES if large else None
+    return [
+        _piece(
+            shipped.sensitivity_question(checkpoint, criterion, mode, SPLIT, None),
+            door.sensitivity,
+            (checkpoint, criterion, mode, SPLIT, limit, None),
+            shipped.ship_sensitivity,
+        )
+        for criterion, mode in SENSITIVITIES
+    ]
 
 
 def _piece(

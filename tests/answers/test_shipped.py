@@ -252,3 +252,16 @@ def test_statistics_and_scans_are_what_the_network_gives_today(shipped_answers, 
     today = scan(point.model, batches_of(point, "test", IMAGES))
     assert today.names == kept.names
     assert (today.predictions != kept.predictions[:, :IMAGES]).sum() <= 1, "but for a tie"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [FASHION.checkpoint, "siamese_mnist-pairs"])
+def test_sensitivities_are_what_the_network_gives_today(shipped_answers, name):
+    point = checkpoints.load(name)
+    for criterion, mode in shipping.SENSITIVITIES:
+        kept = returned(shipped.sensitivity(point, criterion, mode))
+        *_, today = door.sensitivity(point, criterion, mode, fresh=True)
+        assert (kept.rows, kept.shares, kept.done) == (today.rows, today.shares, today.done)
+        for counted in ("broken", "repaired"):
+            apart = np.abs(getattr(kept, counted) - getattr(today, counted))
+            assert apart.max() <= 1, "but for a tie"
