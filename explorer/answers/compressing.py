@@ -13,7 +13,9 @@ from explorer.answers.computing import ranking_of
 from explorer.answers.experiment import Experiment
 from explorer.answers.images import batches_of
 from explorer.compression import removal
+from explorer.compression.choosing import path, to_share, within
 from explorer.compression.comparison import Comparison, compare
+from explorer.compression.costs import macs_of
 from explorer.compression.counting import count
 from explorer.compression.plans import Group, Plan
 from explorer.compression.proof import prove
@@ -22,6 +24,7 @@ from explorer.compression.scales import Scales, weigh
 from explorer.compression.shares import under, uniform
 from explorer.compression.steps import Order, Step, progressive
 from explorer.compression.timing import BATCHES
+from explorer.engine.sensitivities import Sensitivity
 from explorer.images.batches import Inputs
 from explorer.networks.checkpoints import Checkpoint
 from explorer.networks.evaluation import Device
@@ -62,11 +65,12 @@ class Merits:
 
 @dataclass(frozen=True)
 class Compression:
-    """What is asked: a plan, by exactly one of the first three, and how it is carried out and looked at. Hashable."""
+    """What is asked: a plan, by exactly one of the first four, and how it is carried out and looked at. Hashable."""
 
     share: float | None = None  # 0…1, of every layer
     threshold: float | None = None  # times a layer's mean importance
     plan: str = ""  # as `Plan.parse` reads it
+    target: str = ""  # as `target_of` reads it
     criterion: str = "l1"
     minimum: int = 1  # channels that every layer keeps
     rounded: bool = False  # whether to keep a few more, for widths that processors like
@@ -131,6 +135,8 @@ def plan_of(checkpoint: Checkpoint, asked: Compression, groups: tuple[Group, ...
         free = [group.name for group in groups if not group.fixed]
         importance = {name: ranking_for(checkpoint, name, asked.criterion).importance for name in free}
         plan = under(groups, importance, asked.threshold, asked.criterion, asked.minimum)
+    elif asked.target:
+        plan = _plan_for(checkpoint, asked, groups)
     else:
         plan = Plan.parse(asked.plan, asked.criterion)
     plan.check(groups, asked.minimum)
@@ -162,6 +168,43 @@ def example_of(checkpoint: Checkpoint) -> Inputs:
     """A few test images; ValueError where they are not here."""
     inputs, _ = next(iter(batches_of(checkpoint)))
     return tuple(part[:EXAMPLES] for part in inputs) if isinstance(inputs, tuple) else inputs[:EXAMPLES]
+
+
+def target_of(text: str) -> tuple[str, float]:
+    """What a target is about, "points" or "macs", and how many: "points=1" is at most one point of accuracy lost,
+    "macs=0.5" at most half of the multiply-adds left. ValueError for any other text.
+    """
+    what, _, amount = text.partition("=")
+    try:
+        number = float(amount)
+    except ValueError:
+        number = float("nan")
+    if what not in ("points", "macs") or number != number:
+        raise ValueError(
+            f"{text[:80]!r} is no target; give points=1 (at most one point lost) or macs=0.5 (half of them)"
+        )
+    return what, number
+
+
+def _plan_for(checkpoint: Checkpoint, asked: Compression, groups: tuple[Group, ...]) -> Plan:
+    """The plan that meets the target, chosen by what each layer can spare; ValueError says the nearest that can be met.
+
+    What points a plan really costs is measured with its channels masked, on the test images.
+    """
+    what, number = target_of(asked.target)
+    *_, found = door.sensitivity(checkpoint, asked.criterion, "channel", limit=asked.limit)
+    assert isinstance(found, Sensitivity), "the whole analysis is what comes last"
+    costs = macs_of(checkpoint.model, groups, count(checkpoint.model, example_of(checkpoint)))
+    choices = path(found, groups, costs, asked.minimum)
+    if what == "macs":
+        return to_share(choices, number).plan
+
+    def lost(plan: Plan) -> float:
+        *_, step = carry_out(checkpoint, plan, groups, 1, asked.minimum)
+        *_, merits = merits_of(checkpoint, {BLOCK: step.model}, asked.limit)
+        return -float(merits.comparison.change[-1])
+
+    return within(choices, number, lost).plan
 
 
 @lru_cache(maxsize=8)

@@ -28,6 +28,8 @@ def add_to(commands: Commands) -> None:
     text = "what is less important than T times its layer's mean, such as 0.5"
     plan.add_argument("--threshold", type=float, metavar="T", help=text)
     plan.add_argument("--plan", metavar="L:K,L:K", help="K of several layers, such as conv1:4,conv2:10")
+    text = "points=1: as few multiply-adds as cost at most a point; macs=0.5: half of them, at the least cost"
+    plan.add_argument("--target", metavar="WHAT=X", help=text)
     known = f"{', '.join(CRITERIA)}, each also with {REVERSED} behind it (default: l1)"
     command.add_argument("--criterion", default="l1", metavar="C", help=known)
     command.add_argument("--minimum", type=int, default=1, metavar="N", help="channels that every layer keeps")
@@ -46,12 +48,20 @@ def add_to(commands: Commands) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Remove channels, prove it, and weigh what is left."""
-    asked = [name for name in ("layer", "share", "threshold", "plan") if getattr(args, name) is not None]
+    asked = [name for name in ("layer", "share", "threshold", "plan", "target") if getattr(args, name) is not None]
     if len(asked) != 1 or (args.layer is None) != (args.k is None):
-        raise ValueError("give one plan: --layer L with --k K, --share S, --threshold T, or --plan L:K,L:K")
+        raise ValueError("give one plan: --layer L with --k K, --share S, --threshold T, --plan L:K or --target WHAT=X")
     plan = args.plan or (f"{args.layer}:{args.k}" if args.layer is not None else "")
     wish = Compression(
-        args.share, args.threshold, plan, args.criterion, args.minimum, args.round, args.steps, args.limit
+        args.share,
+        args.threshold,
+        plan,
+        args.target or "",
+        args.criterion,
+        args.minimum,
+        args.round,
+        args.steps,
+        args.limit,
     )
     formats = args.format.split(",")
     for each in formats:

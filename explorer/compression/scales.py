@@ -129,7 +129,9 @@ def _reason(layer: LayerCount, seconds: float, timing: Timing, machine: Machine,
         return f"calling any layer takes {1e6 * machine.call:.0f} µs, and this one {1e6 * seconds:.0f}"
     speed = timing.batch * layer.traffic / seconds
     if speed > BUSY * machine.bandwidth:
-        return f"it waits for memory: {speed / 1e9:.1f} GB/s of the {machine.bandwidth / 1e9:.1f} that copying reaches"
+        each = layer.macs / layer.traffic
+        copying = f"copying a large tensor moves {machine.bandwidth / 1e9:.1f}"
+        return f"it waits for data: {each:.2g} multiply-adds a byte, {speed / 1e9:.1f} GB/s, where {copying}"
     conv = after.get_submodule(layer.layer)
     if isinstance(conv, nn.Conv2d) and _is_odd(conv) and timing.device == "CPU":
         as_is, rounded = time_wider(conv, layer.reads, timing.batch)

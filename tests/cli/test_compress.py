@@ -65,6 +65,8 @@ def test_compress_proves_weighs_and_saves(capsys, tmp_path):
         (["--share", "0.01"], "this plan prunes nothing"),
         (["--share", "0.5", "--criterion", "best"], "unknown criterion 'best'"),
         (["--share", "0.5", "--steps", "99"], "99 steps are outside 1…16"),
+        (["--target", "half"], "'half' is no target; give points=1"),
+        (["--target", "macs=0.001"], "0.10 % of the MACs cannot be reached; the nearest that can is"),
         (["--threshold", "-1"], "a threshold of -1 is below 0"),
         (["--share", "0.5", "--format", "pickle"], "unknown format 'pickle'; choose some of: safetensors, torch"),
         (["--share", "0.5", "--name", "../half"], "../half"),
@@ -84,3 +86,12 @@ def test_a_threshold_and_round_widths(capsys):
     for part in plan.split(","):
         layer, k = part.split(":")
         assert ({"conv1": 16, "conv2": 32}[layer] - int(k)) % 8 == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("target", "column", "most"), [("macs=0.5", "share", 0.5), ("points=3", "lost", 3.0)])
+def test_a_target_is_met(capsys, tmp_path, target, column, most):
+    assert main.main(["compress", NET, "--target", target, "--out", str(tmp_path / "there"), *QUICK]) == 0
+    block = pd.read_csv(tmp_path / "there" / "accuracy.csv").iloc[-1]
+    found = {"share": 1 - block["flops_reduction"], "lost": -block["change"]}[column]
+    assert block["flops_reduction"] > 0 and found <= most

@@ -93,7 +93,7 @@ def test_the_reason_why_a_layer_is_no_faster(pair):
     assert _reason(conv2, 1e-5, timing, Machine(call=8e-6, bandwidth=1e9), smaller).startswith("calling any layer")
     moved = 64 * conv2.traffic
     waits = _reason(conv2, 1e-3, timing, Machine(call=1e-6, bandwidth=moved / 1e-3), smaller)
-    assert waits.startswith("it waits for memory")
+    assert waits.startswith("it waits for data: 12 multiply-adds a byte")
 
 
 def test_the_machine_is_measured():
