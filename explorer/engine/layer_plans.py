@@ -14,7 +14,7 @@ from explorer.engine.plan import Plan, cut_as_traced, sound_cut
 from explorer.engine.steps import Step, check_logits, in_order, two_images
 from explorer.images.batches import Inputs
 from explorer.networks.graph import Env, Program, UntraceableError, exclusive, output_of, placeholders, program_for
-from explorer.networks.tracing import fits_sizes, trace
+from explorer.networks.tracing import fits_sizes, sizes_in, taking, trace
 from explorer.pruning.zeroing import check_mode, zeroing_of
 
 KEPT_BYTES = 2**28  # of the unpruned network's values at once: large batches come in parts
@@ -113,7 +113,8 @@ class _Maker:
     """Makes a plan for each of several layers, from one traced network."""
 
     def __init__(self, model: nn.Module, mode: str, two: Inputs, device: torch.device | str) -> None:
-        self.model, self.name, self.mode, self.two, self.device = model, mode, zeroing_of(mode), two, device
+        known = taking(model, sizes_in(two))
+        self.model, self.name, self.mode, self.two, self.device = known, mode, zeroing_of(mode), two, device
         self.runs_in = running_type(model, two, device)
         self.traced: fx.GraphModule | None = None
         with contextlib.suppress(UntraceableError):

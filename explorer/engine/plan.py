@@ -14,7 +14,7 @@ from explorer.engine.steps import Step, agree, in_order, two_images
 from explorer.images.batches import Inputs
 from explorer.networks.graph import NeverCalledError
 from explorer.networks.layers import conv_layer
-from explorer.networks.tracing import lower, sizes_of, trace
+from explorer.networks.tracing import lower, sizes_in, sizes_of, taking, trace
 from explorer.pruning.zeroing import Zeroing, zeroing_of
 
 
@@ -52,6 +52,7 @@ def make_plan(
     says. ValueError for an unknown layer or mode, a mode that does not fit the layer, and a layer that never runs.
     """
     chosen, two = zeroing_of(mode), two_images(example)
+    model = taking(model, sizes_in(two))
     torch.backends.cudnn.allow_tf32 = False  # which would round a GPU's float32 convolutions to 10 bits
     runs_in = running_type(model, two, device)
     sound = sound_cut(model, layer, chosen, two, device, runs_in)

@@ -34,7 +34,7 @@ from explorer.networks.graph import (
     program_for,
 )
 from explorer.networks.layers import conv_layer
-from explorer.networks.tracing import fits_sizes, sizes_of, trace
+from explorer.networks.tracing import fits_sizes, sizes_in, taking, trace
 from explorer.pruning.prune import prune
 from explorer.pruning.zeroing import ZEROING, check_mode, emitting, zeroing_of
 
@@ -65,6 +65,7 @@ def plan_layers(
     ValueError for an unknown layer or mode, and where the mode fits none of the layers.
     """
     chosen, two = zeroing_of(mode), two_images(example)
+    model = taking(model, sizes_in(two))
     try:
         traced = trace(model, two).to(device)
     except UntraceableError:
@@ -72,8 +73,6 @@ def plan_layers(
         return PrunedCopies(model, tuple(fits), mode, left_out, device, running_type(model, two, device))
 
     def sites_of(layer: str) -> Sites:
-        if sizes_of(traced) is not None:  # what a mode has to find in the network, it finds without an example
-            check_mode(model, layer, mode)
         try:
             return chosen.sites(traced, layer)
         except NeverCalledError as error:

@@ -13,6 +13,7 @@ from explorer.networks.flow import check
 from explorer.networks.outputs import with_logits
 from explorer.networks.plain import plain
 from explorer.networks.registry import OWN, build, model_info
+from explorer.networks.tracing import sizes_in, taking
 from explorer.networks.widths import resize
 
 _TRAIN = "a train() of its own must take mode, call super().train(mode) and return self; call a training otherwise"
@@ -21,10 +22,12 @@ _TRAIN = "a train() of its own must take mode, call super().train(mode) and retu
 def network_of(card: Card, code_path: Path) -> nn.Module:
     """A new network, not yet with its weights, as the card says; what users wrote themselves is run from `code_path`.
 
+    It is known to take images of the card's shape; see tracing.taking.
+
     Raises ValueError where the code is not there, is not the one that was imported, or does not build the network.
     """
     if card.source is None:
-        return _narrowed(build(card.model, card.shape, len(card.classes)), card)
+        return taking(_narrowed(build(card.model, card.shape, len(card.classes)), card), sizes_in(blank(card)))
     try:
         model = _narrowed(_from_source(card, card.source, code_path), card)
         _check_logits(forward(model, torch.zeros(1, *card.shape)), len(card.classes))
@@ -35,7 +38,7 @@ def network_of(card: Card, code_path: Path) -> nn.Module:
         raise ValueError(
             f"the card's source builds no {card.model} ({reason}); restore it, or import it again"
         ) from error
-    return model
+    return taking(model, sizes_in(blank(card)))
 
 
 def _narrowed(model: nn.Module, card: Card) -> nn.Module:

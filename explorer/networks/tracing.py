@@ -3,7 +3,7 @@
 import copy
 import inspect
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import torch
@@ -18,6 +18,7 @@ from explorer.networks.tracers import RunningTracer, Tracer
 CASTS = ("half", "double", "bfloat16")
 FLOATS = (torch.float16, torch.float64, torch.bfloat16)
 SIZES = "sizes"  # where a traced network keeps those of `sizes_of`
+TAKES = "_takes_sizes"  # where a network keeps those of `taking`
 
 
 def trace(model: nn.Module, example: Inputs | None = None) -> fx.GraphModule:
@@ -25,7 +26,8 @@ def trace(model: nn.Module, example: Inputs | None = None) -> fx.GraphModule:
 
     Channels-last makes convolutions and pooling on a CPU two to four times faster and changes logits by rounding alone.
     The given model is left as it is. A network whose forward pass asks for sizes (`if x.shape[2] > 4`) can be traced as
-    it runs on an `example` batch, and then stands for images of that size alone (see `sizes_of`).
+    it runs on an `example` batch, or on images of the size that it is known to take (see `taking`), and then stands for
+    images of that size alone (see `sizes_of`).
 
     Raises UntraceableError where its forward pass depends on the data it is given, changes tensors in place in a way
     that has no plain twin, or reads a convolution's weights outside of it, and where forward hooks may change what
@@ -36,7 +38,7 @@ def trace(model: nn.Module, example: Inputs | None = None) -> fx.GraphModule:
     in_place = {name for name, module in twin.named_modules() if getattr(module, "inplace", False)}
     for name in in_place:
         setattr(twin.get_submodule(name), "inplace", False)  # noqa: B010 - which type checkers cannot know of
-    traced = _trace_as_it_is(twin, example)
+    traced = _trace_as_it_is(twin, _known_example(model) if example is None else example)
     make_modules(traced, twin)
     _check_weights_are_alone(traced)
     for node in list(traced.graph.nodes):
@@ -52,6 +54,21 @@ def trace(model: nn.Module, example: Inputs | None = None) -> fx.GraphModule:
     return traced
 
 
+def taking(model: nn.Module, sizes: Sequence[Sequence[int]]) -> nn.Module:
+    """The same network, weights and all, known to take inputs of these sizes, each without that of the batch.
+
+    Whoever traces it, or a copy of it, needs no example.
+    """
+    known = copy.copy(model)
+    setattr(known, TAKES, tuple(map(tuple, sizes)))
+    return known
+
+
+def sizes_in(inputs: Inputs) -> tuple[torch.Size, ...]:
+    """The sizes of a batch's inputs, without that of the batch."""
+    return tuple(part.shape[1:] for part in (inputs if isinstance(inputs, tuple) else (inputs,)))
+
+
 def sizes_of(traced: fx.GraphModule) -> tuple[torch.Size, ...] | None:
     """The sizes, without that of the batch, of the only inputs that the graph is right for; None where any will do."""
     return traced.meta.get(SIZES)
@@ -59,11 +76,12 @@ def sizes_of(traced: fx.GraphModule) -> tuple[torch.Size, ...] | None:
 
 def fits_sizes(traced: fx.GraphModule, inputs: Inputs) -> bool:
     """Whether the graph is right for these inputs."""
-    return sizes_of(traced) in (None, _sizes(inputs))
+    return sizes_of(traced) in (None, sizes_in(inputs))
 
 
-def _sizes(inputs: Inputs) -> tuple[torch.Size, ...]:
-    return tuple(part.shape[1:] for part in (inputs if isinstance(inputs, tuple) else (inputs,)))
+def _known_example(model: nn.Module) -> tuple[Tensor, ...] | None:
+    sizes = getattr(model, TAKES, None)
+    return None if sizes is None else tuple(torch.zeros(1, *each) for each in sizes)
 
 
 def _trace_as_it_is(twin: nn.Module, example: Inputs | None) -> fx.GraphModule:
@@ -86,7 +104,7 @@ def _trace_on(twin: nn.Module, example: tuple[Tensor, ...]) -> fx.GraphModule:
     if str(graph) != str(other):
         raise UntraceableError("its forward pass depends on the number of images")
     traced = fx.GraphModule(twin, graph, type(twin).__name__)
-    traced.meta[SIZES] = _sizes(example)
+    traced.meta[SIZES] = sizes_in(example)
     return traced
 
 

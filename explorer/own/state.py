@@ -115,7 +115,7 @@ def _load(path: Path) -> Any:
 
 def _refused(path: Path) -> str:
     """What is said of a pickle that holds more than tensors, with the lines that fix it."""
-    plain = path.with_name(f"{path.stem}-weights.pt").name
+    plain = _weights_beside(path)
     kind, model, state = "a whole model", "model", "model.state_dict()"
     if path.suffix == ".ckpt":
         kind, model, state = "a script's own objects", "saved", "saved['state_dict']"
@@ -125,6 +125,11 @@ def _refused(path: Path) -> str:
         f"{model} = torch.load({path.name!r}, weights_only=False)\n"
         f"torch.save({state}, {plain!r})"
     )
+
+
+def _weights_beside(path: Path) -> str:
+    """What a file for the weights alone is called."""
+    return path.with_name(f"{path.stem}-weights.pt").name
 
 
 def _check_archive(path: Path) -> None:
@@ -141,10 +146,13 @@ def _check_archive(path: Path) -> None:
         raise ValueError(f"{path.name} unpacks to more than {LARGEST / 1e9:.0f} GB; save model.state_dict() alone")
     if any(name.startswith(SCRIPTS) for name in names):
         raise ValueError(f"{path.name} is TorchScript, which is a program; save model.state_dict() and name its code")
+    weights = _weights_beside(path)
     if any(name in EXPORTED or entry.filename in EXPORTED for name, entry in zip(names, entries, strict=True)):
         raise ValueError(
-            f"{path.name} is an exported program, whose layers can no longer be told apart; save model.state_dict() "
-            "and name its code"
+            f"{path.name} is an exported program, whose layers can no longer be told apart, and loading it could run "
+            f"any code. Where it was saved, run these two lines, take {weights} and name the network's code:\n"
+            f"program = torch.export.load({path.name!r})\n"
+            f"torch.save(dict(program.state_dict), {weights!r})"
         )
 
 

@@ -21,7 +21,7 @@ from explorer.networks.evaluation import (
 from explorer.networks.graph import Program, UntraceableError, exclusive, layer_calls, placeholders, program_for
 from explorer.networks.layers import conv_layer
 from explorer.networks.neighbours import activation_node, addition_node, block_node
-from explorer.networks.tracing import trace
+from explorer.networks.tracing import fits_sizes, sizes_in, taking, trace
 from explorer.pruning.points import POINTS, TAYLOR
 from explorer.pruning.statistics import ChannelStatistics
 from explorer.training.loss import loss_of
@@ -48,6 +48,11 @@ class RunningStatistics:
         """Add outputs (N, P, M, N')."""
         if output.ndim != 4:
             raise ValueError(f"the output has shape {tuple(output.shape)}; a convolution's is (N, P, M, N)")
+        if self.count and output.shape[1:] != self.shape:
+            raise ValueError(
+                f"maps have the shape {tuple(self.shape)} for some images and {tuple(output.shape[1:])} for others: "
+                "give images of one size"
+            )
         for part in output.split(AT_ONCE):
             self._add_part(part)
 
@@ -109,10 +114,14 @@ def collect_stream(
     """
     target = resolve_device(device)
     tell_precision(model)
-    look = _looker(model, layer, point, target)
+    _check_named(model, layer, point)
     counted = CountedBatches(batches)
     running, done = RunningStatistics(), 0
+    look, sizes = None, None
     for inputs, labels in counted:
+        if look is None or sizes_in(inputs) != sizes:
+            sizes = sizes_in(inputs)
+            look = _looker(taking(model, sizes), layer, point, target)
         for output in look(to_device(inputs, target), labels.to(target)):
             running.add(output)
         del output  # large, and not needed while this waits for its turn
@@ -150,7 +159,8 @@ def collect_layers(
     Yields the number of images of each batch, and with a last 0 the statistics; a layer that puts nothing out has none.
     """
     names, counted, target = list(layers), CountedBatches(batches), resolve_device(device)
-    together = _Together(model, names, point, target)
+    known = taking(model, sizes_in(next(iter(counted))[0]))
+    together = _Together(known, names, point, target)
     for inputs, labels in counted:
         together.add(to_device(inputs, target))
         yield len(labels), {}
@@ -188,6 +198,8 @@ class _Together:
 
     def add(self, inputs: Inputs) -> None:
         """Look at a batch."""
+        if self.looks and not fits_sizes(self.traced, inputs):
+            self.running, self.looks = {}, {}  # of images of several sizes each layer is looked at alone
         if self.looks:
             looks = {node: partial(self._look, layers) for node, layers in self.looks.items()}
             with exclusive, torch.inference_mode():
@@ -202,7 +214,8 @@ def outputs(model: nn.Module, layer: str, inputs: Inputs, point: str = "raw") ->
     """The layer's output (N · calls, P, M, N') for one batch; `point` is a key of POINTS."""
     if point not in POINTS:
         raise ValueError(f"unknown point {point!r}; choose one of: {', '.join(POINTS)}")
-    return torch.cat(_looker(model, layer, point, torch.device("cpu"))(inputs))
+    conv_layer(model, layer)
+    return torch.cat(_looker(taking(model, sizes_in(inputs)), layer, point, torch.device("cpu"))(inputs))
 
 
 def fitting_points(model: nn.Module, layer: str) -> list[str]:
@@ -212,6 +225,12 @@ def fitting_points(model: nn.Module, layer: str) -> list[str]:
     except UntraceableError:
         return ["raw"]
     return [point for point in POINTS if point != "block" or addition_node(call) is not None]
+
+
+def _check_named(model: nn.Module, layer: str, point: str) -> None:
+    if point not in NODES:
+        raise ValueError(f"unknown point {point!r}; choose one of: {', '.join(POINTS)}")
+    conv_layer(model, layer)
 
 
 def check_point(model: nn.Module, layer: str, point: str) -> None:
@@ -234,9 +253,6 @@ def _traced_to(point: str, model: nn.Module) -> fx.GraphModule:
 
 def _looker(model: nn.Module, layer: str, point: str, device: torch.device) -> Callable[..., list[Tensor]]:
     """Gives for a batch, inputs and labels, what each call of the layer puts out (N, P, M, N')."""
-    if point not in NODES:
-        raise ValueError(f"unknown point {point!r}; choose one of: {', '.join(POINTS)}")
-    conv_layer(model, layer)
     try:
         traced = _traced_to(point, model).to(device)
         return _Effects(traced, layer) if point == TAYLOR else _Outputs(traced, layer, point)

@@ -13,6 +13,7 @@ from explorer.engine.remainder import PrunedCopies, SharedPass, plan_layers
 from explorer.networks.evaluation import forward
 from explorer.networks.layers import conv_layer, conv_layers
 from explorer.networks.registry import build
+from explorer.networks.tracing import taking
 from explorer.pruning.modes import MODES
 from explorer.pruning.prune import prune
 from explorer.pruning.zeroing import check_mode
@@ -73,7 +74,7 @@ def test_layers_whose_channels_share_what_is_read_with_others(model):
     assert isinstance(plan, SharedPass) and not plan.left_out
 
 
-def test_a_network_that_asks_for_sizes_says_why_no_channel_can_be_removed():
+def test_a_network_that_asks_for_sizes_loses_channels_as_others_do():
     class Asking(nn.Module):
         def __init__(self):
             super().__init__()
@@ -83,10 +84,10 @@ def test_a_network_that_asks_for_sizes_says_why_no_channel_can_be_removed():
             y = self.conv(x)
             return self.fc((y if y.shape[2] < 9 else F.max_pool2d(y, 2)).mean((2, 3)))
 
-    why = "no layer to scan: who reads a channel is found in a traced network alone, and Asking cannot be traced"
-    with pytest.raises(ValueError, match=why):
-        plan_layers(Asking().eval(), ["conv"], "channel", images((3, 8, 8)))
-    assert_equals_prune(Asking(), images((3, 8, 8)), "filter")
+    known = taking(Asking(), [(3, 8, 8)])
+    for mode in ("filter", "channel"):
+        assert isinstance(assert_equals_prune(known, images((3, 8, 8)), mode), SharedPass)
+    assert isinstance(plan_layers(Asking(), ["conv"], "channel", images((3, 8, 8))), SharedPass)
 
 
 TORCHVISION = ["mobilenet_v3_small", "densenet121", "googlenet", "shufflenet_v2_x0_5", "regnet_y_400mf"]

@@ -731,6 +731,10 @@ def unlike(path: Path) -> None:
     )
 
 
+def exported(path: Path) -> None:
+    torch.export.save(torch.export.export(net_of(text(NET)).eval(), (torch.zeros(2, 3, SIDE, SIDE),)), path)
+
+
 def whole(path: Path) -> None:
     torch.save(nn.Sequential(nn.Conv2d(3, 2, 1)), path)
 
@@ -738,6 +742,12 @@ def whole(path: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "name", "words"),
     [
+        (
+            exported,
+            "net.pt2",
+            r"(?s)net.pt2 is an exported program, .* could run any code. .* take net-weights.pt and name .* "
+            r"code:\nprogram = torch.export.load\('net.pt2'\)\ntorch.save\(dict\(program.state_dict\), 'net-weights.pt'\)",
+        ),
         (scripted, "net.pt", "net.pt is TorchScript, which is a program; save model.state_dict"),
         (
             whole,
