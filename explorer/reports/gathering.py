@@ -21,7 +21,7 @@ from explorer.engine.curves import Band, Sweep
 from explorer.engine.oracle import ORACLES
 from explorer.images import datasets, pictures
 from explorer.networks.cards import versions
-from explorer.networks.checkpoints import Checkpoint
+from explorer.networks.checkpoints import Checkpoint, look_up
 from explorer.reports.asked import Asked, ways_of
 from explorer.reports.facts import RANDOM, Facts, Missing, some_flips
 from explorer.show.pictures import side_by_side
@@ -103,10 +103,11 @@ def _ways(
     """The lab's ways by title, each over the K of the report's curve."""
     found: dict[str, Sweep] = {}
     for title, way in ways_of(asked.lab, asked.experiment).items():
+        own = checkpoint if way.checkpoint == checkpoint.name else look_up(way.checkpoint)
         if way == asked.experiment:
             found[title] = curve
-        elif way in known or _images_are_here(checkpoint) or (shipped.has_curve(way, checkpoint) and not fresh):
-            found[title] = yield from _curve(way, checkpoint, known, fresh)
+        elif way in known or _images_are_here(checkpoint) or (shipped.has_curve(way, own) and not fresh):
+            found[title] = yield from _curve(way, own, known, fresh)
         else:
             missing.append(Missing("way", title))
     return found

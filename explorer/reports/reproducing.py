@@ -32,7 +32,8 @@ def shell(facts: Facts) -> str:
     for name, each in curves.items():
         rest = ["--criterion", each.criterion, "--mode", each.mode, "--schedule", each.schedule]
         rest += ["--rank-on", each.ranked_on, "--seed", str(each.seed), "--dtype", each.dtype]
-        commands.append([*sweep, *rest, *_limit(each.limit), "--csv", f"again/{name}.csv"])
+        rest += [*_limit(each.limit), "--csv", f"again/{name}.csv"]
+        commands.append(["sweep", each.checkpoint, *sweep[2:], *rest])
     for criterion, curve in facts.compared.items():
         if criterion == RANDOM and asked.criterion != RANDOM:
             head = ["sweep", facts.checkpoint, "--layer", asked.layer, *_k_range(curve.ks), "--fresh"]
