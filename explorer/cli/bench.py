@@ -3,9 +3,18 @@
 import argparse
 import json
 
-from explorer.answers import benchmark
+from explorer.answers import benchmark, layer_benchmark
 from explorer.cli.bar import Bar
-from explorer.cli.options import Commands, add_checkpoint, add_dtype, add_range, experiment_of, load_checkpoint
+from explorer.cli.options import (
+    Commands,
+    add_checkpoint,
+    add_dtype,
+    add_mode,
+    add_range,
+    experiment_of,
+    load_checkpoint,
+)
+from explorer.networks.checkpoints import Checkpoint
 
 
 def add_to(commands: Commands) -> None:
@@ -14,6 +23,9 @@ def add_to(commands: Commands) -> None:
     add_checkpoint(command)
     add_range(command)
     add_dtype(command)
+    words = "time the sensitivity analysis of all layers against a full pass for each cell instead"
+    command.add_argument("--sensitivity", action="store_true", help=words)
+    add_mode(command)
     command.add_argument("--json", action="store_true", help="print JSON")
     command.set_defaults(run=run)
 
@@ -21,6 +33,9 @@ def add_to(commands: Commands) -> None:
 def run(args: argparse.Namespace) -> None:
     """Time the sweep against a masked copy and a full pass for each K."""
     checkpoint = load_checkpoint(args.checkpoint)
+    if args.sensitivity:
+        _layers(args, checkpoint)
+        return
     with Bar("benchmark") as bar:
         result = benchmark.bench(checkpoint, experiment_of(args, checkpoint), progress=bar)
     if args.json:
@@ -41,4 +56,22 @@ def run(args: argparse.Namespace) -> None:
         f"{oracle}"
         f"  predictions agree {result.predictions_agree:.6f} ({result.disagreements} differ, {result.ties} ties)\n"
         f"  largest difference of logits {result.max_logit_difference:.1e}"
+    )
+
+
+def _layers(args: argparse.Namespace, checkpoint: Checkpoint) -> None:
+    """Time the sensitivity analysis against a masked copy and a full pass for each cell."""
+    with Bar("benchmark") as bar:
+        result = layer_benchmark.bench_layers(checkpoint, args.mode, args.limit, bar)
+    if args.json:
+        print(json.dumps(result.as_dict(), indent=2))
+        return
+    print(
+        f"{result.checkpoint}, mode {result.mode}: {result.n:,} images, {result.rows} layers, {result.cells} cells, "
+        f"seconds of the processor\n"
+        f"  one test pass     {result.pass_seconds:8.2f} s\n"
+        f"  the analysis      {result.analysis_seconds:8.2f} s   {result.analysis_over_pass:.1f} × one pass\n"
+        f"  one run a cell    {result.run_seconds:8.2f} s   {result.speedup:.1f} × the analysis "
+        f"(from {result.cells_timed} of them)\n"
+        f"  right predictions that differ in those {result.disagreements}"
     )

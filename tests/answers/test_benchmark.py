@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from explorer.answers import benchmark
+from explorer.answers import benchmark, layer_benchmark
 from explorer.answers.experiment import Experiment
 from explorer.answers.store import Store
 from explorer.networks import checkpoints
@@ -58,3 +58,12 @@ def test_disagreements_and_ties_are_told_apart():
     wanted = torch.tensor([[[1.0, 1.0 + 5e-6], [0.0, 1.0]]])
     found = torch.tensor([[[1.1, 1.0], [1.0, 0.0]]])
     assert benchmark._compare(found, wanted)[:2] == (2, 1)
+
+
+def test_the_analysis_of_layers_is_timed_against_one_run_a_cell():
+    seen = []
+    checkpoint = checkpoints.load("simple-cnn_fashion-mnist")
+    result = layer_benchmark.bench_layers(checkpoint, limit=60, progress=lambda done, total: seen.append((done, total)))
+    assert (result.n, result.rows, result.cells, seen[-1]) == (60, 2, 22, (5, 5)) and result.disagreements == 0
+    assert result.analysis_over_pass == result.analysis_seconds / result.pass_seconds
+    assert result.speedup == result.run_seconds / result.analysis_seconds

@@ -397,6 +397,10 @@ def test_bench_prints_the_promised_json(capsys):
     assert (result["n"], result["ks"]) == (50, 3)
     assert main.main(["bench", FASHION, "--limit", "50", "--k", "0:33:16"]) == 0
     assert "× one pass" in capsys.readouterr().out
+    assert main.main(["bench", FASHION, "--limit", "50", "--sensitivity", "--mode", "weights"]) == 0
+    assert "2 layers, 22 cells" in capsys.readouterr().out
+    assert main.main(["bench", FASHION, "--limit", "50", "--sensitivity", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["cells"] == 22
 
 
 @pytest.mark.parametrize(
