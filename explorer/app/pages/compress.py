@@ -43,7 +43,7 @@ METRICS = (
     ("file", "File", "As safetensors, in float32."),
     ("latency", "Time for one image", "The median of runs that both networks take in turns, on this machine."),
 )
-MEASURES = {"macs": "Multiply-adds", "parameters": "Parameters", "channels": "Channels", "ms_b1": "Milliseconds"}
+MEASURES = {"macs": "MACs", "parameters": "Parameters", "channels": "Channels", "ms_b1": "Time (ms)"}
 QUIET: dict[str, Any] = {"delta_color": "off", "delta_arrow": "off"}
 SIZES = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 ARTICLE = {"compress_by": "l1", "minimum": ARTICLE_MINIMUM, "steps": 4, "rounded": False, "plan": ""}  # of lab E
@@ -220,7 +220,7 @@ def accuracy(found: Compressed, examples: str) -> None:
 def short(quantity: str, value: float) -> str:
     """A number as a metric shows it: three digits and a unit."""
     if quantity == "latency":
-        return f"{value:.2f} ms"
+        return f"{value:.3g} ms"
     unit = "B" if quantity == "file" else ""
     size, letter = next(((size, letter) for size, letter in SIZES if value >= size), (1, ""))
     return f"{value / size:.3g} {letter}{unit}".strip()
