@@ -164,6 +164,10 @@ def names_set(statement: ast.stmt) -> set[str]:
             found.add(each.name)
         elif isinstance(each, ast.alias):
             found.add((each.asname or each.name).partition(".")[0])
+        elif isinstance(each, ast.MatchAs | ast.MatchStar | ast.ExceptHandler) and each.name:
+            found.add(each.name)
+        elif isinstance(each, ast.MatchMapping) and each.rest:
+            found.add(each.rest)
     return found
 
 

@@ -65,9 +65,29 @@ def functions_in(statement: ast.stmt, known: Lookup) -> dict[str, Function]:
             found[each.name] = Function(each, known)
         elif isinstance(each, ast.ClassDef):
             found |= _methods(each, known)
-        elif isinstance(each, ast.Assign) and isinstance(each.value, ast.Lambda):
-            found |= {dotted(target): Function(each.value, known) for target in each.targets}
+        elif isinstance(each, ast.Assign) and (made := _made(each.value)) is not None:
+            found |= {dotted(target): Function(made, known) for target in each.targets}
     return found
+
+
+def _made(value: ast.expr) -> ast.Lambda | None:
+    """The function that an expression makes, if it makes one: a lambda, or what partial() makes, as a lambda."""
+    if isinstance(value, ast.Lambda):
+        return value
+    if not isinstance(value, ast.Call) or dotted(value.func).rpartition(".")[2] != "partial" or not value.args:
+        return None
+    function, *given = map(ast.unparse, value.args)
+    named = map(ast.unparse, value.keywords)
+    call = f"({function})({', '.join([*given, '*args', *named, '**kwargs'])})"
+    made = ast.parse(f"lambda *args, **kwargs: {call}", mode="eval").body
+    assert isinstance(made, ast.Lambda)
+    return made
+
+
+def _function_of(value: ast.expr, known: Lookup) -> Function | None:
+    """The function that is called, where it is known."""
+    made = _made(value)
+    return known(dotted(value)) if made is None else Function(made, known)
 
 
 def _methods(kind: ast.ClassDef, known: Lookup) -> dict[str, Function]:
@@ -144,9 +164,9 @@ def _by_its_names(nodes: Iterable[ast.AST], known: Lookup, seen: tuple[Definitio
             yield _set_by_name(each) if _is_all_names(each.value) else dotted(each)
         elif isinstance(each, ast.Call):
             yield from _by_builtin(each)
-            function = known(dotted(each.func))
+            function = _function_of(each.func, known)
             if function is None and dotted(each.func) in ("map", "filter") and each.args:
-                function = known(dotted(each.args[0]))
+                function = _function_of(each.args[0], known)
                 each = ast.Call(each.func, each.args[1:], [])
             if function is not None and function.code not in seen:
                 yield from _by_function(each, function, seen)
@@ -217,11 +237,14 @@ def _arguments(call: ast.Call, function: Function) -> dict[str, set[str]]:
     if function.bound is not None and places:
         given[places.pop(0)] = {function.bound} - {""}
     for number, value in enumerate(call.args):
-        name = places[number] if number < len(places) else (of.vararg.arg if of.vararg else "")
-        given.setdefault(name, set()).update(_elements(value))
+        behind = of.vararg.arg if of.vararg else ""
+        ahead = [*places[number:], behind] if isinstance(value, ast.Starred) else [*places[number:], behind][:1]
+        for name in ahead:
+            given.setdefault(name, set()).update(_elements(value))
     for each in call.keywords:
         name = each.arg if each.arg in given else (of.kwarg.arg if of.kwarg else "")
-        given.setdefault(name or "", set()).update(_elements(each.value))
+        for one in [name or ""] if each.arg else [*given]:
+            given.setdefault(one, set()).update(_elements(each.value))
     return given
 
 

@@ -22,6 +22,7 @@ LARGEST = 10_000_000  # bytes of a file of code; a notebook holds its pictures
 MODULES = 100  # beside a file, that it may take with it
 PYTHON_CELLS = ("%%time", "%%capture", "%%prun")  # cells of Python in a notebook, which begin so
 MAGIC = re.compile(r"\s*(?:[!%?]|[\w.]+\?{1,2}\s*$)")  # lines such as !pip install x, %matplotlib inline, Net?
+RUNS = re.compile(r"\s*%run\s+(?:-\w\s+)*([\w/]+)(?:\.py)?(?:\s|$)")  # %run -i parts/net.py
 MAGIC_SETS = re.compile(r"\s*(?:%time\s+(\w[\w, ]*)=[^=]|(\w[\w, ]*)=\s*[!%])")  # files = !ls, %time x = f()
 DEFINITIONS = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Pass)
 CONSTANT = (
@@ -322,11 +323,16 @@ def _cells(path: Path) -> Iterator[str]:
 
 
 def _without_magic(cell: str) -> str:
-    """A cell without the lines that only a notebook can read; of a name that one sets, only that it is set."""
+    """A cell without the lines that only a notebook can read; of a name that one sets, only that it is set.
+
+    A file that one runs is a module beside it.
+    """
     lines, before = [], ""  # the line before, where it is such a one
     for line in cell.splitlines():
         indent = line[: len(line) - len(line.lstrip())]
-        if found := MAGIC_SETS.match(line):
+        if found := RUNS.match(line):
+            lines.append(f"{indent}from {found[1].replace('/', '.')} import *")
+        elif found := MAGIC_SETS.match(line):
             lines.append(f"{indent}{found[1] or found[2]} = get_ipython()")
         elif MAGIC.match(line) or before.endswith("\\"):
             lines.append(f"{indent}pass" if not before.endswith("\\") else "")

@@ -1,6 +1,7 @@
 """The weights in any file that a training script may have written, without what it wrapped around them."""
 
 import argparse
+import errno
 import pathlib
 import pickle
 import re
@@ -106,11 +107,23 @@ def _load(path: Path) -> Any:
         with safely, warnings.catch_warnings(action="ignore"):  # of old pickles, which are read all the same
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        raise ValueError(_refused(path)) from error
-    except (OSError, MemoryError):
+        raise ValueError(_refused(path) if _is_saved(path) else _damaged(path)) from error
+    except (OSError, MemoryError) as error:
+        if isinstance(error, OSError) and error.errno == errno.EINVAL:  # what torch says of an archive that ends early
+            raise ValueError(_damaged(path)) from error
         raise
     except Exception as error:  # torch's unpickler trips over damaged bytes in ways of its own, such as IndexError
-        raise ValueError(f"{path.name} is damaged, or torch.save did not write it; copy or save it again") from error
+        raise ValueError(_damaged(path)) from error
+
+
+def _is_saved(path: Path) -> bool:
+    """Whether a file begins as torch.save writes them; a web page or a Git LFS pointer does not."""
+    with open(path, "rb") as file:
+        return file.read(2).startswith((b"PK", b"\x80"))
+
+
+def _damaged(path: Path) -> str:
+    return f"{path.name} is damaged, or torch.save did not write it; copy or save it again"
 
 
 def _refused(path: Path) -> str:

@@ -155,6 +155,9 @@ FILES = {
         {"lab.ipynb": notebook("%matplotlib inline\nW = 3  # enough?\nW = 4  # or?", text(NET).replace("width=4", "width=W") + "  # right?")},
         "", {},
     ),
+    "a notebook that runs a file beside it": (
+        {"lab.ipynb": notebook(NET.replace("F.relu(", "torch.sigmoid("), "%run -i parts.py --epochs 3"), "parts.py": text(NET, TRAINS)}, ":Net", {},
+    ),
     "a notebook's lines for the shell": (
         {"lab.ipynb": notebook("files = !ls\n%time x = 3\nif files:\n    !pip install \\\n  x", "x = (7\n% 3)", NET)}, "", {},
     ),
@@ -258,6 +261,13 @@ CHANGED_BY_CODE = {
     "a class, by a call of a call": (PATCH + text(NET) + "\ndef both(a, b):\n    patch(b)\nboth(1, b=Net)\n", "it needs Net, which line 25 sets"),
     "a class, by a lambda": ("p = lambda c: setattr(c, 'x', 3)\n" + text(NET) + "\np(Net)\n", "it needs Net, which line 21 sets"),
     "a class, by what was left out": (text(NET) + "\np = make()\np.apply(Net)\n", "it needs Net, which line 21 sets"),
+    "a class, by a partial": ("from functools import partial\n" + PATCH + text(NET) + "\np = partial(patch)\np(Net)\n", "it needs Net, which line 25 sets"),
+    "a class, by a partial without a name": ("import functools\ndef put(s, cls):\n    cls.s = s\n" + text(NET) + "\nfunctools.partial(put, 3)(Net)\n", "it needs Net, which line 23 sets"),
+    "a class, given to a partial": ("from functools import partial\n" + PATCH + text(NET) + "\np = partial(patch, cls=Net)\np()\n", "it needs Net, which line 25 sets"),
+    "a class, by map of a partial": ("from functools import partial\n" + PATCH + text(NET) + "\nlist(map(partial(patch), [Net]))\n", "it needs Net, which line 24 sets"),
+    "a class, by a lambda without a name": (text(NET) + "\n(lambda c: setattr(c, 'x', 3))(Net)\n", "it needs Net, which line 20 sets"),
+    "a class, in a list that is spread": ("def put(s, cls):\n    cls.s = s\n" + text(NET) + "\nput(*[3, Net])\n", "it needs Net, which line 22 sets"),
+    "what a match finds": ("S = 1.0\nmatch 3.0:\n    case S:\n        pass\n" + scaled("S"), "it needs S, which line 2 sets"),
     "a class, by a constructor": ("class T:\n    def __init__(self, c):\n        c.f = 3\n" + text(NET) + "\nt = T(Net)\n", "it needs Net, which line 23 sets"),
     "a class, by its own method": (scaled("self.s") + "\n    @classmethod\n    def scale(cls, s):\n        cls.s = s\nNet.scale(3)\n", "it needs Net, which line 23 sets"),
     "a class, within a function": (text(NET) + "\ndef go():\n    Net.features = print\ngo()\n", "it needs Net, which line 22 sets"),
@@ -605,6 +615,7 @@ BAD_CODE = {
     "other numbers at each look": (
         text(NET).replace("self.fc(self.features(x))", "self.fc(F.dropout(self.features(x)))"), "", "Net gives other numbers each time that it looks .* F.dropout",
     ),
+    "the first image's for all": (text(NET).replace("return self.fc(self.features(x))", "y = self.fc(self.features(x)); return y[:1].expand_as(y)"), "", "other numbers alone than among others"),
     "what depends on the batch": (
         text(NET).replace("self.bn(self.conv1(x))", "F.batch_norm(self.conv1(x), None, None, training=True)"), "", "Net gives an image other numbers alone than among others",
     ),
@@ -735,6 +746,11 @@ def exported(path: Path) -> None:
     torch.export.save(torch.export.export(net_of(text(NET)).eval(), (torch.zeros(2, 3, SIDE, SIDE),)), path)
 
 
+def truncated(path: Path) -> None:
+    torch.save(net_of(text(NET)).state_dict(), path)
+    path.write_bytes(path.read_bytes()[:-400])
+
+
 def whole(path: Path) -> None:
     torch.save(nn.Sequential(nn.Conv2d(3, 2, 1)), path)
 
@@ -754,6 +770,8 @@ def whole(path: Path) -> None:
             "net.pt",
             r"(?s)a whole model.*model = torch.load\('net.pt', weights_only=False\)\ntorch.save\(model.state_dict\(\), 'net-weights.pt'\)",
         ),
+        (truncated, "net.pt", "net.pt is damaged, or torch.save did not write it; copy"),
+        (lambda path: path.write_text("<!DOCTYPE html>404"), "net.pt", "net.pt is damaged, or torch.save did not"),
         (huge, "net.pt", "net.pt has 5.0 GB, more than the 4 GB of weights that fit"),
         (other_class, "net.pt", "net.pt holds the weights of another network: 1 of Net's 11 names are in it"),
         (
