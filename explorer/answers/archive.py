@@ -126,7 +126,8 @@ def processor() -> str:
     """What computes here, in words."""
     import torch  # which takes seconds, and is here already where something was computed
 
-    return f"{torch.get_num_threads()} threads of {platform.processor() or platform.machine()}"
+    count = torch.get_num_threads()
+    return f"{count} thread{'s'[: count != 1]} of {platform.processor() or platform.machine()}"
 
 
 @lru_cache(maxsize=256)

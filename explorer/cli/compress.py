@@ -109,7 +109,7 @@ def _in_words(scales: Scales) -> str:
     timing = scales.timings[0]
     repeats = " and ".join(str(each.whole[0].repeats) for each in scales.timings)
     lines.append(
-        f"on {timing.device} with {timing.threads} threads, float32; medians of {repeats} runs in turns, and "
+        f"on {timing.device} with {timing.threads} thread{'s'[: timing.threads != 1]}, float32; medians of {repeats} runs in turns, and "
         "quartiles; one MAC is a multiply-add, which is two FLOPs"
     )
     return "\n".join(lines)
