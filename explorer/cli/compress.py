@@ -109,8 +109,8 @@ def _in_words(scales: Scales) -> str:
     timing = scales.timings[0]
     repeats = " and ".join(str(each.whole[0].repeats) for each in scales.timings)
     lines.append(
-        f"on {timing.device} with {timing.threads} thread{'s'[: timing.threads != 1]}, float32; medians of {repeats} runs in turns, and "
-        "quartiles; one MAC is a multiply-add, which is two FLOPs"
+        f"on {timing.place}, float32; medians of {repeats} runs in turns, and quartiles; one MAC is one multiply-add, "
+        "or two FLOPs"
     )
     return "\n".join(lines)
 

@@ -53,6 +53,11 @@ class Timing:
     device: str
     threads: int
 
+    @property
+    def place(self) -> str:
+        """What it was timed on, in words."""
+        return f"{self.device} with {self.threads} thread{'s'[: self.threads != 1]}"
+
 
 @dataclass(frozen=True)
 class Machine:

@@ -345,8 +345,8 @@ def numbers(point: Checkpoint, found: Compressed) -> None:
     timing = found.scales.timings[0]
     repeats = " and ".join(f"{each.whole[0].repeats:,}" for each in found.scales.timings)
     st.caption(
-        f"Timed on {timing.device} with {timing.threads} thread{'s'[: timing.threads != 1]} in float32, both networks in turns: medians of "
-        f"{repeats} runs, and their quartiles. Whatever else this machine does meanwhile is in them."
+        f"Timed on {timing.place} in float32, both networks in turns: medians of {repeats} runs, and their quartiles. "
+        "Whatever else this machine does meanwhile is in them."
     )
     names = {column: in_table(column) for column in layers}
     formats = {column: "{:,.3f}" for column in layers if column.startswith("ms_")} | {"macs_a_byte": "{:.1f}"}
