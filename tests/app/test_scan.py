@@ -143,3 +143,10 @@ def test_the_sentence_says_who_can_spare_most_and_least():
         f"No layer of Net can spare 50 % of its channels {cost}, as far as 100 images tell."
     )
     assert sparing.listed(list("abc")) == "a, b and c" and sparing.listed(list("abcd")) == "4 layers"
+
+
+def test_bars_that_ship_come_before_a_map_that_would_take_minutes(shipped_answers, monkeypatch, tmp_path):
+    assert visit("scan").segmented_control(key="show").value == "map"
+    monkeypatch.setattr("explorer.answers.shipped.has_sensitivity", lambda *asked: False)
+    at = visit("scan")
+    assert at.segmented_control(key="show").value == "layers" and at.dataframe[0].value["layer"][0] == "unpruned"

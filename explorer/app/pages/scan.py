@@ -168,6 +168,12 @@ def numbers(scan: Scan, examples: str) -> None:
                 st.caption(drawing.plain(f"{layer} is left out: {why}."))
 
 
+def views_of(point: Checkpoint) -> list[str]:
+    """What can be shown, first what is at hand: bars that come with the app rather than a map that takes minutes."""
+    only_bars = shipped.has_scan(point, "blocks", "filter") and not shipped.has_sensitivity(point, "mean", "filter")
+    return sorted(SHOWN, key=lambda name: name != WHOLE) if only_bars else list(SHOWN)
+
+
 def draw_page(point: Checkpoint, top: Any, picture: Any) -> None:
     """What the network loses without each layer, as bars, with all numbers below."""
     with st.sidebar:
@@ -200,7 +206,7 @@ with links.page():
     top, picture = st.container(), st.container()
     with st.sidebar:
         words = "10, 20 … 100 % of each layer's channels pruned, as a map or as curves; or bars of whole layers pruned."
-        show = pickers.pick_option("Show", "show", list(SHOWN), format_func=SHOWN.get, help=words)
+        show = pickers.pick_option("Show", "show", views_of(point), format_func=SHOWN.get, help=words)
     if show == WHOLE:
         draw_page(point, top, picture)
     else:
