@@ -16,6 +16,8 @@ from explorer.networks import checkpoints
 from explorer.networks.cards import Score
 from explorer.training.state import Epoch
 
+PARTS = 1000  # in which a bar counts work whose result says what share of it is done
+
 
 def tell_made(made: str) -> None:
     """Where an answer comes from that was not computed here."""
@@ -52,7 +54,9 @@ def last_of(label: str, steps: Iterable[Any]) -> Any:
                 print(step, file=sys.stderr)
             else:
                 result = step
-                if hasattr(result, "total"):  # an outline is there at once
+                if getattr(result, "progress", None) is not None:  # K that come coarse first, orders still to come
+                    bar(round(PARTS * result.progress), PARTS)
+                elif hasattr(result, "total"):  # an outline is there at once
                     bar(result.done, result.total)
     return result
 
