@@ -12,6 +12,7 @@ from explorer.answers import door
 from explorer.answers.computing import ranking_of
 from explorer.answers.experiment import Experiment
 from explorer.answers.images import batches_of
+from explorer.answers.recovering import Tuned, recipe_of, recovery
 from explorer.compression import removal
 from explorer.compression.choosing import path, to_share, within
 from explorer.compression.comparison import Comparison, compare
@@ -31,9 +32,10 @@ from explorer.networks.evaluation import Device
 from explorer.pruning.criteria import criterion_info
 from explorer.pruning.ranking import rank
 from explorer.pruning.rankings import Ranking
+from explorer.training.loop import Progress
 
 EXAMPLES = 8  # images on which a network is followed, and its narrowed form checked at once
-UNPRUNED, BLOCK = "unpruned", "block"
+UNPRUNED, BLOCK, TUNED = "unpruned", "block", ", fine-tuned"
 MOST_ALONE = 8  # layers that are also masked one by one, each for as long as one network
 SHARES = range(10, 100, 10)  # percent
 
@@ -76,13 +78,14 @@ class Compression:
     rounded: bool = False  # whether to keep a few more, for widths that processors like
     steps: int = 1
     limit: int | None = None  # the first test images only
+    finetune: int | None = None  # epochs after each step
 
 
 @dataclass(frozen=True)
 class Compressed:
     """What came of a plan so far: the channels that are gone, the proof, the figures of merit, and the scales.
 
-    The smaller network itself is not kept: `carry_out` makes it again in a moment.
+    The smaller network itself is not kept, for `carry_out` makes it again in a moment; one that was fine-tuned is.
     """
 
     groups: tuple[Group, ...]
@@ -93,19 +96,33 @@ class Compressed:
     proof: Proof | None = None
     merits: Merits | None = None
     scales: Scales | None = None
+    tuned: Tuned | None = None
 
 
-def compressed(checkpoint: Checkpoint, asked: Compression, device: Device = None) -> Iterator[Compressed]:
-    """Carry a plan out at once, and in steps where there are several: count what is left, test, prove and time it."""
+def compressed(
+    checkpoint: Checkpoint, asked: Compression, device: Device = None, progress: Progress | None = None
+) -> Iterator[Compressed]:
+    """Carry a plan out at once, and in steps where there are several: count what is left, test, prove and time it.
+
+    Where it is fine-tuned, that is done and tested beside; `progress(images done, images in all)` follows it. The proof
+    is then about the removal of the same channels alone.
+    """
+    recipe = None if asked.finetune is None else recipe_of(checkpoint.card, asked.finetune)
     groups = groups_of(checkpoint)
     plan = plan_of(checkpoint, asked, groups)
     images, weighings = batches_of(checkpoint, limit=asked.limit).n, len(BATCHES) + 1
     ways = carried_out(checkpoint, plan, groups, asked)
     last = list(ways.values())[-1]
+    models, tuned = {name: step.model for name, step in ways.items()}, None
+    if recipe:
+        recover = recovery(checkpoint, recipe, asked.steps, device, progress)
+        *_, better = carry_out(checkpoint, plan, groups, asked.steps, asked.minimum, recover)
+        tuned = Tuned(better.model, recipe, asked.steps * recipe.epochs)
+        models[f"{list(ways)[-1]}{TUNED}"] = tuned.model
+        last = replace(better, model=removal.remove(checkpoint.model, better.channels, example_of(checkpoint)))
     weighing = scales_of(checkpoint, last.model)
-    found = Compressed(groups, plan, last.channels, 2 * images + weighings, done=1, scales=next(weighing))
+    found = Compressed(groups, plan, last.channels, 2 * images + weighings, 1, scales=next(weighing), tuned=tuned)
     yield found
-    models = {name: step.model for name, step in ways.items()}
     for merits in merits_of(checkpoint, models, asked.limit, device):
         found = replace(found, merits=merits, done=1 + merits.done)
         yield found

@@ -4,7 +4,7 @@ import io
 import tempfile
 import zipfile
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from torch import nn
@@ -29,7 +29,7 @@ def exported(checkpoint: Checkpoint, found: Compressed, name: str, folder: Path,
     """
     check_plain(name)
     example = example_of(checkpoint)
-    model = remove(checkpoint.model, found.channels, example)
+    model = found.tuned.model if found.tuned else remove(checkpoint.model, found.channels, example)
     return export(name, model, _card(checkpoint, found, model), checkpoint, folder, formats, example)
 
 
@@ -57,5 +57,6 @@ def _card(checkpoint: Checkpoint, found: Compressed, model: nn.Module) -> Card:
     tested = found.merits.comparison
     if tested.total < checkpoint.card.test_images or tested.done < tested.total:
         *_, tested = compare({"": model}, batches_of(checkpoint))
-    card = card_of(model, checkpoint, found.plan, Score(int(tested.correct[-1]), tested.done))
-    return replace(card, description="")
+    score, tuned = Score(int(tested.correct[-1]), tested.done), found.tuned
+    card = replace(card_of(model, checkpoint, found.plan, score, tuned.epochs if tuned else 0), description="")
+    return replace(card, recipe=asdict(tuned.recipe)) if tuned else card  # which is how it is fine-tuned again

@@ -2,11 +2,14 @@
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from explorer.answers import compressing, exporting
-from explorer.answers.compressing import Compression
+from explorer.answers.compressing import Compression, Merits
+from explorer.answers.recovering import Tuned
+from explorer.cli.bar import Bar
 from explorer.cli.options import Commands, add_device, add_limit, add_name, load_checkpoint
 from explorer.cli.words import last_of
 from explorer.compression.export import FORMATS, format_info
@@ -14,6 +17,7 @@ from explorer.compression.plans import MULTIPLE
 from explorer.compression.scales import Scales
 from explorer.files import csv
 from explorer.files.names import check_plain
+from explorer.networks import checkpoints
 from explorer.pruning.criteria import CRITERIA, REVERSED
 
 
@@ -36,6 +40,8 @@ def add_to(commands: Commands) -> None:
     command.add_argument("--round", action="store_true", help=f"keep a few more: widths that {MULTIPLE} divides")
     text = "remove in N steps, ranking what is left again before each, beside all at once"
     command.add_argument("--steps", type=int, default=1, metavar="N", help=text)
+    text = "then train what is left for so many epochs, after each step, at a tenth of its learning rate"
+    command.add_argument("--finetune", type=int, metavar="EPOCHS", help=text)
     text = "a folder for accuracy.csv, scales.csv, layers.csv, and the network in each --format"
     command.add_argument("--out", type=Path, metavar="DIR", help=text)
     known = "; ".join(f"{name}: {each.help}" for name, each in FORMATS.items())
@@ -62,6 +68,7 @@ def run(args: argparse.Namespace) -> None:
         args.round,
         args.steps,
         args.limit,
+        args.finetune,
     )
     formats = args.format.split(",")
     for each in formats:
@@ -71,12 +78,17 @@ def run(args: argparse.Namespace) -> None:
     check_plain(name)
     if args.out:
         _check_folder(args.out)
-    found = last_of("compressing", compressing.compressed(checkpoint, wish, args.device))
+        if args.finetune and "safetensors" in formats:
+            checkpoints.check_free(name, args.out, "take that one away")
+    steps = compressing.compressed(checkpoint, wish, args.device, Bar("fine-tuning"))
+    found = last_of("compressing", steps)
     print(f"plan: {found.plan.text}")
     sentences = (found.proof.sentence(), found.proof.filter_sentence(), found.proof.added_sentence())
     print("\n".join(filter(None, sentences)))
     tables = {"accuracy": found.merits.frame(), "scales": found.scales.totals(), "layers": found.scales.frame()}
     print(tables["accuracy"].to_string(index=False, float_format="%.4f"))
+    if found.tuned:
+        print(_recovered(found.merits, found.tuned, args.steps))
     print(_in_words(found.scales))
     if not args.out:
         return
@@ -85,6 +97,22 @@ def run(args: argparse.Namespace) -> None:
     for title, table in tables.items():
         csv.write_csv(table, args.out / f"{title}.csv")
         print(f"saved {args.out / title}.csv")
+
+
+def _recovered(merits: Merits, tuned: Tuned, steps: int) -> str:
+    """The accuracy before pruning, after it, and recovered, in words."""
+    rows, times = merits.frame(), f" after each of {steps} steps" if steps > 1 else ""
+    before, *_, after, recovered = rows.itertuples()
+    states = {"before pruning": before, "after": after, "recovered": recovered}
+    told = ", ".join(f"{_share(row)} {state}" for state, row in states.items())
+    return (
+        f"accuracy {told}, over {merits.done:,} test images (95 % intervals); fine-tuned for {tuned.recipe.epochs} "
+        f"epoch{'s'[: tuned.recipe.epochs != 1]}{times} from a learning rate of {tuned.recipe.lr:g} down"
+    )
+
+
+def _share(row: Any) -> str:
+    return f"{100 * row.accuracy:.2f} % ({100 * row.low:.2f}…{100 * row.high:.2f})"
 
 
 def _check_folder(folder: Path) -> None:

@@ -213,6 +213,11 @@ def check(model_name: str, dataset_name: str, recipe: Recipe) -> None:
     check_normalisation(recipe.mean, recipe.std, dataset_info(dataset_name).shape[0])
 
 
+def check_images(dataset_name: str, recipe: Recipe, root: Path | None = None) -> None:
+    """ValueError unless the training images are here, and enough of them for the recipe."""
+    hold_out(load_split(dataset_name, "train", root), recipe)
+
+
 def check_fit(model_name: str, dataset_name: str) -> None:
     """ValueError unless the network looks at as many images at a time as the data set has in an example."""
     model, info = model_info(model_name), dataset_info(dataset_name)

@@ -1,8 +1,12 @@
 import pandas as pd
 import pytest
 
+from explorer.answers import compressing
 from explorer.cli import main
+from explorer.images.reading import load_split
 from explorer.networks import checkpoints
+from explorer.training import loop
+from explorer.training.finetuning import finetuning_recipe
 
 NET = "simple-cnn_fashion-mnist"
 QUICK = ["--limit", "200", "--device", "cpu"]
@@ -70,6 +74,8 @@ def test_compress_proves_weighs_and_saves(capsys, tmp_path):
         (["--threshold", "-1"], "a threshold of -1 is below 0"),
         (["--share", "0.5", "--format", "pickle"], "unknown format 'pickle'; choose some of: safetensors, torch"),
         (["--share", "0.5", "--name", "../half"], "../half"),
+        (["--share", "0.5", "--finetune", "0"], "epochs 0 is not a whole number in 1…1000"),
+        (["--share", "0.5", "--finetune", "1.5"], "argument --finetune: invalid int value: '1.5'"),
         (["--share", "0.5", "--out", "/proc/nowhere"], "cannot make the folder /proc/nowhere"),
     ],
 )
@@ -95,3 +101,43 @@ def test_a_target_is_met(capsys, tmp_path, target, column, most):
     block = pd.read_csv(tmp_path / "there" / "accuracy.csv").iloc[-1]
     found = {"share": 1 - block["flops_reduction"], "lost": -block["change"]}[column]
     assert block["flops_reduction"] > 0 and found <= most
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("steps", "ways"), [(1, ["block"]), (2, ["block", "2 steps"])])
+def test_what_is_left_is_fine_tuned_and_exported_so(capsys, tmp_path, monkeypatch, steps, ways):
+    monkeypatch.setattr(loop, "load_split", lambda *asked: load_split(*asked).take(2000))
+    plan = ["--share", "0.8", "--steps", str(steps), "--finetune", "1"]
+    files = ["--out", str(tmp_path / "there"), "--format", "safetensors,torch", "--name", "small"]
+    assert main.main(["compress", NET, *plan, *files, *QUICK]) == 0
+    said = capsys.readouterr().out
+    assert "Removed or masked, all 200 predictions are the same" in said, "the proof is about the removal alone"
+    table = pd.read_csv(tmp_path / "there" / "accuracy.csv")
+    assert table["network"].tolist() == ["unpruned", *ways, f"{ways[-1]}, fine-tuned"]
+    assert table["macs"].nunique() == 2 and table["n"].unique().tolist() == [200]
+    before, after, recovered = (table.iloc[row] for row in (0, -2, -1))
+    assert after["accuracy"] < recovered["accuracy"] <= before["accuracy"]
+    told = f"{100 * recovered['accuracy']:.2f} % ({100 * recovered['low']:.2f}…{100 * recovered['high']:.2f}) recovered"
+    assert f"{told}, over 200 test images (95 % intervals); fine-tuned for 1 epoch" in said
+    assert ("after each of 2 steps" in said) == (steps == 2)
+    small = checkpoints.load("small", tmp_path / "there")
+    assert small.card.parent.epochs == steps and small.model.conv2.weight.shape == (7, 4, 3, 3)
+    assert small.card.accuracy["test"].n == 10_000 and small.card.accuracy["test"].accuracy > after["high"]
+    assert finetuning_recipe(small.card).lr == finetuning_recipe(checkpoints.read_card(NET)).lr, "not a hundredth"
+
+
+def test_training_images_that_are_not_here_are_said_before_the_work(capsys, monkeypatch):
+    def missing(*asked):
+        raise ValueError("no training images here")
+
+    monkeypatch.setattr(loop, "load_split", missing)
+    monkeypatch.setattr(compressing, "groups_of", lambda checkpoint: pytest.fail("work began"))
+    assert main.main(["compress", NET, "--share", "0.5", "--finetune", "1", *QUICK]) == 2
+    assert capsys.readouterr().err == "error: no training images here\n"
+
+
+def test_a_name_that_is_taken_is_said_before_the_work(capsys, tmp_path):
+    (tmp_path / "half.safetensors").touch()
+    options = ["--share", "0.5", "--finetune", "1", "--out", str(tmp_path), "--name", "half"]
+    assert main.main(["compress", NET, *options, *QUICK]) == 2
+    assert "there is a network called 'half' already" in capsys.readouterr().err
