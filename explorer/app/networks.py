@@ -10,6 +10,8 @@ from explorer.networks.checkpoints import Checkpoint, list_checkpoints
 
 DEFAULT_CHECKPOINT = "simple-cnn_fashion-mnist"
 MODEL = "explorer/app/pages/model.py"
+TRAIN = "explorer/app/pages/train.py"
+TO_TUNE = "the network that Train is to start from"
 OWN_FORM = "own"  # the key of the expander with the form
 
 
@@ -40,6 +42,12 @@ def offer_own() -> None:
     if st.button("Your own network", key="bring", icon=":material/upload_file:", type="tertiary", help=words):
         st.session_state[OWN_FORM] = True
         st.switch_page(MODEL)
+
+
+def fine_tune(name: str) -> None:
+    """Go to the Train page, with its form at how this network is fine-tuned."""
+    st.session_state[TO_TUNE] = name
+    st.switch_page(TRAIN)
 
 
 def usual_checkpoint(names: Sequence[str]) -> str:

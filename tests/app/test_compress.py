@@ -7,6 +7,7 @@ from explorer.answers import compressing
 from explorer.answers.compressing import Compression
 from explorer.images import datasets
 from explorer.networks import checkpoints
+from explorer.training.finetuning import finetuning_recipe
 
 pytestmark = pytest.mark.slow
 
@@ -101,3 +102,14 @@ def test_what_is_left_is_kept_as_a_network(own_folder):
     point = checkpoints.load("tiny-one")
     assert point.model.conv2.weight.shape == (4, 2, 3, 3)  # 14 of 16 and 28 of 32 channels are gone
     assert point.card.parent.name == BUNDLED
+
+
+def test_what_is_left_is_fine_tuned_on_the_train_page(own_folder):
+    at = visit("compress", share="90")
+    at.text_input(key=f"name of compressed {BUNDLED}").set_value("tiny-one")
+    at.button(key="tune compressed").click()
+    settle(at)
+    assert not at.error and at.selectbox(key="train start").value == "tiny-one"
+    recipe = finetuning_recipe(checkpoints.read_card("tiny-one"))
+    assert at.number_input(key="train_lr").value == recipe.lr
+    assert at.number_input(key="train_epochs").value == recipe.epochs

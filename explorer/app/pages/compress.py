@@ -27,7 +27,9 @@ from explorer.compression.export import FORMATS
 from explorer.compression.plans import Group, Plan
 from explorer.compression.shares import ARTICLE_MINIMUM
 from explorer.engine.scan import samples
+from explorer.images import datasets
 from explorer.networks.checkpoints import Checkpoint
+from explorer.networks.registry import MODELS
 from explorer.pruning.criteria import CRITERIA
 from explorer.show import charts
 from explorer.show.words import percent, points
@@ -360,8 +362,8 @@ def take_away(point: Checkpoint, found: Compressed) -> None:
     """What is left, as one more network here, and as files."""
     st.subheader("Take it with you")
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        usual = f"{point.name}-compressed"
-        name = st.text_input("Name", usual, max_chars=80, width=320, key=f"name of compressed {point.name}") or usual
+        st.text_input("Name", usual_name(point), max_chars=80, width=320, key=f"name of compressed {point.name}")
+        name = name_of(point)
         if guard.is_locked():
             guard.ask_password("Keeping it here", "keep")
         else:
@@ -372,8 +374,9 @@ def take_away(point: Checkpoint, found: Compressed) -> None:
                 icon=":material/save:",
                 help=words,
                 on_click=keep,
-                args=(point, found, name),
+                args=(point, found),
             )
+            offer_tuning(point, found, name)
         for kind, each in FORMATS.items():
             words = f"{drawing.sentence(each.help)}. It is made and checked on a click, which takes a while."
             how: dict[str, Any] = {"key": f"export {kind}", "icon": ":material/download:", "on_click": "ignore"}
@@ -382,8 +385,29 @@ def take_away(point: Checkpoint, found: Compressed) -> None:
     waiting.show_trouble()
 
 
-def keep(point: Checkpoint, found: Compressed, name: str) -> None:
+def offer_tuning(point: Checkpoint, found: Compressed, name: str) -> None:
+    """The way to train what is left further, of a network that can be trained here."""
+    if point.card.model not in MODELS or "train" not in datasets.dataset_info(point.card.dataset).files:
+        return
+    words = "Keep it here, and open Train with it to start from: in smaller steps it wins back accuracy."
+    pressed = st.button("Fine-tune it", key="tune compressed", icon=":material/model_training:", help=words)
+    if pressed and waiting.attempt(exporting.kept, point, found, name):
+        networks.fine_tune(name)
+
+
+def usual_name(point: Checkpoint) -> str:
+    """What the network that is left is called where nobody says."""
+    return f"{point.name}-compressed"
+
+
+def name_of(point: Checkpoint) -> str:
+    """What the network that is left is to be called, by its field, as it is now."""
+    return st.session_state[f"name of compressed {point.name}"] or usual_name(point)
+
+
+def keep(point: Checkpoint, found: Compressed) -> None:
     """Keep what is left as a network here; for callbacks."""
+    name = name_of(point)
     if waiting.attempt(exporting.kept, point, found, name):
         st.toast(f"{drawing.plain(name)} is among the networks now.", icon=":material/save:")
 

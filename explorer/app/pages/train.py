@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from explorer.answers.labs import LABS
-from explorer.app import downloads, drawing, guard, heads, links, pickers, timings, waiting
+from explorer.app import downloads, drawing, guard, heads, links, networks, pickers, timings, waiting
 from explorer.background.jobs import CANCELLED, DONE, FAILED, QUEUED, RUNNING
 from explorer.background.records import BROKEN, INTERRUPTED
 from explorer.files.names import LONGEST_DESCRIPTION, LONGEST_NAME
@@ -126,6 +126,9 @@ def new_training(found: list[Training]) -> None:
     """The form: what to train, on what, and how."""
     if started := st.session_state.pop(STARTED, ""):
         st.session_state.update({"train name": "", "train description": ""})
+    if sent := st.session_state.pop(networks.TO_TUNE, ""):
+        st.session_state[START] = sent
+        fill_in_start()
     recipes_of_labs()
     with fields():
         model = pickers.pick_named(
