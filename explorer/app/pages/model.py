@@ -162,7 +162,7 @@ def facts(card: Card, sha256: str) -> dict[str, str]:
 def made_from(parent: Parent) -> dict[str, str]:
     """Which network it was before it was compressed or fine-tuned."""
     removed = f", less channels of {parent.plan} by {parent.criterion}" if parent.plan else ""
-    tuned = f", fine-tuned for {parent.epochs:,} epochs" if parent.epochs else ""
+    tuned = f", fine-tuned for {parent.epochs:,} epoch{'s'[: parent.epochs != 1]}" if parent.epochs else ""
     return {"Made from": f"{parent.name}{removed}{tuned}", "SHA-256 of that": parent.sha256}
 
 
