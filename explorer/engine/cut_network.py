@@ -57,8 +57,9 @@ class CutNetwork:
         self.cut = plan
         self.emits = emits.cpu()  # (P,)
         readers = [node for node in plan.suffix.nodes if set(node.all_input_nodes) & set(plan.boundary)]
+        chained = not set(plan.sources).isdisjoint(plan.suffix.nodes)  # one source depends on another: no single sum
         linear = all(self._is_sum_over_channels(node) and self._has_cheap_rest(node) for node in readers)
-        self.linears = tuple(readers) if linear else ()
+        self.linears = tuple(readers) if linear and not chained else ()
         self.one_by_one = not self.linears
         rest = tuple(node for node in plan.suffix.nodes if node not in self.linears)
         self.rest = Program(plan.traced, rest, frozenset({plan.output}))

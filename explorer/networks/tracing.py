@@ -66,7 +66,7 @@ def taking(model: nn.Module, sizes: Sequence[Sequence[int]]) -> nn.Module:
 
 def sizes_in(inputs: Inputs) -> tuple[torch.Size, ...]:
     """The sizes of a batch's inputs, without that of the batch."""
-    return tuple(part.shape[1:] for part in (inputs if isinstance(inputs, tuple) else (inputs,)))
+    return tuple(part.shape[1:] for part in (inputs if isinstance(inputs, (tuple, list)) else (inputs,)))
 
 
 def sizes_of(traced: fx.GraphModule) -> tuple[torch.Size, ...] | None:

@@ -18,6 +18,7 @@ from explorer.engine.steps import in_order
 from explorer.networks.evaluation import forward
 from explorer.networks.fitting import fits
 from explorer.networks.registry import build
+from explorer.networks.tracing import sizes_in, taking
 from explorer.pruning.prune import prune
 from explorer.pruning.zeroing import check_mode
 
@@ -519,6 +520,7 @@ STEPS = st.sampled_from([
 def test_random_networks(steps, channels, mode, seed):
     torch.manual_seed(seed)
     model, inputs = warm_up(RandomNet(steps, channels, knows=mode == "channel")), torch.randn(2, 2, 4, 4)
+    model = taking(model, sizes_in(inputs))
     if fits(check_mode, model, "conv", mode):
         assert_equals_prune(model, "conv", inputs, mode, seed=seed)
     else:

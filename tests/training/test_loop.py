@@ -258,7 +258,7 @@ def test_a_data_set_that_does_not_fit_the_network(tiny, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     ("model", "dataset", "words"),
-    [("vgg", "tiny", "unknown model 'vgg'; choose"), ("simple-cnn", "stl10", "unknown data set 'stl10'; choose")],
+    [("vgg", "tiny", "unknown model 'vgg'; choose"), ("simple-cnn", "imagenet", "unknown data set 'imagenet'; choose")],
 )
 def test_unknown_names(tiny, tmp_path, model, dataset, words):
     with pytest.raises(ValueError, match=words):

@@ -29,7 +29,7 @@ def test_normalisation_fits_images_of_one_channel_too(model):
     assert grey == replace(own, mean=(0.5,), std=(0.5,)) and recipe_for(model, "cifar10") == own
     assert difference(grey, model, "mnist") == ""
     args = main._parser().parse_args(["train", model, "--data", "mnist", *command_line(grey)])
-    assert train._recipe(args) == grey
+    assert train._recipe(args, None) == grey
 
 
 def test_every_field_is_an_option_an_augmentation_or_normalisation():
@@ -44,7 +44,7 @@ def test_the_command_line_gives_the_recipe_back(model):
     )
     for recipe in (own, changed):
         args = main._parser().parse_args(["train", model, "--data", "cifar10", *command_line(recipe)])
-        assert train._recipe(args) == recipe
+        assert train._recipe(args, None) == recipe
 
 
 def test_the_difference_to_the_networks_own_recipe_in_words():

@@ -228,7 +228,7 @@ def test_fine_tuning_waits_in_the_queue_and_survives_kill_9(out):
         ({"description": "\ud800"}, "a description is one line"),
         ({"recipe": replace(RECIPE, small=0.5)}, "simple-cnn takes images of one size only"),
         ({"dataset_name": "mnist-pairs"}, "simple-cnn looks at single images, but mnist-pairs holds pairs of images"),
-        ({"dataset_name": "stl10"}, "unknown data set 'stl10'"),
+        ({"dataset_name": "imagenet"}, "unknown data set 'imagenet'"),
         ({"model_name": "vgg"}, "unknown model 'vgg'"),
     ],
 )

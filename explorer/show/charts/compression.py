@@ -95,13 +95,12 @@ def _points_spec(low: float, high: float, height: int) -> dict[str, Any]:
     rows = alt.Chart(alt.NamedData("plans"))
     best = rows.transform_filter("datum.pareto")
     size = alt.condition("datum.here", alt.value(420), alt.value(150))
+    stroke = alt.condition("datum.pareto", alt.value("#0072B2"), alt.value("#D55E00"))
+    fill = alt.condition("datum.pareto", alt.value("#0072B2"), alt.value("transparent"))
     return layered(
         best.mark_line(strokeWidth=2, strokeDash=[6, 4]).encode(x=x, y=y, color=alt.value("#0072B2")),
         rows.mark_rule(strokeWidth=2).encode(x=x, y=alt.Y("low:Q", title="Accuracy", scale=fits), y2="high:Q"),
-        best.mark_point(filled=True, opacity=1).encode(x=x, y=y, size=size, color=alt.value("#0072B2"), tooltip=tips),
-        rows.transform_filter("!datum.pareto")
-        .mark_point(filled=False, opacity=1, strokeWidth=2)
-        .encode(x=x, y=y, size=size, color=alt.value("#D55E00"), tooltip=tips),
+        rows.mark_point(opacity=1, strokeWidth=2).encode(x=x, y=y, size=size, fill=fill, stroke=stroke, tooltip=tips),
         rows.mark_text(dy=-18, fontSize=14).encode(x=x, y=y, text="plan:N"),
         rows.mark_point(filled=True, size=500, opacity=0, cursor="pointer")
         .encode(x=x, y=y, tooltip=tips)
