@@ -17,6 +17,7 @@ from PIL import Image
 from plain_tables import classes, curve, scanned, shares_pruned
 
 from explorer.show import charts
+from explorer.show.charts import compression
 from explorer.show.charts.parts import ticks
 from explorer.show.pictures import png, side_by_side, strip, thumbnails
 from explorer.show.words import decimal, percent, points
@@ -472,3 +473,13 @@ def test_layers_that_lose_channels_together_are_dashed():
     assert chart.words.endswith("; down and block lose the same channels")
     assert "strokeDash" in str(chart.spec)
     chart.altair().to_dict()  # validates against the schema
+
+
+def test_plans_are_named_where_their_words_do_not_touch():
+    rows = pd.DataFrame({
+        "plan": ["90 %", "80 %", "70 %", "10 %", "unpruned"],
+        "macs_share": [0.03, 0.09, 0.2, 0.95, 1.0],
+        "accuracy": [0.38, 0.39, 0.48, 0.87, 0.88],
+        "here": [False, True, False, False, False],
+    })  # fmt: skip
+    assert compression.labels(rows) == ["", "80 %", "70 %", "", "unpruned"]

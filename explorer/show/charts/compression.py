@@ -13,6 +13,7 @@ from explorer.show.words import percent
 
 ROW = 30  # pixels a layer
 BEFORE, AFTER = "before", "after"
+WIDE, TALL = 0.13, 0.08  # what a plan's words take of the multiply-adds and of the accuracy
 
 
 def before_after_bars(table: pd.DataFrame, title: str) -> Chart:
@@ -58,6 +59,7 @@ def accuracy_against_macs(table: pd.DataFrame, here: str | None = None, height: 
     columns plan, macs_share (0…1), accuracy, low and high; `here` is the plan shown. A click picks one (`pick`).
     """
     rows = table.assign(pareto=is_pareto(table), here=table["plan"] == here)
+    rows = rows.assign(label=labels(rows))
     best = ", ".join(
         f"{row.plan} {percent(row.accuracy)} at {percent(row.macs_share)}" for row in rows[rows["pareto"]].itertuples()
     )
@@ -72,6 +74,17 @@ def is_pareto(table: pd.DataFrame) -> list[bool]:
         not any(m <= macs and a >= accuracy and (m, a) != (macs, accuracy) for m, a in points)
         for macs, accuracy in points
     ]
+
+
+def labels(rows: pd.DataFrame) -> list[str]:
+    """What stands at each point: its plan, or nothing where that would touch another's; the chosen one comes first."""
+    shown: list[tuple[float, float]] = []
+    found = pd.Series("", index=rows.index)
+    for row in rows.sort_values(["here", "macs_share"], ascending=False).itertuples():
+        if all(abs(row.macs_share - x) > WIDE or abs(row.accuracy - y) > TALL for x, y in shown):
+            shown.append((row.macs_share, row.accuracy))
+            found[row.Index] = row.plan
+    return found.tolist()
 
 
 @lru_cache(maxsize=32)
@@ -101,7 +114,7 @@ def _points_spec(low: float, high: float, height: int) -> dict[str, Any]:
         best.mark_line(strokeWidth=2, strokeDash=[6, 4]).encode(x=x, y=y, color=alt.value("#0072B2")),
         rows.mark_rule(strokeWidth=2).encode(x=x, y=alt.Y("low:Q", title="Accuracy", scale=fits), y2="high:Q"),
         rows.mark_point(opacity=1, strokeWidth=2).encode(x=x, y=y, size=size, fill=fill, stroke=stroke, tooltip=tips),
-        rows.mark_text(dy=-18, fontSize=14).encode(x=x, y=y, text="plan:N"),
+        rows.mark_text(dy=-18, fontSize=14).encode(x=x, y=y, text="label:N"),
         rows.mark_point(filled=True, size=500, opacity=0, cursor="pointer")
         .encode(x=x, y=y, tooltip=tips)
         .add_params(pick),
