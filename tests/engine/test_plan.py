@@ -274,7 +274,6 @@ def after(first, then):
         lambda net, y: (v := y.flatten(1), net.relu(y), v.view_as(y))[2],
         lambda net, y: (v := y, operator.ipow(y, 2), v)[2],
         lambda net, y: y * sum(each.abs().sum() for each in net.conv.parameters()),
-        lambda net, y: net.conv(net.back(y.relu().mean((2, 3)))[:, :, None, None]),
         lambda net, y: y.as_strided((len(y), 6, 8, 8), (384, 64, 8, 1)),
     ],
 )
@@ -286,6 +285,16 @@ def test_what_a_trace_misses_is_found_out(body, mode):
 
     torch.manual_seed(0)
     assert isinstance(assert_equals_prune(Traced(None), "conv", torch.randn(3, 3, 8, 8), mode), MaskedCopies)
+
+
+@pytest.mark.parametrize("mode", ANYWHERE)
+def test_a_layer_that_reads_single_positions_of_its_own_is_no_sum_over_channels(mode):
+    class Again(Odd):
+        def forward(self, x):
+            return self.fc(self.conv(self.back(self.conv(x).relu().mean((2, 3)))[:, :, None, None]).mean((2, 3)))
+
+    torch.manual_seed(0)
+    assert isinstance(assert_equals_prune(Again(None), "conv", torch.randn(3, 3, 8, 8), mode), CutNetwork)
 
 
 @pytest.mark.parametrize(
