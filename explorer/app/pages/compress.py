@@ -19,6 +19,7 @@ from explorer.app import (
     networks,
     pickers,
     presets,
+    sparing,
     story,
     waiting,
 )
@@ -36,7 +37,6 @@ from explorer.show.words import percent, points
 
 COMPRESSING, SEVERAL = "Removing channels and weighing what is left", "Pruning several shares"
 USUAL = "50"  # percent of every layer
-EVERYTHING = "all"
 MOST_MINIMUM, MOST_STEPS = 64, 16
 NORMS = [name for name, criterion in CRITERIA.items() if not criterion.needs_data and not criterion.looks_at_norm]
 METRICS = (
@@ -77,7 +77,7 @@ def pick_compression(point: Checkpoint) -> Compression:
         steps = pick_whole("Steps", "steps", 1, MOST_STEPS, 1, help=words)
         words = "Keep a few channels more, so that 8 divides every width: processors compute on so many at a time."
         rounded = st.toggle("Widths that 8 divides", help=words, **links.linked("rounded", False))
-        limit = pick_limit(point)
+        limit = sparing.pick_images(point)
     more: dict[str, Any] = {
         "criterion": criterion,
         "minimum": minimum,
@@ -94,23 +94,6 @@ def pick_whole(label: str, key: str, low: int, high: int, default: int, **look: 
     links.note_whole(key, low, high, default, "outside the range")
     pickers.keep_if(key, lambda kept: low <= kept <= high, default)
     return pickers.pick_number(label, low, high, default, key, **look)
-
-
-def pick_limit(point: Checkpoint) -> int | None:
-    """How many test images a large network is looked at on; None means all."""
-    some = samples(point.model, point.card.test_images)
-    if not some:
-        return None
-    examples = networks.examples_of(point)
-    options = [*map(str, some), EVERYTHING]
-    words = f"The first test {examples}: a sample at first, for a network of this size takes minutes over all."
-    chosen = pickers.pick_option(f"Test {examples}", "images", options, format_func=counted, help=words)
-    return None if chosen == EVERYTHING else int(chosen)
-
-
-def counted(images: str) -> str:
-    """A number of images as people read it."""
-    return "All" if images == EVERYTHING else f"{int(images):,}"
 
 
 def share_in_link() -> int:
