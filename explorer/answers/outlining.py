@@ -6,7 +6,7 @@ from torch import nn
 
 from explorer.answers.outline import Known, Layer, Outline
 from explorer.engine.reranking import reads_itself
-from explorer.networks.groups import Group, group_of
+from explorer.networks.coupling import Coupling, coupling_of
 from explorer.networks.layers import conv_layer, conv_layers
 from explorer.pruning.activations import fitting_points
 from explorer.pruning.ranking import fitting_criteria
@@ -43,16 +43,16 @@ class LayerAtHand:
     @property
     def together(self) -> tuple[str, ...]:
         """Those that lose a channel together; none where no channel can be removed."""
-        return () if self._group is None else self._group.layers
+        return () if self._coupling is None else self._coupling.layers
 
     @property
     def why(self) -> str:
         """Why they do."""
-        return "" if self._group is None else self._group.why
+        return "" if self._coupling is None else self._coupling.why
 
     @cached_property
-    def _group(self) -> Group | None:
-        return group_of(*self._asked) if "channel" in self.modes else None
+    def _coupling(self) -> Coupling | None:
+        return coupling_of(*self._asked) if "channel" in self.modes else None
 
 
 def outline_of(model: nn.Module) -> Outline:

@@ -7,7 +7,7 @@ from torch import nn
 from explorer.compression.choosing import Cost
 from explorer.compression.counting import Count
 from explorer.compression.plans import Group
-from explorer.networks.groups import Part, group_in
+from explorer.networks.coupling import Part, coupling_in
 from explorer.networks.tracing import trace
 
 
@@ -30,7 +30,7 @@ def costs_of(model: nn.Module, groups: Sequence[Group], amounts: Mapping[str, fl
     reads: dict[str, dict[str, float]] = {}
     for group in groups:
         if not group.fixed:
-            tied = group_in(traced, group.name)
+            tied = coupling_in(traced, group.name)
             for parts, shares in ((tied.writers, writes), (tied.norms, writes), (tied.readers, reads)):
                 for part in parts:
                     shares.setdefault(part.layer, {})[group.name] = _share(part, group.channels)

@@ -13,9 +13,9 @@ from torch import fx, nn
 from explorer.compression.groups import Dependencies
 from explorer.compression.plans import Group, Plan, group_of
 from explorer.images.batches import Inputs
+from explorer.networks.coupling import coupling_in
 from explorer.networks.evaluation import Batch, forward
 from explorer.networks.graph import exclusive
-from explorer.networks.groups import group_in
 from explorer.networks.layers import conv_layer, conv_layers
 from explorer.networks.tracing import trace
 from explorer.pruning.prune import check_channels, prune
@@ -71,7 +71,7 @@ def _doubt(traced: fx.GraphModule, group: Group) -> str:
     hindrance = _hindrance(traced, group.name)
     if hindrance:
         return hindrance
-    others = set(group_in(traced, group.name).layers) & set(conv_layers(traced))
+    others = set(coupling_in(traced, group.name).layers) & set(conv_layers(traced))
     if others != set(group.layers):
         return (
             f"it is not certain which layers go with it: {', '.join(sorted(others.symmetric_difference(group.layers)))}"
@@ -81,7 +81,7 @@ def _doubt(traced: fx.GraphModule, group: Group) -> str:
 
 def _hindrance(traced: fx.GraphModule, layer: str) -> str:
     try:
-        group_in(traced, layer)
+        coupling_in(traced, layer)
     except ValueError as error:
         return str(error)
     return ""

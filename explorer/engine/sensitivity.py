@@ -13,6 +13,7 @@ from explorer.engine.predictions import Run
 from explorer.engine.scan import describe, predictions_of
 from explorer.engine.sensitivities import COARSE, SHARES, Row, Sensitivity, check_shares
 from explorer.engine.sweep import BEAT
+from explorer.networks.coupling import coupling_of
 from explorer.networks.evaluation import (
     Batch,
     CountedBatches,
@@ -22,7 +23,6 @@ from explorer.networks.evaluation import (
     tell_precision,
     to_device,
 )
-from explorer.networks.groups import group_of
 from explorer.pruning.modes import mode_info
 
 EAGER = 20  # images of a first look, so that it is there in seconds
@@ -104,10 +104,10 @@ def _together(model: nn.Module, layer: str, mode: str) -> tuple[str, ...]:
     if mode_info(mode).name != "channel":
         return (layer,)
     try:
-        group = group_of(model, layer)
+        coupling = coupling_of(model, layer)
     except ValueError:  # the mode does not fit the layer, which `check_mode` will say
         return (layer,)
-    return (layer, *(other for other in group.layers if other != layer))
+    return (layer, *(other for other in coupling.layers if other != layer))
 
 
 def _empty(rows: tuple[Row, ...], shares: tuple[int, ...], plans: LayerPlans, run: Run, total: int) -> Sensitivity:

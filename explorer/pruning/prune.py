@@ -25,9 +25,9 @@ def prune(model: nn.Module, layer: str, channels: Iterable[int], mode: str = "fi
     """A copy of the model in which channels `channels` of the convolution `layer` are pruned.
 
     The model itself is left as it is. `mode` is a key of MODES; in mode "channel" the same channels go from all layers
-    of the layer's group (see networks.groups), so that one ranking, the layer's own, decides for all. Raises ValueError
-    for an unknown layer or mode, a layer that is not a convolution or does not fit the mode, and a channel outside
-    0…P−1 or named twice.
+    that are coupled to it (see networks.coupling), so that one ranking, the layer's own, decides for all. Raises
+    ValueError for an unknown layer or mode, a layer that is not a convolution or does not fit the mode, and a channel
+    outside 0…P−1 or named twice.
 
     >>> import explorer as ex
     >>> net = ex.load("simple-cnn_fashion-mnist")

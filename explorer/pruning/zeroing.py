@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, fx, nn
 
+from explorer.networks.coupling import coupling_in, coupling_of
 from explorer.networks.fitting import fits
 from explorer.networks.functional import is_settled
 from explorer.networks.graph import NeverCalledError, layer_calls, module_of
-from explorer.networks.groups import group_in, group_of
 from explorer.networks.layers import conv_layer
 from explorer.networks.neighbours import input_reads, shortcut_of
 from explorer.networks.tracing import trace
@@ -94,7 +94,9 @@ def _filters_and_shortcut(model: nn.Module, layer: str) -> list[Slices]:
 
 def _reads(model: nn.Module, layer: str) -> list[Slices]:
     """What every reader of the layer's group has to read its channels with: without it they might as well be gone."""
-    return [Slices(reader.layer, "weight", 1, torch.tensor(reader.owner)) for reader in group_of(model, layer).readers]
+    return [
+        Slices(reader.layer, "weight", 1, torch.tensor(reader.owner)) for reader in coupling_of(model, layer).readers
+    ]
 
 
 # Where it shows
@@ -118,7 +120,7 @@ def _own_reads(traced: fx.GraphModule, layer: str) -> dict[fx.Node, Tensor]:
 
 
 def _group_reads(traced: fx.GraphModule, layer: str) -> dict[fx.Node, Tensor]:
-    owners = {reader.layer: torch.tensor(reader.owner) for reader in group_in(traced, layer).readers}
+    owners = {reader.layer: torch.tensor(reader.owner) for reader in coupling_in(traced, layer).readers}
     reads = {name: input_reads(traced, layer_calls(traced, name)) for name in owners}
     return {read: owners[name] for name in owners for read in reads[name]}
 

@@ -10,8 +10,8 @@ from nets import warm_up
 from torch import nn
 from torchvision import models
 
+from explorer.networks.coupling import coupling_of
 from explorer.networks.evaluation import forward
-from explorer.networks.groups import group_of
 from explorer.networks.layers import conv_layer
 from explorer.networks.registry import build
 from explorer.pruning.prune import prune
@@ -56,7 +56,7 @@ def assert_is_removal(model: nn.Module, layer: str, inputs) -> None:
     order = torch.randperm(size, generator=torch.Generator().manual_seed(0)).tolist()
     for k in {1, size // 2, size - 1}:
         smaller, narrower = removed(model, layer, order[:k], inputs)
-        assert {name for name in group_of(model, layer).layers if name in dict(convolutions(model))} == narrower
+        assert {name for name in coupling_of(model, layer).layers if name in dict(convolutions(model))} == narrower
         got, want = forward(prune(model, layer, order[:k], "channel"), inputs), forward(smaller, inputs)
         assert (got - want).abs().max() <= 1e-4 * want.abs().max()
         assert got.argmax(1).tolist() == want.argmax(1).tolist()

@@ -7,8 +7,8 @@ from nets import assert_equals_prune, warm_up
 from torch import nn
 
 from explorer.engine.sensitivity import rows_of
+from explorer.networks.coupling import coupling_of
 from explorer.networks.graph import UntraceableError
-from explorer.networks.groups import group_of
 from explorer.networks.tracing import TAKES, taking
 from explorer.pruning.activations import collect, collect_layers, fitting_points, outputs
 from explorer.pruning.prune import prune
@@ -94,15 +94,15 @@ class Whole(nn.Module):
 
 def test_what_fits_a_network_that_is_known_to_take_a_size(model):
     with pytest.raises(UntraceableError):
-        group_of(model, "two")
+        coupling_of(model, "two")
     known = taking(model, [(3, 8, 8)])
     assert fitting_points(known, "two") == ["raw", "activation", "block"]
     assert "filter+shortcut" in fitting_modes(known, "two") and "channel" in fitting_modes(known, "two")
     assert {"block-mean", "bn-scale", "taylor"} <= set(fitting_criteria(known, "two"))
-    assert group_of(known, "two").layers == ("two", "skip")
+    assert coupling_of(known, "two").layers == ("two", "skip")
     small = taking(model, [(3, 4, 4)])
     assert "filter+shortcut" not in fitting_modes(small, "two")
-    assert group_of(small, "two").layers == ("stem", "two")
+    assert coupling_of(small, "two").layers == ("stem", "two")
     assert rows_of(known, ["two", "skip"], "channel")[0].layers == ("two", "skip")
 
 

@@ -5,13 +5,13 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from explorer.networks.groups import Group, group_in, group_of
+from explorer.networks.coupling import Coupling, coupling_in, coupling_of
 from explorer.networks.registry import build
 from explorer.networks.tracing import trace
 
 
-def readers(group: Group) -> list[str]:
-    return [reader.layer for reader in group.readers]
+def readers(coupling: Coupling) -> list[str]:
+    return [reader.layer for reader in coupling.readers]
 
 
 @pytest.fixture(scope="module")
@@ -34,33 +34,33 @@ def reading(number: int) -> list[str]:
 @pytest.mark.parametrize("number", [1, 2, 3, 4])
 def test_the_streams_of_resnet18(resnet, number):
     for layer in stream(number):
-        group = group_in(resnet, layer)
-        assert list(group.layers) == stream(number)
-        assert readers(group) == reading(number)
+        coupling = coupling_in(resnet, layer)
+        assert list(coupling.layers) == stream(number)
+        assert readers(coupling) == reading(number)
         size = 32 * 2**number
-        assert all(part.owner == tuple(range(size)) for part in (*group.writers, *group.norms, *group.readers))
+        assert all(part.owner == tuple(range(size)) for part in (*coupling.writers, *coupling.norms, *coupling.readers))
         norms = [layer.replace("conv", "bn").replace("downsample.0", "downsample.1") for layer in stream(number)]
-        assert [part.layer for part in group.norms] == norms
+        assert [part.layer for part in coupling.norms] == norms
         *others, last = stream(number)
-        assert group.why == f"{', '.join(others)} and {last} are added to the same stream"
+        assert coupling.why == f"{', '.join(others)} and {last} are added to the same stream"
 
 
 @pytest.mark.parametrize("block", ["layer1.0", "layer2.0", "layer4.1"])
 def test_within_a_block_of_resnet18_a_layer_goes_alone(resnet, block):
-    group = group_in(resnet, f"{block}.conv1")
-    assert group.layers == (f"{block}.conv1",) and readers(group) == [f"{block}.conv2"] and not group.why
+    coupling = coupling_in(resnet, f"{block}.conv1")
+    assert coupling.layers == (f"{block}.conv1",) and readers(coupling) == [f"{block}.conv2"] and not coupling.why
 
 
 def test_the_features_of_a_channel_that_is_flattened():
-    group = group_of(build("simple-cnn"), "conv2")  # 32 maps of 8 × 8
-    (reader,) = group.readers
+    coupling = coupling_of(build("simple-cnn"), "conv2")  # 32 maps of 8 × 8
+    (reader,) = coupling.readers
     assert reader.layer == "fc1" and reader.owner == tuple(channel for channel in range(32) for _ in range(64))
 
 
 def test_an_encoder_that_runs_twice_and_a_shortcut():
-    assert readers(group_of(build("siamese", (1, 28, 28), 2), "encoder.features.3")) == ["encoder.code.0"]
-    group = group_of(build("lab-resnet"), "res2.down_sample.0")
-    assert group.layers == ("res2.feature2.0", "res2.down_sample.0") and readers(group) == ["fc"]
+    assert readers(coupling_of(build("siamese", (1, 28, 28), 2), "encoder.features.3")) == ["encoder.code.0"]
+    coupling = coupling_of(build("lab-resnet"), "res2.down_sample.0")
+    assert coupling.layers == ("res2.feature2.0", "res2.down_sample.0") and readers(coupling) == ["fc"]
 
 
 class Net(nn.Module):
@@ -112,17 +112,17 @@ def gated_by_linear_layers(net, y):
     ],
 )  # fmt: skip
 def test_what_ties_layers_together(body, layers, reading, why):
-    group = group_of(Net(body), "conv")
-    assert (list(group.layers), readers(group), group.why) == (layers, reading, why)
+    coupling = coupling_of(Net(body), "conv")
+    assert (list(coupling.layers), readers(coupling), coupling.why) == (layers, reading, why)
 
 
 def test_places_in_a_concatenation():
     def body(net, x, y):
         return torch.cat([net.wide(x), y, -y], 1)
 
-    (reader,) = group_of(Net(body, 16), "conv").readers
+    (reader,) = coupling_of(Net(body, 16), "conv").readers
     assert reader.owner == (*[-1] * 8, 0, 1, 2, 3, 0, 1, 2, 3)
-    (reader,) = group_of(Net(body, 16), "wide").readers
+    (reader,) = coupling_of(Net(body, 16), "wide").readers
     assert reader.owner == (*range(8), *[-1] * 8)
 
 
@@ -146,24 +146,24 @@ def test_places_in_a_concatenation():
 def test_channels_that_cannot_go_say_why(body, width, why):
     net = Net(body, width)
     if why is None:
-        assert group_of(net, "conv").layers == ("conv", "wide")
+        assert coupling_of(net, "conv").layers == ("conv", "wide")
         with pytest.raises(ValueError, match="'wide' cannot be removed one by one: some of them are tied"):
-            group_of(net, "wide")
+            coupling_of(net, "wide")
     else:
         with pytest.raises(ValueError, match=f"the channels of 'conv' cannot be removed: {why}"):
-            group_of(net, "conv")
+            coupling_of(net, "conv")
 
 
 def test_the_network_s_own_output_cannot_go():
     net = nn.Sequential(nn.Conv2d(3, 5, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten())
     with pytest.raises(ValueError, match="they are what the network returns"):
-        group_of(net, "0")
+        coupling_of(net, "0")
 
 
 def test_a_grouped_layer_reads_and_writes_channels_of_its_own():
     net = Net(lambda net, x, y: net.mix(net.grouped(y)))
-    assert group_of(net, "conv").layers == ("conv",) and readers(group_of(net, "conv")) == ["grouped"]
-    assert group_of(net, "grouped").layers == ("grouped",) and readers(group_of(net, "grouped")) == ["mix"]
+    assert coupling_of(net, "conv").layers == ("conv",) and readers(coupling_of(net, "conv")) == ["grouped"]
+    assert coupling_of(net, "grouped").layers == ("grouped",) and readers(coupling_of(net, "grouped")) == ["mix"]
 
 
 def test_a_layer_that_reads_the_image_again_cannot_go():
@@ -177,7 +177,7 @@ def test_a_layer_that_reads_the_image_again_cannot_go():
             return self.fc(self.conv(self.conv(x)).mean((2, 3)))
 
     with pytest.raises(ValueError, match="conv reads what is no layer's output alone"):
-        group_of(Again(), "conv")
+        coupling_of(Again(), "conv")
 
 
 def test_many_layers_are_counted():
@@ -190,4 +190,4 @@ def test_many_layers_are_counted():
             return self.fc(sum(layer(x) for layer in self.layers).mean((2, 3)))
 
     why = "layers.0, layers.1, layers.2, layers.3, layers.4 and 4 more are added to the same stream"
-    assert group_of(Long(), "layers.3").why == why
+    assert coupling_of(Long(), "layers.3").why == why

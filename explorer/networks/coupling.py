@@ -1,4 +1,7 @@
-"""Which layers lose a channel together, and which layers read it: what mode `channel` and physical removal go by."""
+"""Which layers lose a channel together, and which layers read it: what mode `channel` and physical removal go by.
+
+Such layers are called coupled: Fang et al. (2023), *DepGraph: towards any structural pruning*.
+"""
 
 from dataclasses import dataclass
 
@@ -15,10 +18,10 @@ FEW = 6  # layers that are named
 
 @dataclass(frozen=True)
 class Part:
-    """A layer that has to do with a group's channels.
+    """A layer that has to do with coupled channels.
 
     `owner` says for each of its output channels (of a norm its channels, of a reader its input channels or features)
-    which channel of the group it is, -1 for none.
+    which channel of the coupling's layer it is, -1 for none.
     """
 
     layer: str
@@ -26,7 +29,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Group:
+class Coupling:
     """What goes with the channels of a convolution, numbered as they are in it.
 
     `writers` are the convolutions and linear layers that lose output channels, the layer itself among them, `norms` the
@@ -42,21 +45,21 @@ class Group:
 
     @property
     def layers(self) -> tuple[str, ...]:
-        """The names of the writers: any of them stands for the group."""
+        """The names of the writers: any of them stands for all."""
         return tuple(part.layer for part in self.writers)
 
 
-def group_of(model: nn.Module, layer: str) -> Group:
-    """The group of a convolution.
+def coupling_of(model: nn.Module, layer: str) -> Coupling:
+    """What is coupled to a convolution's channels.
 
     Raises ValueError for an unknown layer, where the network cannot be traced, and where a channel of the layer cannot
     go, such as one that the network returns.
 
     >>> import explorer as ex
-    >>> group = group_of(ex.load("resnet18_cifar10").model, "layer2.1.conv2")
-    >>> group.layers
+    >>> coupling = coupling_of(ex.load("resnet18_cifar10").model, "layer2.1.conv2")
+    >>> coupling.layers
     ('layer2.0.conv2', 'layer2.0.downsample.0', 'layer2.1.conv2')
-    >>> [reader.layer for reader in group.readers]
+    >>> [reader.layer for reader in coupling.readers]
     ['layer2.1.conv1', 'layer3.0.conv1', 'layer3.0.downsample.0']
     """
     conv_layer(model, layer)
@@ -64,11 +67,11 @@ def group_of(model: nn.Module, layer: str) -> Group:
         traced = trace(model)
     except UntraceableError as error:
         raise UntraceableError(f"who reads a channel is found in a traced network alone, and {error}") from error
-    return group_in(traced, layer)
+    return coupling_in(traced, layer)
 
 
-def group_in(traced: fx.GraphModule, layer: str) -> Group:
-    """`group_of`, in a traced network."""
+def coupling_in(traced: fx.GraphModule, layer: str) -> Coupling:
+    """`coupling_of`, in a traced network."""
     if CHANNELS not in traced.meta:
         traced.meta[CHANNELS] = Channels(traced)
     channels: Channels = traced.meta[CHANNELS]
@@ -90,7 +93,7 @@ def group_in(traced: fx.GraphModule, layer: str) -> Group:
     writers = parts(channels.outputs)
     ties = [tie for tie in channels.ties if any(channels.root(each) in number for each in tie.channels)]
     why = _in_words(ties, [part.layer for part in writers])
-    return Group(layer, writers, parts(channels.norms), parts(channels.inputs), why)
+    return Coupling(layer, writers, parts(channels.norms), parts(channels.inputs), why)
 
 
 def _in_words(ties: list[Tie], members: list[str]) -> str:
