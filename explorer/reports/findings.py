@@ -5,13 +5,14 @@ a cost that may be a gain, each side has a sentence of its own.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from explorer.engine.curves import CLIFF_POINTS, Band, Sweep, difference
 from explorer.engine.oracle import ORACLES
+from explorer.engine.pairs import alike, first_images
 from explorer.engine.tables import class_table
 from explorer.networks.intervals import change_interval
 from explorer.reports.facts import RANDOM, Facts
@@ -120,21 +121,6 @@ def _end_name(low: float, high: float, guess: float) -> str:
 
 
 # Other ways to rank and to prune
-
-
-def alike(one: Sweep, other: Sweep) -> tuple[Sweep, Sweep]:
-    """Both curves over the images that both have looked at: the first ones."""
-    images = min(one.done, other.done)
-    return first_images(one, images), first_images(other, images)
-
-
-def first_images(curve: Sweep, images: int) -> Sweep:
-    """The curve over the first so many of its images alone."""
-    if images == curve.done:
-        return curve
-    return replace(
-        curve, predictions=curve.predictions[:, :images], labels=curve.labels[:images], total=images, progress=None
-    )
 
 
 def _ways(facts: Facts) -> Iterator[Finding]:
