@@ -9,8 +9,9 @@ from pathlib import Path
 
 from torch import nn
 
-from explorer.answers.compressing import Compressed, example_of
+from explorer.answers.compressing import Compressed
 from explorer.answers.images import batches_of
+from explorer.answers.removing import example_of
 from explorer.compression.comparison import compare
 from explorer.compression.export import export
 from explorer.compression.removal import remove

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from explorer.answers import compressing
+from explorer.answers import compressing, removing
 from explorer.answers.compressing import Compression
 from explorer.app import work
 from explorer.app.cache import identity
@@ -23,7 +23,7 @@ def frontier(point: Checkpoint, criterion: str, minimum: int, limit: int | None,
     key = ("frontier", identity(point), criterion, minimum, limit)
 
     def start() -> Iterator[Any]:
-        return compressing.frontier_of(point, compressing.groups_of(point), criterion, minimum, limit)
+        return compressing.frontier_of(point, removing.groups_of(point), criterion, minimum, limit)
 
     return _job(key, start, restart)
 

@@ -6,7 +6,8 @@ from functools import partial
 import pandas as pd
 import streamlit as st
 
-from explorer.answers.compressing import SHARES, Compressed, Compression, Merits
+from explorer.answers.compressing import SHARES, Compressed, Compression
+from explorer.answers.merits import Merits
 from explorer.app import compressions, drawing, links, networks, planning, waiting
 from explorer.background.jobs import DONE, Job
 from explorer.engine.scan import samples

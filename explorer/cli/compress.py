@@ -7,7 +7,8 @@ from typing import Any
 import pandas as pd
 
 from explorer.answers import compressing, exporting
-from explorer.answers.compressing import Compression, Merits
+from explorer.answers.compressing import Compression
+from explorer.answers.merits import Merits
 from explorer.answers.recovering import Tuned
 from explorer.cli.bar import Bar
 from explorer.cli.options import Commands, add_device, add_limit, add_name, load_checkpoint
@@ -32,7 +33,7 @@ def add_to(commands: Commands) -> None:
     text = "what is less important than T times its layer's mean, such as 0.5"
     plan.add_argument("--threshold", type=float, metavar="T", help=text)
     plan.add_argument("--plan", metavar="L:K,L:K", help="K of several layers, such as conv1:4,conv2:10")
-    text = "points=1: as few multiply-adds as cost at most a point; macs=0.5: half of them, at the least cost"
+    text = "points=1: as few multiply-adds as cost at most a point; macs=0.5: half of them; latency=0.5: half the time"
     plan.add_argument("--target", metavar="WHAT=X", help=text)
     known = f"{', '.join(CRITERIA)}, each also with {REVERSED} behind it (default: l1)"
     command.add_argument("--criterion", default="l1", metavar="C", help=known)
@@ -84,7 +85,7 @@ def run(args: argparse.Namespace) -> None:
     found = last_of("compressing", steps)
     print(f"plan: {found.plan.text}")
     sentences = (found.proof.sentence(), found.proof.filter_sentence(), found.proof.added_sentence())
-    print("\n".join(filter(None, sentences)))
+    print("\n".join(filter(None, (found.reached, *sentences))))
     tables = {"accuracy": found.merits.frame(), "scales": found.scales.totals(), "layers": found.scales.frame()}
     print(tables["accuracy"].to_string(index=False, float_format="%.4f"))
     if found.tuned:

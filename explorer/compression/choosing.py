@@ -7,11 +7,11 @@ the new share less that at the old one, none where it seems to gain. What it sav
 around it, as they are by then. So the plans form one path, from nothing pruned to as much as can be, and a target is a
 place on it.
 
-Losses that are added up are a guide, not a result: what a plan really costs is measured on the plan itself, as `within`
-does. To choose needs no torch.
+Losses that are added up are a guide, not a result, and so are seconds of layers: what a plan really costs, and how much
+faster it really is, is measured on the plan itself, as `within` and `to_time` do. To choose needs no torch.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,15 +59,18 @@ class _Row:
     losses: tuple[float, ...]  # points, none less than the one before
 
 
-def path(found: Sensitivity, groups: Sequence[Group], costs: Sequence[Cost], minimum: int = 1) -> tuple[Choice, ...]:
+def path(
+    found: Sensitivity, groups: Sequence[Group], costs: Sequence[Cost], minimum: int = 1, multiple: int = 1
+) -> tuple[Choice, ...]:
     """All plans that the greedy algorithm comes by, from none pruned to as much as can be.
 
-    `found` is in mode `channel`; its ranking is the plans' own. At least `minimum` channels of a layer stay. ValueError
-    for an analysis in another mode, and where no layer can lose a channel.
+    `found` is in mode `channel`; its ranking is the plans' own. At least `minimum` channels of a layer stay, a
+    `multiple` of so many where some go. ValueError for an analysis in another mode, and where no layer can lose a
+    channel.
     """
     if found.run.mode != MODE:
         raise ValueError(f"a plan is chosen by what removing channels costs: in mode {MODE!r}, not {found.run.mode!r}")
-    rows = list(_rows(found, groups, minimum))
+    rows = list(_rows(found, groups, minimum, multiple))
     if not any(len(row.ks) > 1 for row in rows):
         raise ValueError("no layer of this network can lose a channel")
     whole = sum(cost.left({}) for cost in costs)
@@ -88,16 +91,17 @@ def path(found: Sensitivity, groups: Sequence[Group], costs: Sequence[Cost], min
         at[place] = step
 
 
-def _rows(found: Sensitivity, groups: Sequence[Group], minimum: int) -> Iterator[_Row]:
+def _rows(found: Sensitivity, groups: Sequence[Group], minimum: int, multiple: int) -> Iterator[_Row]:
     lost = np.maximum.accumulate(np.maximum(-found.change, 0), axis=1)
     for row, ks, losses in zip(found.rows, found.ks.tolist(), lost.tolist(), strict=True):
         try:
             group = group_of(row.layer, groups)
         except ValueError:  # its channels must stay
             continue
-        steps = {
-            k: loss for k, loss in zip(ks, losses, strict=True) if k <= group.most(minimum) and not k % group.sections
-        }
+        steps: dict[int, float] = {}
+        for k, loss in zip(ks, losses, strict=True):
+            if k <= group.most(minimum) and not k % group.sections:
+                steps.setdefault(group.rounded(k, multiple), loss)  # what more channels cost is the most that fewer do
         yield _Row(row.layer, group.name, tuple(steps), tuple(steps.values()))
 
 
@@ -112,17 +116,15 @@ def _steps(
                 yield ((row.losses[step] - row.losses[at[place]]) / saved, -saved), place, step
 
 
-def to_share(choices: Sequence[Choice], share: float, what: str = "MACs") -> Choice:
-    """The first plan on the path that leaves at most this share, 0…1, of what the costs are of (`what`, in words).
+def to_share(choices: Sequence[Choice], share: float) -> Choice:
+    """The first plan on the path that leaves at most this share, 0…1, of the MACs.
 
     ValueError for a share outside 0…1, and one that no plan reaches: it says which the nearest is.
     """
-    if not 0 < share < 1:
-        raise ValueError(f"a share of {share:g} of the {what} is outside 0…1: give 0.5 for half of them")
+    check_share(share, "MACs")
     found = next((choice for choice in choices if choice.share <= share), None)
     if found is None:
-        least = min(choice.share for choice in choices)
-        raise ValueError(f"{percent(share)} of the {what} cannot be reached; the nearest that can is {percent(least)}")
+        raise _out_of_reach(share, "MACs", min(choice.share for choice in choices))
     return found
 
 
@@ -132,18 +134,74 @@ def to_points(choices: Sequence[Choice], points: float) -> Choice:
     return max((choice for choice in choices if choice.added_up <= points), key=lambda choice: -choice.share)
 
 
-def within(choices: Sequence[Choice], points: float, measure: Callable[[Plan], float]) -> Choice:
+@dataclass(frozen=True)
+class Tried:
+    """How far the search for a plan is, 0…1."""
+
+    progress: float
+
+
+Measure = Callable[[Plan], Generator[float, None, float]]  # of a plan; meanwhile how far that is, 0…1
+
+
+def within(choices: Sequence[Choice], points: float, measure: Measure) -> Generator[Tried, None, Choice]:
     """The plan furthest along the path that was found to cost at most so many points, as `measure(plan)` has it.
 
     It is looked for by halves, so that few plans are measured: exactly the furthest one where each costs at least as
     much as those before it. ValueError where not even the first step is that cheap: it says what that costs.
     """
     check_points(points)
-    low, high, cheapest = 0, len(choices), 0.0  # the first costs nothing, as nothing is pruned
+    last, measured = yield from _search(choices, measure, lambda lost: lost <= points)
+    if not last:
+        nearest = min(measured)
+        raise ValueError(f"at most {points:g} points cannot be had; the nearest that can is {nearest:.2f} points")
+    return choices[last]
+
+
+def to_time(choices: Sequence[Choice], share: float, measure: Measure) -> Generator[Tried, None, Choice]:
+    """The first plan on the path that was found to take at most this share, 0…1, of the time; see `within`.
+
+    `measure(plan)` gives the share that it takes. As times vary, and the luckiest of several was taken, it is measured
+    once more, and the next plan is taken where that is too long. ValueError for a share outside 0…1, and one that no
+    plan reaches: it says which the nearest is.
+    """
+    check_share(share, "time")
+    last, measured = yield from _search(choices, measure, lambda taken: taken > share)
+    for choice in choices[last + 1 :]:
+        measured.append((yield from _telling(measure(choice.plan), 1, 1)))
+        if measured[-1] <= share:
+            return choice
+    raise _out_of_reach(share, "time", min(measured))
+
+
+def _search(
+    choices: Sequence[Choice], measure: Measure, holds: Callable[[float], bool]
+) -> Generator[Tried, None, tuple[int, list[float]]]:
+    """The last plan of which it `holds`, as it does of the first, and all that was measured to find it."""
+    low, high, rounds = 0, len(choices), len(choices).bit_length()
+    measured: list[float] = []
     while high - low > 1:
         middle = (low + high) // 2
-        lost = measure(choices[middle].plan)
-        low, high, cheapest = (middle, high, cheapest) if lost <= points else (low, middle, lost)
-    if not low:
-        raise ValueError(f"at most {points:g} points cannot be had; the nearest that can is {cheapest:.2f} points")
-    return choices[low]
+        steps = measure(choices[middle].plan)
+        measured.append((yield from _telling(steps, len(measured), rounds)))
+        low, high = (middle, high) if holds(measured[-1]) else (low, middle)
+    return low, measured
+
+
+def _telling(steps: Generator[float, None, float], done: int, total: int) -> Generator[Tried, None, float]:
+    """What the steps give in the end; meanwhile, how far the whole search is."""
+    while True:
+        try:
+            yield Tried(min((done + next(steps)) / total, 1.0))
+        except StopIteration as end:
+            return float(end.value)
+
+
+def check_share(share: float, what: str) -> None:
+    """ValueError unless the share of `what`, in words, is one that can be asked for."""
+    if not 0 < share < 1:
+        raise ValueError(f"a share of {share:g} of the {what} is outside 0…1: give 0.5 for half of it")
+
+
+def _out_of_reach(share: float, what: str, nearest: float) -> ValueError:
+    return ValueError(f"{percent(share)} of the {what} cannot be reached; the nearest that can is {percent(nearest)}")

@@ -37,6 +37,11 @@ class Group:
         k = self.channels - max(minimum, self.sections)
         return max(k - k % self.sections, 0)
 
+    def rounded(self, k: int, multiple: int = MULTIPLE) -> int:
+        """The largest K up to this one that leaves a multiple of so many channels; 0 where that would be all."""
+        step = math.lcm(multiple, self.sections)
+        return max(self.channels - -(-(self.channels - k) // step) * step, 0)
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -116,11 +121,7 @@ class Plan:
         A layer that would be as wide as before keeps all its channels.
         """
 
-        def fewer(group: Group, k: int) -> int:
-            step = math.lcm(multiple, group.sections)
-            return max(group.channels - -(-(group.channels - k) // step) * step, 0)
-
-        ks = {layer: fewer(group_of(layer, groups), k) for layer, k in self.layers}
+        ks = {layer: group_of(layer, groups).rounded(k, multiple) for layer, k in self.layers}
         return Plan.of(ks, self.criterion)
 
 

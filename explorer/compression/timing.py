@@ -52,6 +52,7 @@ class Timing:
     layers: tuple[dict[str, float], ...]  # of each network: the seconds of each layer's calls, the fastest run
     device: str
     threads: int
+    ratios: tuple[Spread, ...] = ()  # of each network's time to the first's, turn by turn
 
     @property
     def place(self) -> str:
@@ -72,13 +73,31 @@ def time_networks(
 ) -> Timing:
     """Time networks on a batch of so many images like the example's, taking turns, after a first run of each."""
     place = torch.device(device)
-    twins = [copy.deepcopy(model).eval().to(place) for model in models]
-    inputs = _batch(example, batch, place)
+    twins, inputs = _on(models, place), _batch(example, batch, place)
     wholes = _take_turns([partial(_run, twin, inputs, place) for twin in twins])
     layers = [_time_layers(twin, inputs, place) for twin in twins]
-    return Timing(
-        batch, tuple(Spread.of(each) for each in wholes), tuple(layers), _name(place), torch.get_num_threads()
-    )
+    spreads, ratios = tuple(Spread.of(each) for each in wholes), tuple(_ratio(each, wholes[0]) for each in wholes)
+    return Timing(batch, spreads, tuple(layers), _name(place), torch.get_num_threads(), ratios)
+
+
+def time_ratio(
+    before: nn.Module, after: nn.Module, example: Inputs, batch: int, device: str | torch.device = "cpu"
+) -> Spread:
+    """How long the second network takes for a batch, by what the first takes, measured in turns."""
+    place = torch.device(device)
+    inputs = _batch(example, batch, place)
+    first, second = _take_turns([partial(_run, twin, inputs, place) for twin in _on((before, after), place)])
+    return _ratio(second, first)
+
+
+def _on(models: Sequence[nn.Module], device: torch.device) -> list[nn.Module]:
+    """Copies there: a shared network is never moved."""
+    return [copy.deepcopy(model).eval().to(device) for model in models]
+
+
+def _ratio(seconds: Sequence[float], first: Sequence[float]) -> Spread:
+    """Whatever else the machine does slows both networks of a turn, so that their ratio tells more than their times."""
+    return Spread.of([each / other for each, other in zip(seconds, first, strict=True)])
 
 
 def measure_machine(device: str | torch.device = "cpu") -> Machine:

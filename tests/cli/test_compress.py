@@ -1,3 +1,5 @@
+import re
+
 import pandas as pd
 import pytest
 
@@ -70,6 +72,7 @@ def test_compress_proves_weighs_and_saves(capsys, tmp_path):
         (["--share", "0.5", "--criterion", "best"], "unknown criterion 'best'"),
         (["--share", "0.5", "--steps", "99"], "99 steps are outside 1…16"),
         (["--target", "half"], "'half' is no target; give points=1"),
+        (["--target", "latency=1.5"], "a share of 1.5 of the time is outside 0…1"),
         (["--target", "macs=0.001"], "0.10 % of the MACs cannot be reached; the nearest that can is"),
         (["--threshold", "-1"], "a threshold of -1 is below 0"),
         (["--share", "0.5", "--format", "pickle"], "unknown format 'pickle'; choose some of: safetensors, torch"),
@@ -101,6 +104,26 @@ def test_a_target_is_met(capsys, tmp_path, target, column, most):
     block = pd.read_csv(tmp_path / "there" / "accuracy.csv").iloc[-1]
     found = {"share": 1 - block["flops_reduction"], "lost": -block["change"]}[column]
     assert block["flops_reduction"] > 0 and found <= most
+    assert "At most " in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_a_target_is_met_with_widths_that_8_divides_too(capsys):
+    assert main.main(["compress", NET, "--target", "macs=0.5", "--round", *QUICK]) == 0
+    plan, told, *_ = capsys.readouterr().out.splitlines()
+    assert all((32 - int(k)) % 8 == 0 for k in re.findall(r":(\d+)", plan))
+    assert float(re.search(r"be left: ([\d.]+) % are", told)[1]) <= 50
+
+
+@pytest.mark.slow
+def test_a_share_of_the_time_is_measured_and_said(capsys):
+    """How much is really left is this machine's: the promise is that it was measured, and what was found is said."""
+    assert main.main(["compress", NET, "--target", "latency=0.7", *QUICK]) == 0
+    said = capsys.readouterr().out
+    assert "At most 70 % of the time for one image was to be left: measured once more, " in said
+    assert "from quartile to quartile" in said
+    assert main.main(["compress", NET, "--target", "latency=0.001", *QUICK]) == 2
+    assert "0.10 % of the time cannot be reached; the nearest that can is " in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ import torch
 from by_hand import sensitivity_by_hand
 from nets import warm_up_on
 
-from explorer.compression.choosing import Cost, path, to_points, to_share, within
+from explorer.compression.choosing import Cost, path, to_points, to_share, to_time, within
 from explorer.compression.costs import costs_of, macs_of
 from explorer.compression.counting import count
 from explorer.compression.plans import Group
@@ -79,23 +79,69 @@ def test_a_target_is_a_place_on_the_path_or_one_sentence():
     with pytest.raises(ValueError, match="30.00 % of the MACs cannot be reached; the nearest that can is 42.50 %"):
         to_share(choices, 0.3)
     for share in (0, 1, -1, float("nan")):
-        with pytest.raises(ValueError, match="is outside 0…1: give 0.5 for half of them"):
+        with pytest.raises(ValueError, match="is outside 0…1: give 0.5 for half of it"):
             to_share(choices, share)
     with pytest.raises(ValueError, match="-1 points are no loss of accuracy"):
         to_points(choices, -1)
 
 
-@pytest.mark.parametrize(("points", "place", "measured"), [(4, 1, 1), (9, 2, 1), (100, 2, 1)])
-def test_what_a_plan_costs_is_measured_not_added_up(points, place, measured):
-    choices, asked = path(found_by_hand(), GROUPS, COSTS), []
+def found_by(search):
+    """What a search gives in the end, and how far it said it was meanwhile."""
+    said = []
+    while True:
+        try:
+            said.append(next(search).progress)
+        except StopIteration as end:
+            return end.value, said
+
+
+def measuring(values, asked):
+    """What measures a plan by how many layers it prunes, and notes which were asked for."""
 
     def measure(plan):
         asked.append(plan)
-        return {0: 0, 1: 3.5, 2: 8}[len(plan.ks)]
+        yield 0.5
+        return values[len(plan.ks)]
 
-    assert within(choices, points, measure) == choices[place] and len(asked) <= 2
+    return measure
+
+
+@pytest.mark.parametrize(("points", "place"), [(4, 1), (9, 2), (100, 2)])
+def test_what_a_plan_costs_is_measured_not_added_up(points, place):
+    choices, asked = path(found_by_hand(), GROUPS, COSTS), []
+    measure = measuring({1: 3.5, 2: 8}, asked)
+    found, said = found_by(within(choices, points, measure))
+    assert found == choices[place] and len(asked) <= 2 and said == sorted(said) and said[-1] < 1
     with pytest.raises(ValueError, match="at most 1 points cannot be had; the nearest that can is 3.50 points"):
-        within(choices, 1, measure)
+        found_by(within(choices, 1, measure))
+
+
+def test_the_time_of_a_plan_is_measured_not_added_up():
+    """By seconds of layers the second plan leaves 60 % and the third 42.5 %: the whole network takes longer."""
+    choices, asked = path(found_by_hand(), GROUPS, COSTS), []
+    measure = measuring({1: 0.8, 2: 0.7}, asked)
+    assert found_by(to_time(choices, 0.9, measure))[0] == choices[1]
+    assert found_by(to_time(choices, 0.75, measure))[0] == choices[2]
+    with pytest.raises(ValueError, match="60.00 % of the time cannot be reached; the nearest that can is 70.00 %"):
+        found_by(to_time(choices, 0.6, measure))
+    times = iter([0.74, 0.76, 0.7])  # of the second plan, of it again, and of the third
+
+    def noisy(plan):
+        yield 0.0
+        return next(times)
+
+    assert found_by(to_time(choices, 0.75, noisy))[0] == choices[2], "measured again, the second takes too long"
+    for share in (0, 1, float("nan")):
+        with pytest.raises(ValueError, match="of the time is outside 0…1"):
+            found_by(to_time(choices, share, measure))
+
+
+def test_widths_are_multiples_all_along_the_path():
+    """Of a's 4 channels 1 or 3 were looked at, so 2 may go at the loss of 3; of b's 8, 2 or 6."""
+    found = found_by_hand(shares=(0, 25, 75), broken=((0, 9, 20), (0, 20, 90)))
+    choices = path(found, GROUPS, COSTS, multiple=2)
+    assert [choice.plan.ks for choice in choices] == [{}, {"a": 2}, {"a": 2, "b": 2}, {"a": 2, "b": 6}]
+    assert [choice.added_up for choice in choices] == [0, 20, 40, 110]
 
 
 # Real networks
