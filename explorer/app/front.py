@@ -25,6 +25,7 @@ class Front(BaseHTTPMiddleware):
 
     async def dispatch(self, request: Request, call_next: RequestResponseEndpoint) -> Response:
         """The answer to a request; where it is a page, with the address in it."""
+        loading.note_question()
         if "." in request.url.path or "/_stcore/" in request.url.path:
             return await call_next(request)
         request.scope["headers"] = [(name, value) for name, value in request.scope["headers"] if name not in PLAIN]

@@ -1,4 +1,4 @@
-"""What is imported in the background: what pages need while the browser loads, torch once the first is painted.
+"""What is imported in the background: what pages need while the browser loads; later what draws for print, and torch.
 
 Whoever needs either sooner waits for it.
 """
@@ -8,12 +8,15 @@ import gc
 import importlib
 import sys
 import threading
+import time
 
 from streamlit.runtime import exists
 
 # What the first script run takes longest to import, and with it pandas and Altair; Streamlit's emojis for its page icon
 PAGES = ("explorer.app.views", "explorer.app.sweeps", "explorer.app.prepared", "streamlit.emojis")
-PAUSE = 1.0  # seconds after the first script run, in which the browser paints
+# What draws maps, and all that computes, and with it torch
+LATER = ("matplotlib.figure", "matplotlib.backends.backend_agg", "explorer.answers.here")
+QUIET, PATIENCE = 2.0, 20.0  # seconds without a question, in which a browser paints; and at most until then
 
 
 def _import_pages() -> None:
@@ -21,15 +24,19 @@ def _import_pages() -> None:
         importlib.import_module(name)
 
 
-def _import_torch() -> None:
-    """All that computes, and with it torch; as in `work.jobs`, what is there by now stays."""
-    importlib.import_module("explorer.answers.here")
+def _import_rest() -> None:
+    """Once it holds up nobody, for an import lets little else go on; as in `work.jobs`, what is there by now stays."""
+    since = time.monotonic()
+    while time.monotonic() < min(_asked + QUIET, since + PATIENCE):
+        time.sleep(QUIET / 8)
+    for name in LATER:
+        importlib.import_module(name)
     gc.freeze()
 
 
+_asked = 0.0  # when a browser asked for something last
 _pages = threading.Thread(target=_import_pages, name="imports", daemon=True)
-_torch = threading.Timer(PAUSE, _import_torch)
-_torch.daemon = True
+_rest = threading.Thread(target=_import_rest, name="later imports", daemon=True)
 
 
 def begin() -> None:
@@ -43,15 +50,22 @@ def wait() -> None:
         _pages.join()
 
 
+def note_question() -> None:
+    """A browser asks for a file or a page."""
+    global _asked
+    _asked = time.monotonic()
+
+
 def go_on() -> None:
-    """A script run is over: after the first, import torch. Without a server (in tests), nobody is about to need it."""
+    """A script run is over: after the first, import the rest; not without a server (in tests), where nobody waits."""
+    note_question()
     if exists():
-        _start(_torch)
+        _start(_rest)
 
 
 def torch_is_here() -> bool:
     """Whether torch is imported, and not just on its way."""
-    return "torch" in sys.modules and not _torch.is_alive()
+    return "torch" in sys.modules and not _rest.is_alive()
 
 
 def _start(thread: threading.Thread) -> None:

@@ -18,7 +18,8 @@ from explorer.show.charts.parts import (
     PRUNED,
     TONE,
     Chart,
-    configured_spec,
+    apart,
+    spec_of,
     whole_numbers,
 )
 from explorer.show.words import percent
@@ -100,12 +101,12 @@ def _axis_spec(
         _rule(count, height),
     ]
     total = bottom + (LABEL if pictured and count <= NUMBERED else 0)
-    chart = alt.layer(*layers).resolve_scale(y="independent", color="independent", shape="independent")
-    spec = configured_spec(chart.properties(height=total))
+    spec = spec_of(alt.layer(*layers, height=total, resolve=apart("y", "color", "shape")))
     room = {"padding": {"left": 0, "right": RIGHT, "top": 5, "bottom": 0}}
     return {**spec, **room, "autosize": {"type": "fit-x", "contains": "padding"}}
 
 
+# Encodings are given by their classes: for a mere text or `alt.value`, Altair hashes its whole schema to find the class
 def _x(field: str, count: int) -> alt.X:
     """A field on the one axis, which goes exactly from 0 to P."""
     scale = alt.Scale(domain=[0, count], nice=False)
@@ -132,11 +133,13 @@ def _curve(count: int, height: int, points: bool, names: tuple[str, ...], low: b
     ]
     curve, here, drop = (alt.Chart(alt.NamedData(each)) for each in ("curve", "here", "drop"))
     own = {"color": alt.Color("name:N", scale=alt.Scale(domain=list(names)), legend=None)} if names else {}
-    fall = drop.mark_rect(opacity=0.16).encode(x=_x("first", count), x2="last:Q", y=alt.value(0), y2=alt.value(height))
+    fall = drop.mark_rect(opacity=0.16).encode(
+        x=_x("first", count), x2=alt.X2("last:Q"), y=alt.YValue(0), y2=alt.Y2Value(height)
+    )
     said = (
         drop.transform_filter(f"datum.k < datum.last - {WORDS * count} || datum.k > datum.last + {WORDS * count}")
         .mark_text(align="right", baseline="top", fontSize=15)
-        .encode(x=_x("last", count), y=alt.value(height + 5), text=alt.value("steepest drop"))
+        .encode(x=_x("last", count), y=alt.YValue(height + 5), text=alt.TextValue("steepest drop"))
     )
     line = curve.mark_line(strokeWidth=3).encode(x=x, y=y)
     marks = curve.mark_point(filled=True, size=45 if points else 0).encode(x=x, y=y)
@@ -145,12 +148,13 @@ def _curve(count: int, height: int, points: bool, names: tuple[str, ...], low: b
         said,
         *named_curves(x, y, names, points, {"orient": "none", "legendX": 10, "legendY": 0 if low else height - 34}),
         curve.mark_area(opacity=0.25).encode(
-            x=x, y=alt.Y("low:Q", title="Accuracy", axis=side, scale=scale), y2="high:Q", **own
+            x=x, y=alt.Y("low:Q", title="Accuracy", axis=side, scale=scale), y2=alt.Y2("high:Q"), **own
         ),
         *([] if names else [line, marks]),
         here.mark_point(filled=True, size=POINT, opacity=1).encode(x=x, y=y, **(own or {"color": TONE})),
         curve.mark_point(size=POINT, opacity=0, cursor="pointer").encode(x=x, y=y, tooltip=tips).add_params(pick),
-    ).resolve_scale(color="independent", shape="independent", strokeDash="independent")
+        resolve=apart("color", "shape", "strokeDash"),
+    )
 
 
 def _channels(count: int, top: int, title: str) -> Any:
@@ -167,9 +171,9 @@ def _channels(count: int, top: int, title: str) -> Any:
         .mark_rect(strokeWidth=1 if few else 0)
         .encode(
             x=_x("left", count),
-            x2="right:Q",
+            x2=alt.X2("right:Q"),
             y=alt.Y("value:Q", title="Ranked by", axis=side, scale=scale),
-            y2="zero:Q",
+            y2=alt.Y2("zero:Q"),
             color=colour,
             stroke=colour,
             fillOpacity=alt.condition(gone, alt.value(0.25), alt.value(0.9)),
@@ -190,10 +194,10 @@ def _strip(count: int, top: int) -> Any:
         .mark_image(aspect=False)
         .encode(
             x=_x("left", count),
-            x2="right:Q",
-            y=alt.value(top),
-            y2=alt.value(top + STRIP),
-            url="url:N",
+            x2=alt.X2("right:Q"),
+            y=alt.YValue(top),
+            y2=alt.Y2Value(top + STRIP),
+            url=alt.Url("url:N"),
         )
     )
     if count > NUMBERED:
@@ -204,8 +208,8 @@ def _strip(count: int, top: int) -> Any:
         .mark_text(baseline="top", fontSize=12)
         .encode(
             x=_x("middle", count),
-            y=alt.value(top + STRIP + 4),
-            text="channel:N",
+            y=alt.YValue(top + STRIP + 4),
+            text=alt.Text("channel:N"),
         )
     )
     return alt.layer(picture, numbers)
@@ -214,14 +218,18 @@ def _strip(count: int, top: int) -> Any:
 def _pruned(count: int, top: int, bottom: int) -> Any:
     """What greys the pruned channels."""
     left = _x("left", count)
-    ends = {"y": alt.value(top), "y2": alt.value(bottom)}
-    return alt.Chart(alt.NamedData("here")).mark_rect(color="#808890", opacity=0.35).encode(x=left, x2="gone:Q", **ends)
+    ends = {"y": alt.YValue(top), "y2": alt.Y2Value(bottom)}
+    return (
+        alt.Chart(alt.NamedData("here"))
+        .mark_rect(color="#808890", opacity=0.35)
+        .encode(x=left, x2=alt.X2("gone:Q"), **ends)
+    )
 
 
 def _rule(count: int, height: int) -> Any:
     """K, all the way down, with how many channels are pruned and kept."""
     here = alt.Chart(alt.NamedData("here"))
-    text = {"y": alt.value(height + 5), "text": alt.Text("words:N")}
+    text = {"y": alt.YValue(height + 5), "text": alt.Text("words:N")}
     x, low, high = _x("k", count), alt.datum.k * 2 <= count, alt.datum.k * 2 > count
     look: dict[str, Any] = {"baseline": "top", "fontSize": 15, "fontWeight": "bold"}
     return alt.layer(

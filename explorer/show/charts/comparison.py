@@ -19,10 +19,10 @@ from explorer.show.charts.parts import (
     UNIT,
     Chart,
     check_axis,
-    configured_spec,
     extent,
     in_turn,
     layered,
+    spec_of,
     ticks,
 )
 from explorer.show.words import percent
@@ -123,7 +123,7 @@ def _zoomable_spec(
     brush = alt.selection_interval(name="zoom", encodings=["x"])
     curves = _curves_of(names, x, (low, high), points, brush).properties(height=height)
     overview = _overview_of(names, x, low, high).properties(height=OVERVIEW_HEIGHT).add_params(brush)
-    return configured_spec(alt.vconcat(curves, overview, spacing=8))
+    return spec_of(alt.vconcat(curves, overview, spacing=8))
 
 
 def _curves_of(names: tuple[str, ...], x: str, ends: tuple[float, float], points: bool, brush: alt.Parameter) -> Any:

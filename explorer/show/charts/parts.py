@@ -23,6 +23,11 @@ SHAPES = (
     SALTIRE,
 )  # fmt: skip
 
+LOOK = alt.Config(
+    axis=alt.AxisConfig(labelFontSize=15, titleFontSize=16, titlePadding=10),
+    legend=alt.LegendConfig(labelFontSize=16, titleFontSize=16),
+).to_dict()
+
 MANY = 64  # above this many channels, points and labels would run together
 
 
@@ -94,19 +99,24 @@ CURVE_TIPS = (
 
 def layered(*layers: Any, height: int) -> dict[str, Any]:
     """The layers as one Vega-Lite specification."""
-    chart = alt.layer(*layers).properties(height=height)
     if any(isinstance(layer, alt.LayerChart) for layer in layers):  # curves by name have colours of their own
-        chart = chart.resolve_scale(color="independent", shape="independent", strokeDash="independent")
-    return configured_spec(chart)
+        return spec_of(alt.layer(*layers, height=height, resolve=apart("color", "shape", "strokeDash")))
+    return spec_of(alt.layer(*layers, height=height))
 
 
-def configured_spec(chart: Any) -> dict[str, Any]:
-    """A chart's Vega-Lite specification, with text large enough for a projector."""
-    return (
-        chart.configure_axis(labelFontSize=15, titleFontSize=16, titlePadding=10)
-        .configure_legend(labelFontSize=16, titleFontSize=16)
-        .to_dict()
-    )
+def apart(*channels: str) -> alt.Resolve:
+    """That each layer has a scale of its own for these channels.
+
+    It is for a chart's making: whatever is set afterwards, by `resolve_scale` and the like, copies the whole chart.
+    """
+    each: dict[str, Any] = dict.fromkeys(channels, "independent")
+    return alt.Resolve(scale=alt.ScaleResolveMap(**each))
+
+
+def spec_of(chart: Any) -> dict[str, Any]:
+    """A chart's Vega-Lite specification, with text large enough for a projector; tests check it against the schema."""
+    spec = chart.to_dict(validate=False)
+    return {**spec, "config": {**spec["config"], **LOOK}}
 
 
 def whole_numbers(highest: int) -> alt.Axis:

@@ -9,7 +9,7 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from explorer.show.charts.parts import INTERVAL_TIPS, PERCENT, TONE, UNIT, Chart, configured_spec, layered
+from explorer.show.charts.parts import INTERVAL_TIPS, PERCENT, TONE, UNIT, Chart, layered, spec_of
 from explorer.show.words import percent
 
 FEW_ROWS, MANY_ROWS = 6, 24  # up to and above which a row gets more or fewer pixels
@@ -112,7 +112,7 @@ def _curves_spec(names: tuple[str, ...]) -> dict[str, Any]:
     ).properties(width=145, height=100)
     header = alt.Header(labelFontSize=14, labelLimit=170)
     facet = small.facet(facet=alt.Facet("name:N", sort=list(names), title=None, header=header), columns=SMALL)
-    return configured_spec(facet)
+    return spec_of(facet)
 
 
 def _words(cells: pd.DataFrame, points: float) -> str:
