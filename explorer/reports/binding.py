@@ -16,7 +16,7 @@ from explorer.reports.findings import findings
 from explorer.reports.tables import tables_of
 from explorer.reports.texts import LANGUAGES, Language, language
 from explorer.reports.word import word
-from explorer.reports.writing import parameters_of, write
+from explorer.reports.writing import write
 from explorer.show.figures import DRAWING, FORMATS, figure_bytes
 
 DPI = 200  # of the figures as PNG files: sharp on paper, and quick to make
@@ -108,7 +108,7 @@ def settings_of(facts: Facts, codes: Sequence[str], files: Files) -> dict[str, A
         "k": facts.k,
         "ks": list(curve.ks),
         "channels": curve.channels,
-        "parameters": parameters_of(facts),
+        "parameters": facts.parameters,
         "images": {"done": curve.done, "total": curve.total},
         "broken_and_repaired": list(map(len, curve.flipped(facts.k))),
         "ways": {title: asdict(way.run) for title, way in facts.ways.items()},

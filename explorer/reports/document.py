@@ -1,6 +1,10 @@
 """A report as blocks of plain text, tables and figures, before it becomes a file of any kind."""
 
+import unicodedata
 from dataclasses import dataclass
+
+FEW_ROWS = 14  # of a table that is not torn between two pages
+BROADEST, AROUND = 66, 3  # letters of a column that count for its width at most, and those that its margins take
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,23 @@ class Table:
     rows: tuple[tuple[str, ...], ...]
     numbers: tuple[int, ...] = ()
 
+    @property
+    def short(self) -> bool:
+        """Whether the table stays on one page."""
+        return len(self.rows) <= FEW_ROWS
+
+    @property
+    def shares(self) -> list[float]:
+        """The share of the page's width that each column takes, by its longest text; 1 in all."""
+        longest = [max(map(letters, column)) for column in zip(self.columns, *self.rows, strict=True)]
+        broad = [min(length, BROADEST) + AROUND for length in longest]
+        return [each / sum(broad) for each in broad]
+
+
+def letters(text: str) -> int:
+    """How broad a text is, in letters; Chinese ones are twice as broad as Latin ones."""
+    return sum(1 + (unicodedata.east_asian_width(sign) in "WF") for sign in text)
+
 
 @dataclass(frozen=True)
 class Figure:
@@ -41,6 +62,7 @@ class Figure:
     name: str
     caption: str
     alt: str
+    tallest: int = 88  # millimetres on paper
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 
 from explorer.engine.curves import Band, Sweep
-from explorer.reports.facts import RANDOM, Facts
+from explorer.reports.facts import MAPS, RANDOM, Facts
+from explorer.reports.tables import class_rows
 from explorer.reports.texts import Language, name
-from explorer.reports.writing import CHANNELS_SHOWN, class_rows, criterion_title
+from explorer.reports.writer import criterion_title
 from explorer.show import figures, report_figures
 from explorer.show.charts.parts import KEPT, PRUNED
 from explorer.show.fonts import shows, with_chinese
@@ -91,7 +92,7 @@ def _channels(facts: Facts, language: Language) -> Figure:
 def _maps(facts: Facts, language: Language) -> Figure:
     """All maps in pruning order, or of many those of the most active channels."""
     assert facts.statistics is not None, "else there is no such figure"
-    most = min(CHANNELS_SHOWN, facts.curve.channels)
+    most = min(MAPS, facts.curve.channels)
     shown = figures.grid_channels("sorted", facts.curve.order, facts.statistics.mean, most)
     titles = [str(channel) for channel in shown]
     labels = language.labels

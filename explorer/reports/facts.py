@@ -17,6 +17,7 @@ from explorer.networks.sketches import Sketch
 from explorer.pruning.statistics import ChannelStatistics
 
 CHANGED = 10  # images whose prediction changes that a report shows
+MAPS = 256  # averaged maps, at most
 RANDOM = "random"  # the criterion of a band
 
 
@@ -54,6 +55,11 @@ class Facts:
     def changed(self) -> pd.DataFrame:
         """The images shown whose prediction changes at the chosen K, a few of each kind; see tables.flip_table."""
         return some_flips(self.curve, self.k)
+
+    @property
+    def parameters(self) -> int:
+        """How many weights and biases the network has; 0 where that is not known."""
+        return 0 if self.layers is None else int(self.layers["parameters"].sum())
 
     @property
     def channels(self) -> pd.DataFrame:

@@ -35,10 +35,14 @@ LATEX = {
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
+    "\u00a0": "~",
     "−": r"\ensuremath{-}",
     "×": r"\ensuremath{\times}",
     "±": r"\ensuremath{\pm}",
 }
+LONG_WORD = re.compile(r"([!-~]{20,})")
+BREAK = r"\allowbreak{}"
+CHINESE = re.compile(r"[\u3000-\u9fff\uff00-\uffef]")
 MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#|~$@]|:(?=[\w/])|&(?=[\w#]))")
 LIST_MARK = re.compile(r"^(\d*)([-+.)])(?=\s|$)")  # what would begin a list
 
@@ -58,7 +62,7 @@ def markdown(document: Document, figures: str) -> str:
 
 def latex(document: Document, figures: str) -> str:
     """A source for XeLaTeX with its figures, PDF files, in the folder `figures`."""
-    return _rendered("report.tex", document, figures=figures)
+    return _rendered("report.tex", document, figures=figures, chinese=CHINESE.search(str(document)) is not None)
 
 
 def numbered(document: Document) -> dict[Block, int]:
@@ -71,8 +75,11 @@ def numbered(document: Document) -> dict[Block, int]:
 
 
 def escape_latex(text: str) -> str:
-    """Text as LaTeX shows it, whatever is in it."""
-    return "".join(LATEX.get(sign, sign) for sign in text)
+    """Text as LaTeX shows it, whatever is in it; a long word may be broken anywhere."""
+    pieces = LONG_WORD.split(text)  # every other one is a long word
+    return "".join(
+        (BREAK if place % 2 else "").join(LATEX.get(sign, sign) for sign in piece) for place, piece in enumerate(pieces)
+    )
 
 
 def escape_markdown(text: str) -> str:

@@ -1,11 +1,12 @@
-"""The tables of a report as they lie beside it, tidy, one a CSV file."""
+"""The tables of a report as they lie beside it, tidy, one a CSV file; and which rows of long ones it shows."""
 
 import pandas as pd
 
 from explorer.engine import tables
-from explorer.engine.curves import Sweep
+from explorer.engine.curves import Band, Sweep
 from explorer.reports.facts import RANDOM, Facts
-from explorer.reports.writing import compared_table
+
+MOST_ROWS = 40  # of a table in the report; its CSV file has all
 
 
 def tables_of(facts: Facts) -> dict[str, pd.DataFrame]:
@@ -40,3 +41,31 @@ def _named(curves: dict[str, Sweep], column: str) -> pd.DataFrame:
     names = [title for title, curve in curves.items() for _ in curve.ks]
     rows.insert(0, column, names)
     return rows
+
+
+def compared_table(curves: dict[str, Sweep | Band], k: int) -> pd.DataFrame:
+    """One row a curve: name, n, at K = k accuracy, low and high (of a band its mean and interval), area and cliff."""
+    summary = tables.summary_table(curves, [k])
+    rows = []
+    for (title, curve), area, cliff in zip(curves.items(), summary["area"], summary["cliff"], strict=True):
+        points = curve.points()
+        found = points[points["k"] == k]
+        at = {key: float(found[key].iloc[0]) if len(found) else float("nan") for key in ("accuracy", "low", "high")}
+        rows.append({"name": title, "k": k, "n": curve.done, **at, "area": area, "cliff": cliff})
+    return pd.DataFrame(rows)
+
+
+def class_rows(facts: Facts) -> pd.DataFrame:
+    """The classes that are shown: all, or of many those that change most."""
+    table = tables.class_table(facts.curve, facts.k)
+    if len(table) <= MOST_ROWS:
+        return table
+    most = table["change"].abs().sort_values(ascending=False, kind="stable").index[:MOST_ROWS]
+    return table.loc[sorted(most)]
+
+
+def shown_rows(count: int, most: int = MOST_ROWS) -> list[int]:
+    """The rows of a long table that are shown: the first and the last."""
+    if count <= most:
+        return list(range(count))
+    return [*range(most // 2), *range(count - most // 2, count)]

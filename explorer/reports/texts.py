@@ -5,6 +5,7 @@ What the app itself says of its labs, criteria and modes is English; a language 
 sentences, in the section `said`.
 """
 
+import re
 import string
 import tomllib
 from collections.abc import Callable, Sequence
@@ -18,6 +19,8 @@ from explorer.show.fonts import shows
 from explorer.show.labels import ENGLISH, Labels
 from explorer.show.words import decimal, percent, points
 
+TIED = re.compile(r"(?<=\d) (?=%)|(?<=\b[KP]) (?==)|(?<=\b[KP] =) |(?<=<) (?=\d)")  # spaces at which no line is broken
+MIXED = re.compile(r"(?<=[A-Za-z0-9])(?=[\u4e00-\u9fff])|(?<=[\u4e00-\u9fff])(?=[A-Za-z0-9])")
 FOLDER = Path(__file__).parent / "texts"
 LANGUAGES = {"en": "English", "zh": "简体中文"}
 LONGEST = 120  # characters of a name from a file in a sentence
@@ -48,9 +51,13 @@ class Language(string.Formatter):
     texts: dict[str, dict[str, str]]  # by section and key
 
     def say(self, key: str, **values: Any) -> str:
-        """The text called SECTION.NAME with its values."""
+        """The text called SECTION.NAME with its values; a number stays on one line with what it belongs to.
+
+        In Chinese a space stands between Chinese letters and others.
+        """
         section, _, text = key.partition(".")
-        return self.vformat(self.texts[section][text], (), values)
+        said = TIED.sub("\u00a0", self.vformat(self.texts[section][text], (), values))
+        return MIXED.sub(" ", said) if self.code == "zh" else said
 
     def format_field(self, value: Any, spec: str) -> str:
         """A value in a sentence; a name, which may come from a file, is printable, and cut where it is long."""

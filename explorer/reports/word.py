@@ -1,7 +1,7 @@
 """A document as a Word file, with real headings, captions and tables, to be filled in and changed."""
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import docx
@@ -16,7 +16,6 @@ from explorer.reports.document import Block, Document, Figure, Heading, Note, Pa
 from explorer.reports.rendering import numbered
 
 WIDTH = Mm(170)  # of the text on A4
-TALLEST = Mm(200)  # a figure
 FONTS = {"en": ("Calibri", "Microsoft YaHei"), "zh": ("Calibri", "Microsoft YaHei")}  # Latin, East Asian
 LANGUAGES = {"en": "en-GB", "zh": "zh-CN"}
 ANSWER_LINES = 4
@@ -29,8 +28,10 @@ def word(document: Document, pictures: Mapping[str, bytes]) -> bytes:
     _prepare(file, document)
     _cover(file, document)
     places = numbered(document)
-    for block in document.blocks:
+    for block, after in zip(document.blocks, (*document.blocks[1:], None), strict=True):
         _add(file, document, block, places.get(block, 0), pictures)
+        if isinstance(block, Paragraph) and isinstance(after, Figure | Table):
+            file.paragraphs[-1].paragraph_format.keep_with_next = True
     content = io.BytesIO()
     file.save(content)
     return content.getvalue()
@@ -57,6 +58,8 @@ def _prepare(file: Word, document: Document) -> None:
         properties.append(language)
     file.styles["Normal"].font.size, file.styles["Caption"].font.size = Pt(11), Pt(9.5)
     file.styles["Heading 1"].paragraph_format.keep_with_next = True
+    file.styles["Heading 1"].paragraph_format.space_after = Pt(4)
+    file.styles["Caption"].font.bold = False
 
 
 def _cover(file: Word, document: Document) -> None:
@@ -65,13 +68,12 @@ def _cover(file: Word, document: Document) -> None:
     file.add_paragraph(document.title, style="Title")
     if document.subtitle:
         file.add_paragraph(document.subtitle, style="Subtitle")
-    table = file.add_table(rows=0, cols=2)
-    table.autofit = False
-    for title, value in document.fields:
-        row = table.add_row()
+    table = file.add_table(rows=len(document.fields), cols=2)
+    _set_widths(table, (0.25, 0.75))
+    for row, texts in zip(table.rows, document.fields, strict=True):
         row.height = Mm(11)
-        for cell, text, width in zip(row.cells, (title, value), (Mm(38), WIDTH - Mm(38)), strict=True):
-            cell.text, cell.width = text, width
+        for cell, text in zip(row.cells, texts, strict=True):
+            cell.text = text
         row.cells[0].paragraphs[0].runs[0].bold = True
         _line_below(row.cells[1])
     file.add_paragraph(document.about).paragraph_format.space_before = Mm(14)
@@ -95,9 +97,9 @@ def _add(file: Word, document: Document, block: Block, place: int, pictures: Map
             file.add_paragraph(text)
         case Note(text):
             file.add_paragraph().add_run(text).italic = True
-        case Figure(name, caption, alt):
-            _picture(file, pictures[name], alt)
-            _caption(file, document.words["figure"], place, caption)
+        case Figure():
+            _picture(file, pictures[block.name], block)
+            _caption(file, document.words["figure"], place, block.caption)
         case Table():
             _caption(file, document.words["table"], place, block.caption).paragraph_format.keep_with_next = True
             _table(file, block)
@@ -109,12 +111,12 @@ def _add(file: Word, document: Document, block: Block, place: int, pictures: Map
             _room(file, document.answer)
 
 
-def _picture(file: Word, picture: bytes, alt: str) -> None:
-    """A picture as broad as the text, or as tall as fits."""
-    shape = file.add_picture(io.BytesIO(picture), width=WIDTH)
-    if shape.height > TALLEST:
-        shape.width, shape.height = round(shape.width * TALLEST / shape.height), TALLEST
-    shape._inline.docPr.set("descr", alt)
+def _picture(file: Word, picture: bytes, block: Figure) -> None:
+    """A picture as broad as the text, or as tall as it may be."""
+    shape, tallest = file.add_picture(io.BytesIO(picture), width=WIDTH), Mm(block.tallest)
+    if shape.height > tallest:
+        shape.width, shape.height = round(shape.width * tallest / shape.height), tallest
+    shape._inline.docPr.set("descr", block.alt)
     paragraph = file.paragraphs[-1]
     paragraph.alignment = WD_ALIGN_PARAGRAPH.CENTER
     paragraph.paragraph_format.keep_with_next = True
@@ -123,21 +125,22 @@ def _picture(file: Word, picture: bytes, alt: str) -> None:
 def _caption(file: Word, kind: str, place: int, text: str) -> Any:
     """A caption that Word itself counts, so that a list of figures can be made of them."""
     paragraph = file.add_paragraph(style="Caption")
-    paragraph.add_run(f"{kind} ")
+    paragraph.add_run(f"{kind} ").bold = True
     field = OxmlElement("w:fldSimple")
     field.set(qn("w:instr"), f" SEQ {kind} \\* ARABIC ")
-    run, shown = OxmlElement("w:r"), OxmlElement("w:t")
-    shown.text = str(place)
-    run.append(shown)
-    field.append(run)
+    number = paragraph.add_run(str(place))
+    number.bold = True
+    field.append(number._r)
     paragraph._p.append(field)
     paragraph.add_run(f"  {text}")
     return paragraph
 
 
 def _table(file: Word, block: Table) -> None:
-    """A table whose head stands on each of its pages, and whose rows are never torn."""
+    """A table whose head stands on each of its pages, and whose rows are never torn, nor stand alone."""
+    last = len(block.rows)
     table = file.add_table(rows=1 + len(block.rows), cols=len(block.columns), style="Table Grid")
+    _set_widths(table, block.shares)
     for place, (row, cells) in enumerate(zip(table.rows, (block.columns, *block.rows), strict=True)):
         properties = row._tr.get_or_add_trPr()
         properties.append(OxmlElement("w:cantSplit"))
@@ -147,10 +150,20 @@ def _table(file: Word, block: Table) -> None:
             paragraph = cell.paragraphs[0]
             run = paragraph.add_run(text)
             run.font.size, run.bold = Pt(9), place == 0
-            paragraph.paragraph_format.space_after = Pt(0)
+            paragraph.paragraph_format.space_before = paragraph.paragraph_format.space_after = Pt(1)
+            paragraph.paragraph_format.keep_with_next = place < last and (block.short or not 2 < place < last - 2)
             if column in block.numbers:
                 paragraph.alignment = WD_ALIGN_PARAGRAPH.RIGHT
     file.add_paragraph()
+
+
+def _set_widths(table: Any, shares: Sequence[float]) -> None:
+    """Columns that take these shares of the text's width; every cell says so, as Word and LibreOffice ask."""
+    table.autofit = False
+    for column, share in zip(table.columns, shares, strict=True):
+        column.width = round(WIDTH * share)
+        for cell in column.cells:
+            cell.width = column.width
 
 
 def _room(file: Word, words: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -29,10 +31,26 @@ CHINESE = (  # of the systems that people have, the best first; README asks for 
 @lru_cache(maxsize=1)
 def chinese_font() -> str | None:
     """The font on this machine that figures take for Chinese; None where there is none."""
+    return _first(CHINESE) or (_first(CHINESE) if _take_new_fonts() else None)
+
+
+def _first(names: Sequence[str]) -> str | None:
     from matplotlib.font_manager import fontManager
 
     here = {font.name for font in fontManager.ttflist}
-    return next((name for name in CHINESE if name in here), None)
+    return next((name for name in names if name in here), None)
+
+
+def _take_new_fonts() -> bool:
+    """Have Matplotlib take fonts that were installed since it made its list, which it keeps; whether there are any."""
+    from matplotlib.font_manager import findSystemFonts, fontManager
+
+    known = {font.fname for font in fontManager.ttflist}
+    new = [path for path in findSystemFonts() if path not in known]
+    for path in new:
+        with suppress(OSError, RuntimeError, ValueError):  # a font that Matplotlib cannot read is none for figures
+            fontManager.addfont(path)
+    return bool(new)
 
 
 def with_chinese(figure: Figure) -> Figure:

@@ -5,13 +5,13 @@ import pytest
 from reported import curve_of, facts_of, falling
 
 from explorer.reports.findings import findings
+from explorer.reports.sections.conclusions import sentence_of
 from explorer.reports.texts import LANGUAGES, language
-from explorer.reports.writing import sentence_of
 
 
 def said(facts, code="en"):
     """Every sentence by the name of the finding."""
-    return {found.sentence: sentence_of(found, language(code)) for found in findings(facts)}
+    return {found.sentence: sentence_of(found, language(code)).replace("\u00a0", " ") for found in findings(facts)}
 
 
 def test_a_cost_with_its_interval_and_the_cliff():

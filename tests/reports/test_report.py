@@ -28,8 +28,8 @@ from explorer.reports.facts import Missing, some_flips
 from explorer.reports.findings import findings
 from explorer.reports.gathering import gather
 from explorer.reports.making import report
+from explorer.reports.sections.conclusions import sentence_of
 from explorer.reports.texts import language
-from explorer.reports.writing import sentence_of
 from explorer.show import fonts
 from explorer.show.figures import FORMATS
 from explorer.show.pictures import png
@@ -73,7 +73,7 @@ def bound_files_of(facts, language_name="en"):
 def text_of(page):
     """What a reader of the HTML file reads, without its pictures and styles."""
     plain = re.sub(r"<style>.*?</style>|<head>.*?</head>", " ", page.decode(), flags=re.S)
-    return html.unescape(re.sub(r"<[^>]+>", " \n ", plain))
+    return html.unescape(re.sub(r"<[^>]+>", " \n ", plain)).replace("\u00a0", " ")
 
 
 def values_in(files):
@@ -105,7 +105,7 @@ def values_in(files):
 def unknown_numbers(text, known):
     """The numbers of a text that no value rounds to; those of headings such as Table 3, and 95 %, are its own."""
     own = {"95", "1", "0", "100"}
-    text = re.sub(r"(?:Figure|Table|图|表)\s+\d+|< 0\.0001", " ", text)
+    text = re.sub(r"(?:Figure|Table|图|表)\s+\d+|<\s0\.0001", " ", text)
     lost = []
     for number in NUMBER.findall(text):
         if number.strip("+−-") in own:

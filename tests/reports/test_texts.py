@@ -57,3 +57,14 @@ def test_no_language_stands_in_the_others_table():
     for section, texts in CHINESE.items():
         left = [key for key, text in texts.items() if words.search(re.sub(r"{.*?}", "", text)) and not CJK.search(text)]
         assert section == SAID or set(left) <= names, f"{section}: {left}"
+
+
+def test_a_number_stays_on_one_line_with_what_it_belongs_to():
+    said = language("en").say("text.interval", low=0.5, high=0.75)
+    assert said == "50.00\u00a0% to 75.00\u00a0%"
+    assert language("en").say("caption.ways_table", k=3).endswith("K\u00a0=\u00a03")
+
+
+def test_chinese_and_latin_letters_stand_apart():
+    assert language("zh").say("cover.title", network="ResNet-18") == "ResNet-18 的通道剪枝"
+    assert language("zh").say("cover.title", network="孪生网络") == "孪生网络的通道剪枝"
