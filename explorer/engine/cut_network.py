@@ -11,6 +11,7 @@ from torch import Tensor, fx, nn
 
 from explorer.engine.cut import Cut
 from explorer.engine.masked_copies import MaskedCopies
+from explorer.engine.returning import Returning, adds_up
 from explorer.engine.steps import IMAGES_OF_EXAMPLE, Step, check_logits
 from explorer.images.batches import Inputs
 from explorer.networks.graph import Env, Program, ancestors, exclusive, function_of, module_of, placeholders
@@ -18,6 +19,7 @@ from explorer.networks.operations import BINARY_FUNCTIONS, CONCATENATIONS, ELEME
 from explorer.networks.tracing import fits_sizes
 from explorer.pruning.zeroing import emitting
 
+FEW = 2  # K, for which the convolutions that read the zone are run as they are
 FLATTENINGS = (torch.flatten, "flatten")
 RUNNING_SUM_FLOATS = 2**21  # partial sums of a few K at once, 8 MiB, which stay in the processor's cache
 
@@ -65,8 +67,15 @@ class CutNetwork:
         self.rest = Program(plan.traced, rest, frozenset({plan.output}))
         self.features = {node: self._features(node) for node in self.linears}
         self.weights = {node: self._weights(node) for node in self.linears}  # (P, f, out)
+        self.convolutions = tuple(node for node in readers if adds_up(node))
         self.constants: dict[tuple[torch.Size, ...], Env] = {}  # see `_constant_of`
         self.stacks = bool(self.linears) and all(self._keeps_rows_apart(node) for node in rest)
+
+    @property
+    def largest_value(self) -> int:
+        """Bytes of the largest value, of a batch like the example, in what takes longest: the suffix, or all before."""
+        nodes = self.cut.suffix.nodes if self.one_by_one else self.cut.head.nodes
+        return max((4 * self.cut.shapes[node].numel() for node in nodes if node in self.cut.shapes), default=0)
 
     @torch.inference_mode()
     def prepare(self, inputs: Inputs) -> Prepared:
@@ -114,27 +123,21 @@ class CutNetwork:
     # One K after the other: any network.
 
     def _one_by_one(self, prepared: Prepared, order: np.ndarray, ks: list[int]) -> Iterator[Step]:
-        mixed = {node: prepared.kept[node].clone() for node in self.cut.boundary}
-        before = 0
-        for index, k in enumerate(ks):
-            yield index, self._run_suffix(prepared, mixed, order, before, k)[None]
-            before = k
+        """From the largest K down, as channels come back: so a convolution that reads the zone is a running sum."""
+        sums = self.convolutions if len(ks) > FEW else ()  # for fewer K, starting a sum takes longer than it saves
+        returning = Returning(self.cut, prepared.kept, prepared.pruned, order, sums)
+        for index in reversed(range(len(ks))):
+            yield index, self._run_suffix(prepared.kept, returning.values_at(ks[index]), order[: ks[index]])[None]
 
     @torch.inference_mode()
-    def _run_suffix(self, prepared: Prepared, mixed: Env, order: np.ndarray, before: int, k: int) -> Tensor:
-        kept, pruned = prepared.kept, prepared.pruned
-        for node, value in mixed.items():
-            positions = torch.isin(self.cut.owners[node], torch.as_tensor(order[before:k])).nonzero()[:, 0]
-            positions = positions.to(value.device)
-            value[:, positions] = pruned[node][:, positions]
-        gone = torch.as_tensor(order[:k])
+    def _run_suffix(self, kept: Env, values: Env, gone: np.ndarray) -> Tensor:
         again = {  # what reads what another source wrote
-            node: partial(self._without, node, channels=gone) for node in self.cut.sources if node not in kept
+            node: partial(self._without, node, channels=torch.as_tensor(gone))
+            for node in self.cut.sources
+            if node not in kept
         }
         with exclusive:
-            return check_logits(
-                self.cut.suffix.run({**kept, **mixed}, again)[self.cut.output]
-            ).clone()  # not a view of `mixed`
+            return check_logits(self.cut.suffix.run({**kept, **values}, again)[self.cut.output]).clone()  # not a view
 
     # Every K in one running sum: a zone that ends in linear layers.
 

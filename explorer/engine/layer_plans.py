@@ -13,6 +13,7 @@ from explorer.engine.masked_copies import MaskedCopies, running_type
 from explorer.engine.plan import Plan, cut_as_traced, sound_cut
 from explorer.engine.steps import Step, check_logits, in_order, two_images
 from explorer.images.batches import Inputs
+from explorer.networks.folding import learn_folds
 from explorer.networks.graph import Env, Program, UntraceableError, exclusive, output_of, placeholders, program_for
 from explorer.networks.tracing import fits_sizes, sizes_in, taking, trace
 from explorer.pruning.zeroing import check_mode, zeroing_of
@@ -119,6 +120,7 @@ class _Maker:
         self.traced: fx.GraphModule | None = None
         with contextlib.suppress(UntraceableError):
             self.traced = trace(model, two).to(device)
+            learn_folds(self.traced)
 
     def plans(self, layers: Sequence[str], checked: Collection[int]) -> tuple[dict[str, Plan], dict[str, str]]:
         """A plan for each layer that the mode fits, in some places `checked`; and why it does not fit the others."""

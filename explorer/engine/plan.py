@@ -12,6 +12,7 @@ from explorer.engine.cut_network import CutNetwork, SizedNetwork
 from explorer.engine.masked_copies import MaskedCopies, check_is_read, running_type
 from explorer.engine.steps import Step, agree, in_order, two_images
 from explorer.images.batches import Inputs
+from explorer.networks.folding import fold
 from explorer.networks.graph import NeverCalledError
 from explorer.networks.layers import conv_layer
 from explorer.networks.tracing import lower, sizes_in, sizes_of, taking, trace
@@ -73,6 +74,7 @@ def cut_as_traced(
     """The network traced and cut, whether or not its trace does what the network does; `traced` as for `sound_cut`."""
     traced = trace(model, two).to(device) if traced is None else traced
     sites = mode.sites(traced, layer)
+    fold(traced, sites)
     if dtype != torch.float32:
         lower(traced, dtype)
     plan, emits = cut(traced, sites, two), mode.emits(conv_layer(model, layer))

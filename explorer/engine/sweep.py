@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from explorer.engine.curves import Agreement, Run, Sweep
-from explorer.engine.cut_network import Prepared
+from explorer.engine.cut_network import CutNetwork, Prepared
 from explorer.engine.ks import COARSE, check_gone, check_ks, check_order, coarse_to_fine
 from explorer.engine.plan import Plan, make_plan
 from explorer.engine.steps import IMAGES_OF_EXAMPLE, two_images
@@ -29,6 +29,7 @@ from explorer.networks.layers import conv_layer
 
 EAGER = 50  # images of that first curve, so that it is there in seconds
 KEPT_BYTES = 2**25  # of what is kept of the images under way, also while a sweep waits for its turn
+NEAR_BYTES = 2**24  # of the largest value that is computed again and again, which then stays in the processor's cache
 WHOLE = 2**31  # images of which nothing is kept
 BEAT = 0.5  # seconds after which a batch under way lets others have their turn
 
@@ -208,11 +209,12 @@ class _Work:
 
 
 def _at_once(plan: Plan, example: Inputs) -> int:
-    """How many images can be under way together."""
+    """How many images are best under way together: what is kept of them is bounded, and what is run most stays near."""
     prepared = plan.prepare(two_images(example))
-    if not isinstance(prepared, Prepared):
+    if not isinstance(plan, CutNetwork) or not isinstance(prepared, Prepared):
         return WHOLE
-    return max(1, IMAGES_OF_EXAMPLE * KEPT_BYTES // max(1, prepared.nbytes))
+    fitting = min(KEPT_BYTES // max(1, prepared.nbytes), NEAR_BYTES // max(1, plan.largest_value))
+    return max(1, IMAGES_OF_EXAMPLE * fitting)
 
 
 def _eagerly(batches: Iterable[Batch]) -> Iterator[Batch]:

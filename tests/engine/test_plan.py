@@ -433,7 +433,7 @@ def test_bfloat16_of_a_layer_that_runs_on_both_sides_of_the_last_convolution():
 
     torch.manual_seed(0)
     model, x = Both().eval(), torch.randn(3, 3, 4, 4)
-    got = list(make_plan(model, "conv", "weights", x, dtype=torch.bfloat16).logits(x, np.arange(5), [0, 3]))[1][1][0]
+    got = in_order(make_plan(model, "conv", "weights", x, dtype=torch.bfloat16).logits(x, np.arange(5), [0, 3]))[1]
     want = forward(prune(model, "conv", range(3), "weights"), x)
     assert got.dtype == torch.float32
     torch.testing.assert_close(got, want, rtol=0.05, atol=0.05)
@@ -443,7 +443,7 @@ def test_bfloat16_masked_copies():
     torch.manual_seed(0)
     x = torch.randn(2, 3, 4, 4)
     plan = make_plan(Fickle().eval(), "conv", "filter", x, dtype=torch.bfloat16)
-    (_, logits), *_ = plan.logits(x, np.arange(4), [0, 4])
+    logits = in_order(plan.logits(x, np.arange(4), [0, 4]))
     assert isinstance(plan, MaskedCopies) and logits.dtype == torch.float32
 
 
