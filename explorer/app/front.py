@@ -12,6 +12,7 @@ from starlette.responses import Response
 from streamlit.starlette import App
 
 from explorer.app import loading
+from explorer.background import memory
 
 WHERE = b"<head><script>window.__streamlit = {BACKEND_BASE_URL: window.location.origin}</script>"
 PLAIN = {b"accept-encoding", b"if-none-match", b"if-modified-since"}  # headers without which a page comes whole
@@ -40,6 +41,7 @@ class Front(BaseHTTPMiddleware):
 @asynccontextmanager
 async def opening(app: App) -> AsyncIterator[None]:
     """Once the server is up, load what pages need, and open the app in a browser unless it is to run without one."""
+    memory.share_arenas()
     loading.begin()
     if not st.get_option("server.headless"):
         address = f"http://localhost:{st.get_option('server.port')}"

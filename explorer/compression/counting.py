@@ -1,6 +1,7 @@
 """What a network weighs, counted: parameters, multiply-adds, bytes on disk, and the memory of a forward pass."""
 
 import copy
+import logging
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,14 +13,27 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
-from torch.utils.flop_counter import FlopCounterMode
 
+from explorer.background.memory import without
 from explorer.images.batches import Inputs
 from explorer.networks import weights
 from explorer.networks.graph import exclusive
 
+logging.getLogger("torch.utils.flop_counter").setLevel(logging.ERROR)  # it warns of the Triton that it does not find
+with without("triton"):  # whose kernels no network here calls, and which takes 65 MB
+    from torch.utils.flop_counter import FlopCounterMode, _FlopCounterMode
+
 FLOPS_A_MAC = 2  # a multiply-add is one MAC, and two floating-point operations
 BYTES = 4  # of a float32
+
+
+def _called_as_it_is(mode: type[TorchDispatchMode]) -> None:
+    """Have PyTorch call a mode that sees each operation without its compiler, which is not on.
+
+    It would import the compiler to keep it out of the mode's method: 3 s and 170 MB.
+    """
+    method: Any = getattr(mode.__torch_dispatch__, "__wrapped__", mode.__torch_dispatch__)
+    setattr(method, "__dynamo_disable", method)  # noqa: B010 - where torch._compile keeps what it would call
 
 
 @dataclass(frozen=True)
@@ -134,3 +148,7 @@ class _Held(TorchDispatchMode):
     def _let_go(self, key: int, size: int) -> None:
         self.now -= size
         del self.known[key]
+
+
+_called_as_it_is(_FlopCounterMode)
+_called_as_it_is(_Held)

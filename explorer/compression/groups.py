@@ -7,15 +7,18 @@ import math
 from collections.abc import Iterator, Sequence
 
 import torch
-import torch_pruning as tp
 from torch import nn
-from torch_pruning.ops import OPTYPE
-from torch_pruning.pruner.function import ConvPruner
 
+from explorer.background.memory import without
 from explorer.compression.plans import Group
 from explorer.images.batches import Inputs
 from explorer.networks.graph import exclusive
 from explorer.networks.layers import conv_layers
+
+with without("timm"):  # which it looks for without need, and which takes 95 MB
+    import torch_pruning as tp
+    from torch_pruning.ops import OPTYPE
+    from torch_pruning.pruner.function import ConvPruner
 
 
 class _EvenConv(ConvPruner):

@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+from explorer.background.memory import without
+
 
 @pytest.mark.slow
 def test_what_stays_in_memory_is_let_go_at_the_end_without_a_complaint():
@@ -12,3 +14,25 @@ def test_what_stays_in_memory_is_let_go_at_the_end_without_a_complaint():
     code = "import torch._dynamo; from explorer.background import memory; memory.settle(); memory.give_back()"
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ended.stdout + ended.stderr == ""
+
+
+def test_a_package_is_not_there_within_and_is_there_again_after_it(monkeypatch):
+    monkeypatch.delitem(sys.modules, "wave", raising=False)
+    with without("wave"), pytest.raises(ImportError):
+        import wave
+    import wave
+
+    with without("wave"):  # which is there already, and stays
+        import wave as again
+    assert again is wave is sys.modules["wave"]
+
+
+@pytest.mark.slow
+def test_weighing_a_network_takes_no_compiler_into_memory():
+    code = """if True:
+        import sys, torch
+        from explorer.answers import compressing
+        from explorer.compression.counting import count
+        assert count(torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3)), torch.zeros(1, 3, 8, 8)).macs == 3 * 4 * 9 * 36
+        print([name for name in ("torch._dynamo", "triton", "timm") if name in sys.modules])"""
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
