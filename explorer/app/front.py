@@ -1,9 +1,10 @@
-"""What stands before Streamlit's server: pages know where it is, and the first of them opens by itself."""
+"""What stands before Streamlit's server: a script in each page (front.js); and the first of them opens by itself."""
 
 import asyncio
 import webbrowser
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import streamlit as st
 from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
@@ -14,18 +15,15 @@ from streamlit.starlette import App
 from explorer.app import loading
 from explorer.background import memory
 
-WHERE = b"<head><script>window.__streamlit = {BACKEND_BASE_URL: window.location.origin}</script>"
+SCRIPT = b"<head><script>{" + Path(__file__).with_suffix(".js").read_bytes() + b"}</script>"
 PLAIN = {b"accept-encoding", b"if-none-match", b"if-modified-since"}  # headers without which a page comes whole
 
 
 class Front(BaseHTTPMiddleware):
-    """Puts the server's address into each page.
-
-    Without it, Streamlit's page looks for the server below its own address first: two 404s for each page but the first.
-    """
+    """Puts the script into each page, and notes that somebody asks."""
 
     async def dispatch(self, request: Request, call_next: RequestResponseEndpoint) -> Response:
-        """The answer to a request; where it is a page, with the address in it."""
+        """The answer to a request; where it is a page, with the script in it."""
         loading.note_question()
         if "." in request.url.path or "/_stcore/" in request.url.path:
             return await call_next(request)
@@ -35,7 +33,7 @@ class Front(BaseHTTPMiddleware):
             return answer
         page = b"".join([part async for part in answer.body_iterator])
         kept = {name: value for name, value in answer.headers.items() if name not in ("content-length", "etag")}
-        return Response(page.replace(b"<head>", WHERE, 1), answer.status_code, kept)
+        return Response(page.replace(b"<head>", SCRIPT, 1), answer.status_code, kept)
 
 
 @asynccontextmanager

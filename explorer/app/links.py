@@ -18,7 +18,6 @@ NOTES = "notes on the link"
 NOTE_DROPPED = "a note was dropped"
 CHOSEN = "keys of the pickers"
 DRAWN = "defaults of the pickers on this page, by key"
-ENTERED = "the page that was entered with nothing in its address, from another"
 WRITTEN = "what the address said last, of which page, and for which values"
 
 Raw = list[str]  # what an address says of one key, which may stand there several times
@@ -79,8 +78,6 @@ def write(whole: bool) -> None:
     said = _said()
     kept = {key: raw for key, raw in said.items() if key not in drawn and not (whole and key in st.session_state)}
     query = kept | {key: _texts(value) for key, value in values.items() if value != drawn[key]}
-    if _at_entry() and query == st.session_state[WRITTEN][1]:
-        return
     if query != said:
         st.query_params.from_dict(query)
     st.session_state[WRITTEN] = (_page(), query, values)
@@ -91,10 +88,9 @@ def _follow() -> None:
     page, query, values = st.session_state.get(WRITTEN, (None, {}, {}))
     said, moved = _said(), page != _page()
     if moved:
-        st.session_state[ENTERED] = "" if said or page is None else _page()
         _keep()
     changed = any(st.session_state.get(key) != value for key, value in values.items())
-    if page is None or said == query or changed or _at_entry():
+    if page is None or said == query or changed:
         return  # a new session, nothing new, or a widget that changed before its last address came back
     for key in said if moved else st.session_state.get(CHOSEN, ()):
         st.session_state.pop(key, None)
@@ -105,12 +101,6 @@ def _keep() -> None:
     for key in st.session_state.get(CHOSEN, ()):
         if key in st.session_state:
             st.session_state[key] = st.session_state[key]
-
-
-def _at_entry() -> bool:
-    """Whether the user went back to where this page was entered from another: its address says nothing there."""
-    here = _page()
-    return not _said() and st.session_state.get(ENTERED) == here == st.session_state.get(WRITTEN, ("",))[0]
 
 
 def _said() -> dict[str, Raw]:

@@ -203,6 +203,23 @@ def test_back_takes_back_one_action(page, address):
     assert accuracy_at(page, 5) == first
 
 
+def test_to_turn_to_another_page_is_one_step_back(page, address):
+    """Though each page gives itself an address of its own, with what was chosen before."""
+    page.goto(f"{address}/?criterion=l1&k=5")
+    first = accuracy_at(page, 5)
+    for name in ("Sweep", "Activations"):
+        before = page.evaluate("history.length")
+        page.get_by_role("link", name=name, exact=True).click()
+        page.wait_for_url(re.compile(rf"/{name.lower()}\?.*criterion=l1"))
+        wait_until_done(page)
+        assert page.evaluate("history.length") == before + 1
+    page.go_back()
+    page.wait_for_url(re.compile("/sweep.*criterion=l1"))
+    page.go_back()
+    page.wait_for_url(re.compile(r"/\?criterion=l1&k=5"))
+    assert accuracy_at(page, 5) == first
+
+
 def test_a_network_of_ones_own_in_three_steps(page, own_things, tmp_path):
     """From the first page to its curve, whose numbers are those of masked copies."""
     net = students.net_of(students.text(students.NET))
