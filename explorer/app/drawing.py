@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 from altair.utils.schemapi import disable_debug_mode
 
 from explorer.files import csv
 from explorer.show import charts, figures
+from explorer.show.pictures import address, png
 from explorer.show.words import decimal, percent, points
 
 if TYPE_CHECKING:
@@ -98,6 +100,15 @@ def plain(text: object, longest: int = 400) -> str:
     shown = whole if len(whole) <= longest else f"{whole[:longest]}… ({len(whole):,} characters in all)"
     shown = re.sub(r"([\\`*\[\]$<>~#|@]|:(?=[\w/])|\b_|_\b)", r"\\\1", shown)
     return re.sub(r"(?i)\b(www)\.", r"\1\\.", shown)
+
+
+def picture(content: bytes | np.ndarray, alt: str, **look: Any) -> None:
+    """A picture, a PNG file or an array for `pictures.png`, in the page itself.
+
+    Streamlit's own files go as soon as the page is left, and browsers that still load them log a 404 for each.
+    """
+    file = content if isinstance(content, bytes) else png(content)
+    st.image(address(file), alt=alt, **look)
 
 
 def draw(chart: charts.Chart, large: bool = False, **options: Any) -> Any:

@@ -42,7 +42,12 @@ def strip(maps: np.ndarray, rows_only: bool = False) -> str:
     picture = np.stack([np.interp(side, places, colours[:, channel]) for channel in range(3)], axis=-1)
     content = io.BytesIO()
     Image.fromarray(picture.round().astype(np.uint8)).save(content, "PNG")
-    return f"data:image/png;base64,{base64.b64encode(content.getvalue()).decode()}"
+    return address(content.getvalue())
+
+
+def address(file: bytes) -> str:
+    """A PNG file as a `data:` address, which holds the picture itself."""
+    return f"data:image/png;base64,{base64.b64encode(file).decode()}"
 
 
 def png(picture: np.ndarray, size: int = 224) -> bytes:

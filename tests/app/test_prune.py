@@ -15,6 +15,10 @@ def test_every_page_opens_without_a_click(page):
     assert not at.error and not at.warning
     assert at.get("vega_lite_chart")
     assert at.selectbox(key="checkpoint").value == BUNDLED
+    addresses = [picture.url for image in at.get("image") for picture in image.proto.imgs]
+    # a file would be gone once the page is left, and be logged as missing where it is still being loaded
+    assert all(address.startswith("data:image/png;base64,") for address in addresses)
+    assert bool(addresses) == (page in ("prune", "activations", "model"))
 
 
 def test_prune_shows_the_exact_accuracy_at_every_k_it_is_moved_to(truth):

@@ -98,7 +98,9 @@ def maps(view: View, ranking: Ranking, k: int, pruned: int) -> None:
     )
     picture = prepared.grid_file(averages, look, LABELS[where], "png", SCREEN_DPI, drawing.ink())
     which = f"the {len(shown)} most active channels" if most else f"the {len(shown)} channels"
-    st.image(picture, alt=f"Averaged maps of {which} of {view.layer}, {order} order, {pruned} crossed out as pruned")
+    drawing.picture(
+        picture, alt=f"Averaged maps of {which} of {view.layer}, {order} order, {pruned} crossed out as pruned"
+    )
     with st.container(horizontal=True, vertical_alignment="center"):
         on, crosses = view.experiment.ranked_on, "pruned channels have a cross" if pruned else "nothing is pruned"
         alone = "" if len(points) > 1 else " This network cannot be traced, so there is no other output to look at."
@@ -185,12 +187,11 @@ def examples(view: View, ranking: Ranking, pruned: int) -> None:
     grid = st.grid(EXAMPLES, min_column_width=80, gap="small")
     for image, picture, label in zip(thumbnails(images), colours, labels, strict=True):
         with grid.cell():
-            st.image(image, width="stretch", output_format="PNG", alt=f"One of the test {view.examples}: {label}")
-            st.image(
+            drawing.picture(image, width="stretch", alt=f"One of the test {view.examples}: {label}")
+            drawing.picture(
                 picture,
                 caption=label,
                 width="stretch",
-                output_format="PNG",
                 alt=f"What channel {channel} puts out for it",
             )
     st.caption(

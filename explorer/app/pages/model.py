@@ -129,7 +129,7 @@ def pictures(point: Checkpoint) -> None:
     with st.grid(PICTURES, min_column_width=56, gap="small"):
         for picture, label in zip(thumbnails(images), labels, strict=True):
             caption, words = drawing.plain(label, 40), f"A test example of the class {label}"
-            st.image(picture, caption=caption, width="stretch", output_format="PNG", alt=words)
+            drawing.picture(picture, caption=caption, width="stretch", alt=words)
     title, credit = drawing.plain(datasets.dataset_info(dataset).title), CREDITS.get(dataset)
     st.caption(f"{title}{f' ({credit})' if credit else ''}: one test example of each class.")
 

@@ -173,11 +173,10 @@ def flips(view: View, sweep: Sweep, k: int) -> None:
     with st.grid(SHOWN, min_column_width=80, gap="small"):
         for flip in prepared.flips(sweep, k, kind, SHOWN):
             label, before, after = (drawing.plain(name, 40) for name in (flip.label, flip.before, flip.after))
-            st.image(
+            drawing.picture(
                 flip.picture,
                 caption=f"true {label}  \n{before} → **{after}**",
                 width="stretch",
-                output_format="PNG",
                 alt=f"True class {flip.label}: predicted {flip.before}, then {flip.after}",
             )
 
