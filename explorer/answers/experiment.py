@@ -1,7 +1,7 @@
 """A question: which checkpoint, layer, criterion and mode, ranked and measured on which images."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 SPLITS = ("test", "train")
 HELD_OUT = "held-out"  # the images that the network was validated on as it was trained
@@ -28,6 +28,9 @@ class Experiment:
     limit: int | None = None  # the first images only, of both splits; None means all
     schedule: str = "once"  # a key of schedule.SCHEDULES
     dtype: str = "float32"  # a key of evaluation.DTYPES
+
+
+HOW = tuple(each.name for each in fields(Experiment) if each.name not in ("checkpoint", "layer", "ks"))
 
 
 def check_split(split: str, known: Collection[str] = SPLITS) -> None:

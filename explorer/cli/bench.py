@@ -9,6 +9,7 @@ from explorer.cli.options import (
     Commands,
     add_checkpoint,
     add_dtype,
+    add_limit,
     add_mode,
     add_range,
     experiment_of,
@@ -22,6 +23,7 @@ def add_to(commands: Commands) -> None:
     command = commands.add_parser("bench", help="time the sweep against a full pass for each K")
     add_checkpoint(command)
     add_range(command)
+    add_limit(command)
     add_dtype(command)
     words = "time the sensitivity analysis of all layers against a full pass for each cell instead"
     command.add_argument("--sensitivity", action="store_true", help=words)

@@ -1,12 +1,14 @@
 """Options that several commands share, and what their values mean."""
 
 import argparse
+from collections.abc import Iterator
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, NoReturn
 
 from explorer.answers import checking, choices
-from explorer.answers.experiment import Experiment
+from explorer.answers.experiment import HOW, Experiment
 from explorer.engine.ks import check_ks
 from explorer.networks import checkpoints
 from explorer.networks.checkpoints import Checkpoint
@@ -33,30 +35,29 @@ def load_checkpoint(name: str) -> Checkpoint:
 
 def experiment_of(args: argparse.Namespace, checkpoint: Checkpoint) -> Experiment:
     """What the options of `sweep` and `bench` ask for, checked."""
-    given = {
-        key: getattr(args, key)
-        for key in ("criterion", "mode", "ranked_on", "split", "seed", "schedule", "dtype")
-        if key in args
-    }
+    given = {key: getattr(args, key) for key in HOW if key in args}
     layer = choices.default_layer(checkpoint) if args.layer is None else args.layer
-    plan = Experiment(checkpoint.name, layer, limit=args.limit, **given)
+    plan = Experiment(checkpoint.name, layer, **given)
     checking.check(plan, checkpoint)
     channels = conv_layer(checkpoint.model, layer).out_channels
-    return replace(plan, ks=None if args.k is None else check_ks(_k_range(args.k), channels))
+    return replace(plan, ks=None if args.k is None else check_ks(ks_of(args.k), channels))
 
 
-def _k_range(text: str) -> range:
-    """`START:STOP[:STEP]`, like Python's range."""
+def ks_of(text: str, option: str = "--k") -> Iterator[int]:
+    """The K of `START:STOP[:STEP]`, like Python's range; or of several such and single K, with commas between them."""
+    parts = text.split(",")
     try:
-        return range(*[int(part) for part in _two_or_three(text.split(":"))])
-    except ValueError:
-        raise ValueError(f"--k {text!r} is not START:STOP[:STEP], such as 0:33 or 0:33:2") from None
+        ranges = [_range(part, alone=len(parts) == 1) for part in parts]
+    except (TypeError, ValueError):
+        raise ValueError(f"{option} {text!r} is not START:STOP[:STEP], such as 0:33 or 0:33:2, nor K,K,K") from None
+    return chain.from_iterable(ranges)
 
 
-def _two_or_three(parts: list[str]) -> list[str]:
-    if len(parts) not in (2, 3):
-        raise ValueError(parts)
-    return parts
+def _range(text: str, alone: bool) -> range:
+    start, *more = map(int, text.split(":"))
+    if alone and not more:
+        raise ValueError(text)
+    return range(start, *more) if more else range(start, start + 1)
 
 
 def add_name(command: argparse.ArgumentParser) -> None:
@@ -71,13 +72,12 @@ def add_checkpoint(command: argparse.ArgumentParser) -> None:
 
 
 def add_range(command: argparse.ArgumentParser) -> None:
-    """Which K, and over how many images."""
+    """Which K."""
     command.add_argument(
         "--k",
         metavar="START:STOP[:STEP]",
-        help="like a Python range (default: the lab's K, else every K)",
+        help="like a Python range, or K,K,K (default: the lab's K, else every K)",
     )
-    add_limit(command)
 
 
 def add_limit(command: argparse.ArgumentParser) -> None:
@@ -104,6 +104,18 @@ def add_fresh(command: argparse.ArgumentParser) -> None:
 def add_device(command: argparse.ArgumentParser) -> None:
     """What to compute on."""
     command.add_argument("--device", default="auto", help="auto (default), cpu, cuda or mps")
+
+
+def add_how(command: argparse.ArgumentParser) -> None:
+    """How channels are ranked and pruned, and on which images that is measured."""
+    add_mode(command)
+    command.add_argument("--schedule", default="once", metavar="S", help="rank once (default), or rerank at each K")
+    splits = "test (default), train or held-out"
+    command.add_argument("--rank-on", dest="ranked_on", default="test", metavar="SPLIT", help=splits)
+    add_split(command)
+    command.add_argument("--seed", type=int, default=0, metavar="S", help="of the criterion random")
+    add_limit(command)
+    add_dtype(command)
 
 
 def add_mode(command: argparse.ArgumentParser) -> None:

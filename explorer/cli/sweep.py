@@ -14,11 +14,9 @@ from explorer.cli.options import (
     add_checkpoint,
     add_csv,
     add_device,
-    add_dtype,
     add_fresh,
-    add_mode,
+    add_how,
     add_range,
-    add_split,
     experiment_of,
     load_checkpoint,
 )
@@ -36,17 +34,11 @@ def add_to(commands: Commands) -> None:
     add_checkpoint(command)
     known = f"{', '.join(CRITERIA)}, each also with {REVERSED} behind it; {', '.join(ORACLES)}"
     command.add_argument("--criterion", default="mean", metavar="C", help=known)
-    add_mode(command)
-    command.add_argument("--schedule", default="once", metavar="S", help="rank once (default), or rerank at each K")
-    splits = "test (default), train or held-out"
-    command.add_argument("--rank-on", dest="ranked_on", default="test", metavar="SPLIT", help=splits)
-    add_split(command)
-    command.add_argument("--seed", type=int, default=0, metavar="S", help="of the criterion random")
+    add_how(command)
     command.add_argument(
         "--orders", type=int, metavar="N", help="N random orders, of the seeds S, S + 1, …: their band"
     )
     add_range(command)
-    add_dtype(command)
     add_device(command)
     add_fresh(command)
     add_csv(command)

@@ -1,7 +1,8 @@
 """What a report is asked about: a checkpoint's experiment, a K, and the lab that it belongs to."""
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from explorer.answers import outline
 from explorer.answers.choices import criterion_named, default_layer
@@ -36,12 +37,14 @@ def asked_of(
     checkpoint: Checkpoint,
     lab: str | None = None,
     layer: str | None = None,
-    criterion: str | None = None,
     k: int | None = None,
+    ks: Iterable[int] | None = None,
+    **how: Any,
 ) -> Asked:
-    """The question, checked: with a lab, or with the layer of one, its assignment over its K, else every K.
+    """The question, checked: with a lab, or with the layer of one, its assignment over its K, else over every K.
 
-    Raises ValueError for whatever does not exist, does not fit or is out of range.
+    `ks` are other K for the curve, and `how` other values of an experiment's fields: criterion, mode, ranked_on and so
+    on. Raises ValueError for whatever does not exist, does not fit or is out of range.
     """
     course = None if lab is None else lab_named(lab)
     if course is not None and (course.checkpoint, layer or course.layer) != (checkpoint.name, course.layer):
@@ -53,9 +56,12 @@ def asked_of(
     channels = outline.layer_of(checkpoint, layer).channels
     course = course or lab_of(checkpoint.name, layer)
     experiment = course.experiment(ASSIGNED) if course else Experiment(checkpoint.name, layer)
-    if criterion is not None:
-        criterion_named(criterion)
-        experiment = replace(experiment, criterion=criterion)
+    if ks is not None:
+        chosen = check_ks(ks, channels)
+        every = len(chosen) == channels + 1 and chosen != experiment.ks
+        experiment = replace(experiment, ks=None if every else chosen)
+    experiment = replace(experiment, **how)
+    criterion_named(experiment.criterion)
     return Asked(experiment, course, None if k is None else _checked(k, check_ks(experiment.ks, channels), channels))
 
 

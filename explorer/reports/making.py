@@ -1,7 +1,7 @@
 """A report from its question to its file: for the command line, a notebook and the pages."""
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,15 +41,17 @@ def report(
     out: str | Path,
     lab: str | None = None,
     layer: str | None = None,
-    criterion: str | None = None,
     k: int | None = None,
+    ks: Iterable[int] | None = None,
     language: str = BOTH,
     fresh: bool = False,
+    **how: Any,
 ) -> Path:
     """A lab report in one ZIP file: in each language (en, zh or both) as HTML, and its figures, tables and settings.
 
-    Of a lab (A … E) it has all the ways; the `layer` is by default the one that the network's lab prunes, the
-    `criterion` the mean activation, and `k` half of the channels. Answers that ship or are kept are taken from there
+    Of a lab (A … E) it has all the ways; the `layer` is by default the one that the network's lab prunes, the chosen
+    `k` half of the channels, and `ks` the lab's or every one. `how` are other fields of an `Experiment`: criterion,
+    mode, ranked_on and so on. Answers that ship or are kept are taken from there
     unless `fresh`; others are computed. The file is written whole or not at all. Notes become warnings.
 
     Raises ValueError for whatever does not exist, does not fit or is out of range.
@@ -61,7 +63,7 @@ def report(
     """
     codes = languages_of(language)
     point = checkpoint if isinstance(checkpoint, Checkpoint) else look_up(checkpoint)
-    asked = asked_of(point, lab, layer, criterion, k)
+    asked = asked_of(point, lab, layer, k, ks, **how)
     check_writable(out)
     for step in make(asked, point, codes, fresh=fresh):
         if isinstance(step, Note):

@@ -1,9 +1,11 @@
 """The K that a command is asked for: those of Python's range, or one sentence."""
 
+from itertools import islice
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from explorer.cli.options import _k_range
+from explorer.cli.options import ks_of
 from explorer.engine.ks import check_ks
 
 NUMBERS = st.integers(-40, 40)
@@ -17,7 +19,7 @@ def test_a_range_is_pythons_within_the_layer_or_refused(parts, channels):
         expected = []
     text = ":".join(map(str, parts))
     try:
-        ks = check_ks(_k_range(text), channels)
+        ks = check_ks(ks_of(text), channels)
     except ValueError as error:
         assert not expected or not 0 <= min(expected) <= max(expected) <= channels
         assert "\n" not in str(error)
@@ -28,6 +30,10 @@ def test_a_range_is_pythons_within_the_layer_or_refused(parts, channels):
 @given(st.text(max_size=20))
 def test_whatever_else_is_typed_is_one_sentence_or_a_range(text):
     try:
-        assert isinstance(_k_range(text), range)
+        assert all(isinstance(k, int) for k in islice(ks_of(text), 9))
     except ValueError as error:
         assert "\n" not in str(error) and str(error)
+
+
+def test_ranges_and_single_k_stand_side_by_side():
+    assert list(ks_of("0,1:8:3,9")) == [0, 1, 4, 7, 9]
