@@ -7,7 +7,7 @@ What ships needs no torch; for all else `here` is asked, which imports it.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -156,17 +156,19 @@ def scan(
     limit: int | None = None,
     device: Device = None,
     fresh: bool = False,
-) -> Iterator[Note | Scan]:
+    scanning: Callable[..., Iterator[Any]] | None = None,
+) -> Iterator[Note | Progress | Scan]:
     """Prune one layer whole after another, over the first `limit` images of a split; what is computed is not kept.
 
-    `which` is a key of scan.LAYERS, `fresh` as for `curve`. Raises ValueError for anything unknown or out of range.
+    `which` is a key of scan.LAYERS, `fresh` as for `curve`. `scanning` stands in for `scan.scan_stream` of this
+    network, as workers do (see the room `workers`). Raises ValueError for anything unknown or out of range.
     """
     check_split(split)
     known = None if fresh else (yield from shipped.scan(checkpoint, which, mode, split, limit))
     if known is not None:
         yield known
         return
-    yield from _here().scan(checkpoint, which, mode, split, limit, device)
+    yield from _here().scan(checkpoint, which, mode, split, limit, device, scanning)
 
 
 def sensitivity(
@@ -178,15 +180,18 @@ def sensitivity(
     device: Device = None,
     fresh: bool = False,
     store: Store | None = None,
+    analyse: Callable[..., Iterator[Any]] | None = None,
 ) -> Iterator[Note | Progress | Sensitivity]:
     """Prune each layer by several shares of its channels, one after another, over the first `limit` images of a split.
 
     Each layer's channels are ranked once, by the criterion, on the same images. While they are, it is told how far that
-    is. `fresh` as for `curve`. Raises ValueError for anything unknown or out of range.
+    is. `fresh` as for `curve`. `analyse` stands in for `sensitivity.sensitivity_stream` of this network, as workers do
+    (see the room `workers`). Raises ValueError for anything unknown or out of range.
     """
     check_split(split)
     known = None if fresh else (yield from shipped.sensitivity(checkpoint, criterion, mode, split, limit))
     if known is not None:
         yield known
         return
-    yield from _here().sensitivity(checkpoint, criterion, mode, split, limit, store or Store(), device)
+    asked = (checkpoint, criterion, mode, split, limit)
+    yield from _here().sensitivity(*asked, store or Store(), device, analyse)

@@ -6,6 +6,7 @@ Every function is a stream, as those of the door are.
 import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
+from typing import Any
 
 from explorer.answers.checking import check
 from explorer.answers.choices import Measured, criterion_named
@@ -114,7 +115,7 @@ def band(
         one = yield from entry.find(store)
         if one is not None:
             whole[each] = one
-    for some in _at_once([each for each in seeds if each not in whole], checkpoint):
+    for some in at_once([each for each in seeds if each not in whole], checkpoint):
         latest: tuple[Sweep, ...] = ()
         for latest in along_seeds(some, checkpoint, device, coarse_first):
             done = len(whole) + len(some) * latest[0].share
@@ -125,7 +126,7 @@ def band(
     yield Band(tuple(whole[each] for each in seeds))
 
 
-def _at_once(seeds: list[Experiment], checkpoint: Checkpoint) -> list[list[Experiment]]:
+def at_once(seeds: list[Experiment], checkpoint: Checkpoint) -> list[list[Experiment]]:
     """The seeds in groups: all together where every K comes out of one pass, else one after the other."""
     if not seeds:
         return []
@@ -134,7 +135,14 @@ def _at_once(seeds: list[Experiment], checkpoint: Checkpoint) -> list[list[Exper
 
 
 def sensitivity(
-    checkpoint: Checkpoint, criterion: str, mode: str, split: str, limit: int | None, store: Store, device: Device
+    checkpoint: Checkpoint,
+    criterion: str,
+    mode: str,
+    split: str,
+    limit: int | None,
+    store: Store,
+    device: Device,
+    analyse: Callable[..., Iterator[Any]] | None,
 ) -> Iterator[Note | Progress | Sensitivity]:
     """See door.sensitivity."""
     batches = batches_of(checkpoint, split, limit)
@@ -145,8 +153,10 @@ def sensitivity(
         ranking = orders_of(checkpoint, [row.layer for row in rows], criterion, batches, device)
         orders, left_out = yield from _telling(ranking, batches.n)
         run = layers_run(checkpoint, criterion, mode, split)
-        for found in sensitivity_stream(checkpoint.model, batches, orders, mode, run=run, device=device):
-            yield replace(found, left_out=left_out | dict(found.left_out))
+        by = analyse or (lambda *asked, **how: sensitivity_stream(checkpoint.model, *asked, **how))
+        for found in by(batches, orders, mode, run=run, device=device):
+            whole = isinstance(found, Sensitivity)
+            yield replace(found, left_out=left_out | dict(found.left_out)) if whole else found
 
     yield from kept_or_computed(store, entry, compute)
 
@@ -161,9 +171,16 @@ def _telling(steps: Generator[int, None, Answer], total: int) -> Generator[Progr
 
 
 def scan(
-    checkpoint: Checkpoint, which: str, mode: str, split: str, limit: int | None, device: Device
-) -> Iterator[Scan]:
+    checkpoint: Checkpoint,
+    which: str,
+    mode: str,
+    split: str,
+    limit: int | None,
+    device: Device,
+    scanning: Callable[..., Iterator[Any]] | None,
+) -> Iterator[Note | Progress | Scan]:
     """See door.scan."""
     layers, batches = choose_layers(checkpoint.model, which), batches_of(checkpoint, split, limit)
     run = Run(checkpoint.name, checkpoint.sha256, checkpoint.card.dataset, split, mode=mode)
-    yield from scan_stream(checkpoint.model, batches, layers, mode, run=run, device=device)
+    by = scanning or (lambda *asked, **how: scan_stream(checkpoint.model, *asked, **how))
+    yield from by(batches, layers, mode, run=run, device=device)

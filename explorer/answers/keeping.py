@@ -19,7 +19,7 @@ from explorer.answers.computing import Steps
 from explorer.answers.experiment import Experiment
 from explorer.answers.images import batches_of
 from explorer.answers.runs import layers_run, run_of
-from explorer.answers.store import Arrays, Identity, SetAsideError, Store
+from explorer.answers.store import UNIT, Arrays, Identity, SetAsideError, Store
 from explorer.engine.curves import Agreement, Sweep
 from explorer.engine.ks import check_ks
 from explorer.engine.oracle import Cost, Search
@@ -35,7 +35,7 @@ Note = str  # a sentence for the user on the way to an answer
 Answer = TypeVar("Answer")
 
 # The source code that decides an answer's numbers: whole rooms, and the modules of this one that `computing` imports.
-ROOMS = ("files", "images", "networks", "training", "pruning", "engine")
+ROOMS = ("files", "images", "networks", "training", "pruning", "engine", "workers")
 MODULES = ("experiment", "choices", "checking", "images", "runs", "computing", "ordering")
 
 
@@ -93,7 +93,7 @@ def statistics_entry(
         identity=_identity("statistics", checkpoint, batches, asked),
         check=partial(_check_statistics, channels=conv_layer(checkpoint.model, layer).out_channels),
         unpack=lambda arrays: ChannelStatistics(**arrays, done=batches.n, total=batches.n),
-        pack=_arrays_of_statistics,
+        pack=arrays_of_statistics,
     )
 
 
@@ -105,7 +105,7 @@ def search_entry(experiment: Experiment, checkpoint: Checkpoint, batches: Batche
         identity=_identity("search", checkpoint, batches, asked | {"device": resolve_device(device).type}),
         check=partial(_check_search, channels=channels),
         unpack=partial(_search_of, channels=channels),
-        pack=_arrays_of_search,
+        pack=arrays_of_search,
     )
 
 
@@ -158,6 +158,17 @@ def sensitivity_entry(
     )
 
 
+def unit_entry(
+    checkpoint: Checkpoint, batches: Batches, asked: dict[str, Any], check: Callable[[Arrays], None]
+) -> Entry[Arrays]:
+    """A part of an answer, as workers give it (see the room `workers`): what is `asked` says over which images."""
+    return Entry(_identity(UNIT, checkpoint, batches, asked), check, unpack=_as_it_is, pack=_as_it_is)
+
+
+def _as_it_is(arrays: Arrays) -> Arrays:
+    return arrays
+
+
 # Identity
 
 
@@ -202,14 +213,16 @@ def _arrays_of_sweep(result: Sweep) -> Arrays:
     return arrays
 
 
-def _arrays_of_statistics(result: ChannelStatistics) -> Arrays:
+def arrays_of_statistics(result: ChannelStatistics) -> Arrays:
+    """Statistics as the store keeps them."""
     return {name: getattr(result, name) for name in _STATISTICS}
 
 
 _STATISTICS = tuple(field.name for field in fields(ChannelStatistics) if field.name not in ("done", "total"))
 
 
-def _arrays_of_search(result: Search) -> Arrays:
+def arrays_of_search(result: Search) -> Arrays:
+    """A search as the store keeps it."""
     cost = result.cost
     return {"order": np.array(result.order), "cost": np.array([cost.networks, cost.images, cost.linear])}
 

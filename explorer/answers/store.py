@@ -27,6 +27,8 @@ LIMIT = 500_000_000  # bytes: about a hundred sweeps of every K of ResNet-18's w
 STALE = 3600  # seconds after which a file that was never finished belongs to nobody
 OWN = re.compile(r"[a-z]+-[0-9a-f]{32}\.safetensors(\.bad|\.[0-9a-f]{32}\.part)?")  # nothing else is ever deleted
 
+UNIT = "unit"  # the kind of what is a part of an answer: the first to go where room is needed
+
 Identity = Mapping[str, Any]  # what JSON can hold, and `kind`, a plain word
 Arrays = dict[str, np.ndarray]
 
@@ -86,8 +88,11 @@ class Store:
         return self.root / f"{identity['kind']}-{name}.safetensors"
 
     def _make_room(self) -> None:
-        """Delete what was used least recently until the rest is within the limit, and parts that nobody finished."""
-        files = sorted(_own_files(self.root))
+        """Delete what was used least recently until the rest is within the limit, and parts that nobody finished.
+
+        Units go before whole answers: most are parts of one that is here by now.
+        """
+        files = sorted(_own_files(self.root), key=lambda file: (not file[2].name.startswith(f"{UNIT}-"), file))
         total = sum(size for _, size, _ in files)
         for used, size, path in files:
             in_the_making = path.suffix == ".part"

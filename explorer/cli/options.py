@@ -15,6 +15,8 @@ from explorer.networks.checkpoints import Checkpoint
 from explorer.networks.evaluation import DTYPES
 from explorer.networks.layers import conv_layer
 from explorer.pruning.modes import MODES
+from explorer.workers import pools
+from explorer.workers.units import Pool
 
 
 class Parser(argparse.ArgumentParser):
@@ -126,3 +128,17 @@ def add_mode(command: argparse.ArgumentParser) -> None:
 def add_split(command: argparse.ArgumentParser) -> None:
     """Over which images."""
     command.add_argument("--split", default="test", metavar="SPLIT", help="test (default) or train")
+
+
+def add_workers(command: argparse.ArgumentParser) -> None:
+    """Which workers compute, if any."""
+    command.add_argument("--jobs", type=int, metavar="N", help="compute in N processes, in units that are kept")
+    command.add_argument(
+        "--engine", default="joblib", metavar="E", help="joblib (default) or ray, whose workers these are"
+    )
+    command.add_argument("--address", metavar="A", help="HOST:PORT of a Ray cluster (default: one on this machine)")
+
+
+def pool_of(args: argparse.Namespace) -> Pool | None:
+    """The workers that compute; None where this process does."""
+    return pools.pool_of(args.jobs, args.engine, args.address, args.device)

@@ -12,10 +12,13 @@ from explorer.cli.options import (
     add_mode,
     add_name,
     add_split,
+    add_workers,
     load_checkpoint,
+    pool_of,
 )
 from explorer.cli.words import last_of, save_table, tell_layers, tell_made, worst_layer
 from explorer.files import csv
+from explorer.workers.layers import LayersByWorkers
 
 
 def add_to(commands: Commands) -> None:
@@ -27,6 +30,7 @@ def add_to(commands: Commands) -> None:
     add_split(command)
     add_limit(command)
     add_device(command)
+    add_workers(command)
     add_fresh(command)
     add_csv(command)
     command.set_defaults(run=run)
@@ -36,7 +40,10 @@ def run(args: argparse.Namespace) -> None:
     """Accuracy with all channels of one layer pruned, layer by layer."""
     checkpoint = load_checkpoint(args.checkpoint)
     csv.check_writable("-" if args.csv is None else args.csv)
-    steps = door.scan(checkpoint, args.layers, args.mode, args.split, args.limit, args.device, args.fresh)
+    pool = pool_of(args)
+    scanning = LayersByWorkers(checkpoint, pool).scan if pool else None
+    asked = (args.layers, args.mode, args.split, args.limit, args.device, args.fresh)
+    steps = door.scan(checkpoint, *asked, scanning=scanning)
     result = last_of(f"scan of {checkpoint.name}", steps)
     tell_made(result.made)
     tell_layers(result.slow, result.left_out)

@@ -14,13 +14,16 @@ from explorer.cli.options import (
     add_mode,
     add_name,
     add_split,
+    add_workers,
     load_checkpoint,
+    pool_of,
 )
 from explorer.cli.words import last_of, save_table, tell_layers, tell_made
 from explorer.engine.sensitivities import Sensitivity, check_points
 from explorer.files import csv
 from explorer.pruning.criteria import CRITERIA, REVERSED
 from explorer.show.words import percent
+from explorer.workers.layers import LayersByWorkers
 
 
 def add_to(commands: Commands) -> None:
@@ -35,6 +38,7 @@ def add_to(commands: Commands) -> None:
     words = "what the last column asks: the largest share that surely costs at most so many points (default: 1)"
     command.add_argument("--points", type=float, default=1.0, metavar="X", help=words)
     add_device(command)
+    add_workers(command)
     add_fresh(command)
     add_csv(command)
     command.set_defaults(run=run)
@@ -45,8 +49,11 @@ def run(args: argparse.Namespace) -> None:
     checkpoint = load_checkpoint(args.checkpoint)
     csv.check_writable("-" if args.csv is None else args.csv)
     check_points(args.points)
+    pool = pool_of(args)
+    analyse = LayersByWorkers(checkpoint, pool).analyse if pool else None
     asked = (args.criterion, args.mode, args.split, args.limit, args.device, args.fresh)
-    result: Sensitivity = last_of(f"sensitivity of {checkpoint.name}", door.sensitivity(checkpoint, *asked))
+    steps = door.sensitivity(checkpoint, *asked, analyse=analyse)
+    result: Sensitivity = last_of(f"sensitivity of {checkpoint.name}", steps)
     tell_made(result.made)
     tell_layers(result.slow, result.left_out)
     if args.csv is not None:

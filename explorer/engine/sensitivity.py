@@ -47,20 +47,13 @@ def sensitivity_stream(
     Layers that the mode does not fit are left out. Raises ValueError for an unknown layer or mode, an order that is no
     permutation, a share outside 0…100, a mode that fits none of the layers, and no images.
     """
-    asked = rows_of(model, orders, mode)
-    chosen = {row.layer: check_order(orders[row.layer], row.channels) for row in asked}
-    counted, wanted, target = CountedBatches(batches), check_shares(shares), resolve_device(device)
-    tell_precision(model)
-    plans = LayerPlans(model, chosen, mode, to_device(next(iter(counted))[0], target), target)
-    rows = tuple(row for row in asked if row.layer in plans.plans)
-    empty = _empty(rows, wanted, plans, run or Run(mode=mode), counted.n)
-    work = _Work(plans, chosen, target)
-    coarse = tuple(sorted({0, *COARSE} & set(wanted)))
-    if coarse != wanted and counted.n > EAGER:
-        few = next(in_parts(counted, EAGER))
-        *_, first = work.over([few], _empty(rows, coarse, plans, empty.run, counted.n))
+    counted = CountedBatches(batches)
+    analysis = Analysis.of(model, counted, orders, mode, shares, run, device)
+    coarse = tuple(sorted({0, *COARSE} & set(analysis.empty.shares)))
+    if coarse != analysis.empty.shares and counted.n > EAGER:
+        *_, first = analysis.at(coarse).over([next(in_parts(counted, EAGER))])
         yield replace(first, progress=0.0)
-    yield from work.over(in_parts(counted, plans.at_once), empty)
+    yield from analysis.over(counted)
 
 
 def sensitivity(
@@ -110,39 +103,65 @@ def _together(model: nn.Module, layer: str, mode: str) -> tuple[str, ...]:
     return (layer, *(other for other in coupling.layers if other != layer))
 
 
-def _empty(rows: tuple[Row, ...], shares: tuple[int, ...], plans: LayerPlans, run: Run, total: int) -> Sensitivity:
-    return Sensitivity(
-        broken=np.zeros((len(rows), len(shares)), np.int64),
-        repaired=np.zeros((len(rows), len(shares)), np.int64),
-        correct_before=0,
-        rows=rows,
-        shares=shares,
-        left_out=plans.left_out,
-        run=run,
-        done=0,
-        total=total,
-        slow=plans.slow,
-    )
-
-
 @dataclass(frozen=True)
-class _Work:
-    """What an analysis does, over some images at some shares."""
+class Analysis:
+    """An analysis that is about to begin: what is needed for every batch, and its result while nothing is done."""
 
     plans: LayerPlans
     orders: Mapping[str, np.ndarray]
     device: Device
+    empty: Sensitivity
 
-    def over(self, parts: Iterable[Batch], empty: Sensitivity) -> Iterator[Sensitivity]:
-        """The analysis after each part of the images, or as before within a part that takes long."""
-        latest = empty
-        for inputs, labels in parts:
-            beat, found = time.monotonic(), _Part(empty, labels.cpu().numpy())
+    @classmethod
+    def of(
+        cls,
+        model: nn.Module,
+        batches: Iterable[Batch],
+        orders: Mapping[str, Sequence[int] | np.ndarray],
+        mode: str = "filter",
+        shares: Sequence[int] = SHARES,
+        run: Run | None = None,
+        device: Device = None,
+    ) -> "Analysis":
+        """Parameters and errors as for `sensitivity_stream`."""
+        asked = rows_of(model, orders, mode)
+        chosen = {row.layer: check_order(orders[row.layer], row.channels) for row in asked}
+        counted, wanted, target = CountedBatches(batches), check_shares(shares), resolve_device(device)
+        tell_precision(model)
+        plans = LayerPlans(model, chosen, mode, to_device(next(iter(counted))[0], target), target)
+        rows = tuple(row for row in asked if row.layer in plans.plans)
+        empty = Sensitivity(
+            broken=np.zeros((len(rows), len(wanted)), np.int64),
+            repaired=np.zeros((len(rows), len(wanted)), np.int64),
+            correct_before=0,
+            rows=rows,
+            shares=wanted,
+            left_out=plans.left_out,
+            run=run or Run(mode=mode),
+            done=0,
+            total=counted.n,
+            slow=plans.slow,
+        )
+        return cls(plans, chosen, target, empty)
+
+    def at(self, shares: tuple[int, ...]) -> "Analysis":
+        """The same at other shares."""
+        nothing = np.zeros((len(self.empty.rows), len(shares)), np.int64)
+        return replace(self, empty=replace(self.empty, shares=shares, broken=nothing, repaired=nothing))
+
+    def over(self, batches: Iterable[Batch], at_once: int | None = None) -> Iterator[Sensitivity]:
+        """The analysis after each part of the batches, or as before within a part that takes long.
+
+        A part has at most `at_once` images, by default as many as memory holds.
+        """
+        latest = self.empty
+        for inputs, labels in in_parts(batches, at_once or self.plans.at_once):
+            beat, found = time.monotonic(), _Part(self.empty, labels.cpu().numpy())
             for layer, (index, logits) in self.plans.logits(to_device(inputs, self.device), self.orders, found.ks):
                 found.add(layer, index, logits)
                 if latest.done and time.monotonic() - beat > BEAT:
                     beat = time.monotonic()
-                    yield replace(latest, progress=(latest.done + found.share * len(labels)) / empty.total)
+                    yield replace(latest, progress=(latest.done + found.share * len(labels)) / self.empty.total)
             latest = found.added_to(latest)
             yield latest
 
