@@ -72,7 +72,8 @@ class Cluster:
         remote = ray.remote(num_cpus=1, num_gpus=1 if self.gpus else 0, max_retries=DEATHS)(work)
         most = self.jobs if self.jobs and self.address else 2 * int(ray.cluster_resources().get("CPU", 1))
         travelling: dict[int, Any] = {}  # by the array's id: each travels once to each machine
-        waiting, running = list(enumerate(calls))[::-1], {}
+        waiting = list(enumerate(calls))[::-1]
+        running: dict[Any, int] = {}
         try:
             while waiting or running:
                 while waiting and len(running) < most:

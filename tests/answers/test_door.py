@@ -272,7 +272,7 @@ def test_saved_statistics_that_cannot_be_right_are_computed_anew_with_a_note(poi
     spoilt = {field: getattr(right, field) for field in keeping._STATISTICS} | {name: value}
     with monkeypatch.context() as patch:
         patch.setattr(Store, "find", lambda *args: None)
-        patch.setattr(keeping, "_arrays_of_statistics", lambda result: spoilt)
+        patch.setattr(keeping, "arrays_of_statistics", lambda result: spoilt)
         last(door.statistics(point, "conv2", "test", limit=300))
     steps = list(door.statistics(point, "conv2", "test", limit=300))
     assert isinstance(steps[0], str) and "computed anew" in steps[0]

@@ -360,8 +360,8 @@ def test_scan_prints_a_row_a_layer_and_writes_csv(capsys, tmp_path):
 
 
 def test_scan_says_what_is_left_out_and_what_is_slow(capsys, monkeypatch):
-    def streams(*args, really=door.scan):
-        for part in really(*args):
+    def streams(*args, really=door.scan, **how):
+        for part in really(*args, **how):
             yield replace(part, slow=True, left_out={"conv9": "it does not fit"})
 
     monkeypatch.setattr(door, "scan", streams)
