@@ -1,6 +1,7 @@
 """Finished results on disk, found again by what they were made from.
 
-The folder is the environment variable `EXPLORER_RESULTS`, else `results/` in the project. Each file there holds named
+The folder is the environment variable `EXPLORER_RESULTS`, else `results/` in the project; `EXPLORER_RESULTS_MB` is how
+many megabytes it may hold. Each file there holds named
 arrays, and in its header the identity they were made from, as JSON; its name is that identity's hash. A file that is
 damaged or foreign is never trusted: it is renamed to end in `.bad`. All files together are bounded in size.
 """
@@ -24,6 +25,7 @@ from safetensors import SafetensorError
 from explorer.files.places import results_root
 
 LIMIT = 500_000_000  # bytes: about a hundred sweeps of every K of ResNet-18's widest layer over 10,000 images
+MEGABYTE = 1_000_000
 STALE = 3600  # seconds after which a file that was never finished belongs to nobody
 OWN = re.compile(r"[a-z]+-[0-9a-f]{32}\.safetensors(\.bad|\.[0-9a-f]{32}\.part)?")  # nothing else is ever deleted
 
@@ -37,6 +39,16 @@ class SetAsideError(ValueError):
     """A file could not be trusted, and is now out of the way; the message says so in one sentence."""
 
 
+def _limit() -> int:
+    """How many bytes all results may take; ValueError where the environment says what is no number of them."""
+    said = os.environ.get("EXPLORER_RESULTS_MB") or ""
+    if not said:
+        return LIMIT
+    if not said.isdecimal() or not int(said):
+        raise ValueError(f"EXPLORER_RESULTS_MB={said} is not a number of megabytes, such as {LIMIT // MEGABYTE}")
+    return int(said) * MEGABYTE
+
+
 @dataclass(frozen=True)
 class Store:
     """A folder of results, used by any number of threads and processes at a time.
@@ -45,7 +57,7 @@ class Store:
     """
 
     root: Path = field(default_factory=results_root)
-    limit: int = LIMIT  # bytes of all files together; the least recently used goes first
+    limit: int = field(default_factory=_limit)  # bytes of all files together; the least recently used goes first
 
     def find(self, identity: Identity, check: Callable[[Arrays], None]) -> Arrays | None:
         """The arrays saved under exactly this identity; None where there are none.

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from explorer.answers.store import SetAsideError, Store
+from explorer.answers.store import LIMIT, SetAsideError, Store
 from explorer.files.places import results_root
 
 IDENTITY = {"kind": "sweep", "weights": "ab", "order": [2, 0, 1], "seed": 0}
@@ -265,3 +265,13 @@ def test_a_kill_in_the_middle_leaves_no_result_and_the_next_save_works(store):
     assert store.find(IDENTITY, anything) is None
     store.save(IDENTITY, ARRAYS)
     assert_same(store.find(IDENTITY, anything))
+
+
+def test_the_environment_says_how_much_results_may_take(monkeypatch, tmp_path):
+    assert Store(tmp_path).limit == LIMIT
+    monkeypatch.setenv("EXPLORER_RESULTS_MB", "6000")
+    assert Store(tmp_path).limit == 6_000_000_000
+    for nonsense in ("0", "-1", "6GB", "1.5"):
+        monkeypatch.setenv("EXPLORER_RESULTS_MB", nonsense)
+        with pytest.raises(ValueError, match=f"{nonsense} is not a number of megabytes, such as 500"):
+            Store(tmp_path)
