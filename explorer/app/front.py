@@ -39,7 +39,7 @@ class Front(BaseHTTPMiddleware):
 @asynccontextmanager
 async def opening(app: App) -> AsyncIterator[None]:
     """Once the server is up, load what pages need, and open the app in a browser unless it is to run without one."""
-    memory.share_arenas()
+    memory.share_arena()
     loading.begin()
     if not st.get_option("server.headless"):
         address = f"http://localhost:{st.get_option('server.port')}"

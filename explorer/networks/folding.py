@@ -33,6 +33,7 @@ def fold(traced: fx.GraphModule, sites: Collection[fx.Node]) -> None:
         traced.set_submodule(str(node.target), traced.meta[FOLDED][node.name])
         node.args, node.kwargs = before.args, before.kwargs
         traced.graph.erase_node(before)
+    traced.delete_all_unused_submodules()  # the convolutions as they were, which are as large as the folded ones
     traced.recompile()
 
 

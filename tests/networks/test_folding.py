@@ -25,6 +25,7 @@ def test_a_folded_convolution_by_hand():
     fold(traced, ())
     (conv,) = (module for node in traced.graph.nodes if isinstance(module := module_of(node), nn.Conv2d))
     assert (conv.weight.item(), conv.bias.item()) == (5, 12)  # (2x + 3 − 1) / 2 · 5 + 7
+    assert [module for module in traced.modules() if isinstance(module, nn.Conv2d)] == [conv], "no other is kept"
 
 
 def test_every_value_that_is_left_is_the_same_but_for_rounding():
