@@ -40,7 +40,7 @@ def facts_of(curve, k=None, **more):
         "checkpoint": "mine", "card": card, "dataset": replace(DATASETS["cifar10"], classes=curve.classes), "lab": None,
         "experiment": Experiment("mine", "conv"), "k": curve.ks[-1] if k is None else k, "curve": curve, "ways": {},
         "compared": {"mean": curve}, "statistics": None, "layers": None, "sketch": None, "history": None, "scan": None,
-        "pictures": None, "missing": (), "versions": {"python": "3", "torch": "2", "torchvision": "0"},
+        "removal": None, "pictures": None, "missing": (), "versions": {"python": "3", "torch": "2", "torchvision": "0"},
     }  # fmt: skip
     return Facts(**(plain | more))
 

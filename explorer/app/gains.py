@@ -6,8 +6,11 @@ import pandas as pd
 import streamlit as st
 
 from explorer.answers.compressing import Compressed
-from explorer.app import drawing, pickers
+from explorer.app import drawing, pickers, reporting
 from explorer.networks.checkpoints import Checkpoint
+from explorer.reports.asked import asked_of
+from explorer.reports.brought import Brought
+from explorer.reports.removing import of_plan
 from explorer.show import charts
 from explorer.show.words import percent
 
@@ -83,6 +86,8 @@ def numbers(point: Checkpoint, found: Compressed) -> None:
         st.subheader("Every number")
         for label, table in (("Accuracy", ways), ("Scales", totals), ("Layers", layers)):
             drawing.csv_button(table, f"{name}_{label.lower()}", f"{label} as CSV")
+        brought = Brought(removal=of_plan(point.name, found))
+        reporting.report_button(point, asked_of(point), brought, "compress")
     shares = {"flops_reduction": "FLOPs saved", "accuracy": "Accuracy", "low": "95 % from", "high": "95 % to"}
     changes = {"change": "Change in points", "change_low": "95 % from", "change_high": "95 % to"}
     counts = {"macs": st.column_config.NumberColumn("Multiply-adds", format="localized")}

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable
 from functools import partial
 
 import streamlit as st
 
-from explorer.answers.experiment import Experiment
 from explorer.app import drawing, waiting, work
 from explorer.background.jobs import DONE, Job
-from explorer.engine.curves import Sweep
 from explorer.networks.checkpoints import Checkpoint
 from explorer.reports.asked import Asked
+from explorer.reports.brought import Brought
 
 LANGUAGES = {"both": "English and Chinese", "en": "English", "zh": "Chinese"}
 MADE = "the reports that this tab asked for"
@@ -22,10 +21,10 @@ ABOUT = (
 )
 
 
-def report_button(point: Checkpoint, asked: Asked, at_hand: Mapping[Experiment, Sweep], key: str) -> None:
+def report_button(point: Checkpoint, asked: Asked, brought: Brought, key: str) -> None:
     """What opens on a click: the report's language, its making, and then its file.
 
-    `at_hand` are the curves that the page has already, whole or as far as they have come.
+    `brought` is what the page has already, whole or as far as it has come.
     """
     with st.popover("Lab report", icon=":material/description:", key=f"report of {key}"):
         st.caption(ABOUT)
@@ -33,35 +32,33 @@ def report_button(point: Checkpoint, asked: Asked, at_hand: Mapping[Experiment, 
             "Language", list(LANGUAGES), default="both", format_func=LANGUAGES.__getitem__, key=f"report language {key}"
         )
         code = language or "both"
-        job = _asked_for().get((point.name, asked.key, code))
+        job = _asked_for().get((point.name, asked.key, brought.about, code))
         if job is None or job.status != DONE:
             busy = job is not None and not job.finished
             label, icon = "Make the report", ":material/edit_document:"
-            start = partial(_start, point, asked, at_hand, code)
+            start = partial(_start, point, asked, brought, code)
             st.button(label, key=f"make report {key}", icon=icon, on_click=start, disabled=busy, type="primary")
         with st.container():
             if job is not None:
-                _stand(job, point, asked, at_hand, code)
+                _stand(job, point, asked, brought, code)
 
 
 def _asked_for() -> dict[Hashable, Job]:
     return st.session_state.setdefault(MADE, {})
 
 
-def _start(
-    point: Checkpoint, asked: Asked, at_hand: Mapping[Experiment, Sweep], code: str, restart: bool = False
-) -> None:
+def _start(point: Checkpoint, asked: Asked, brought: Brought, code: str, restart: bool = False) -> None:
     """Make the report in the background; a callback."""
-    _asked_for()[point.name, asked.key, code] = work.report(point, asked, dict(at_hand), code, restart)
+    _asked_for()[point.name, asked.key, brought.about, code] = work.report(point, asked, brought, code, restart)
 
 
-def _stand(job: Job, point: Checkpoint, asked: Asked, at_hand: Mapping[Experiment, Sweep], code: str) -> None:
+def _stand(job: Job, point: Checkpoint, asked: Asked, brought: Brought, code: str) -> None:
     """How the report stands: under way, failed, or there to be downloaded."""
     waiting.notes(job)
     if not job.finished:
         waiting.follow(job, "Making the report")
     elif job.status != DONE:
-        waiting.show_end(job, "The report", partial(_start, point, asked, at_hand, code))
+        waiting.show_end(job, "The report", partial(_start, point, asked, brought, code))
     else:
         content = job.result.content
         st.download_button(

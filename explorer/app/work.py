@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -26,6 +26,7 @@ from explorer.networks.checkpoints import Checkpoint
 from explorer.pruning.criteria import Criterion
 from explorer.pruning.statistics import ChannelStatistics
 from explorer.reports.asked import Asked
+from explorer.reports.brought import Brought
 
 SHORT = 1.0  # seconds that reading what comes with the app takes at most
 PREVIEW_AFTER = 2.0  # seconds of ranking, after which a first curve does not wait for its end
@@ -216,21 +217,18 @@ def sensitivity_so_far(job: Job) -> Sensitivity | None:
     return job.latest if isinstance(job.latest, Sensitivity) else None
 
 
-def report(
-    point: Checkpoint, asked: Asked, at_hand: Mapping[Experiment, Sweep], language: str, restart: bool = False
-) -> Job:
-    """The job that makes a lab report of curves `at_hand`, whole or not, and of what ships; else it computes first."""
-    seen = tuple((each, curve.done, curve.share) for each, curve in at_hand.items())
-    key = ("report", identity(point), point.name, asked.key, language, seen)
-    computes = asked.experiment not in at_hand and not ships(point, asked.experiment)
-    return _job(key, partial(_report, point, asked, at_hand, language), restart, heavy=computes)
+def report(point: Checkpoint, asked: Asked, brought: Brought, language: str, restart: bool = False) -> Job:
+    """The job that makes a lab report of what the page brought, and of what ships; else it computes first."""
+    key = ("report", identity(point), point.name, asked.key, language, brought.key)
+    computes = asked.experiment not in brought.curves and not ships(point, asked.experiment)
+    return _job(key, partial(_report, point, asked, brought, language), restart, heavy=computes)
 
 
-def _report(point: Checkpoint, asked: Asked, at_hand: Mapping[Experiment, Sweep], language: str) -> Iterator[Any]:
+def _report(point: Checkpoint, asked: Asked, brought: Brought, language: str) -> Iterator[Any]:
     from explorer.reports.binding import languages_of  # with what draws and writes files, which no page waits for
     from explorer.reports.making import make
 
-    yield from make(asked, point, languages_of(language), at_hand)
+    yield from make(asked, point, languages_of(language), brought)
 
 
 def download(dataset: str, restart: bool = False) -> Job:

@@ -22,6 +22,7 @@ from explorer.show.figures import DRAWING, FORMATS, figure_bytes
 DPI = 200  # of the figures as PNG files: sharp on paper, and quick to make
 BOTH = "both"
 FIRST_DAY = (1980, 1, 1, 0, 0, 0)  # of every file in the ZIP, so that the same report is the same bytes
+REMOVED = ("network", "plan", "criterion", "steps", "differ", "device", "threads")
 
 Files = dict[str, bytes]
 
@@ -98,7 +99,7 @@ def measured(facts: Facts, codes: Sequence[str]) -> Files:
 
 def settings_of(facts: Facts, codes: Sequence[str], files: Files) -> dict[str, Any]:
     """All settings, versions and SHA-256s: of the weights, and of each file of numbers."""
-    card, curve = asdict(facts.card), facts.curve
+    card, curve, gone = asdict(facts.card), facts.curve, facts.removal
     scores = {part: asdict(score) | {"accuracy": score.accuracy} for part, score in facts.card.accuracy.items()}
     return {
         "checkpoint": facts.checkpoint,
@@ -111,6 +112,7 @@ def settings_of(facts: Facts, codes: Sequence[str], files: Files) -> dict[str, A
         "parameters": facts.parameters,
         "images": {"done": curve.done, "total": curve.total},
         "broken_and_repaired": list(map(len, curve.flipped(facts.k))),
+        "removal": gone and {key: getattr(gone, key) for key in REMOVED},
         "ways": {title: asdict(way.run) for title, way in facts.ways.items()},
         "computed": {"accuracy": curve.made or "here"},
         "languages": list(codes),

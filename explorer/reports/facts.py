@@ -15,6 +15,7 @@ from explorer.images.registry import DatasetInfo
 from explorer.networks.cards import Card
 from explorer.networks.sketches import Sketch
 from explorer.pruning.statistics import ChannelStatistics
+from explorer.reports.brought import Removal
 
 CHANGED = 10  # images whose prediction changes that a report shows
 MAPS = 256  # averaged maps, at most
@@ -47,6 +48,7 @@ class Facts:
     sketch: Sketch | None
     history: pd.DataFrame | None  # a row an epoch; see state.Epoch
     scan: Scan | None
+    removal: Removal | None  # what compressing gained
     pictures: np.ndarray | None  # of the `changed` ones, uint8 (n, C, H, W)
     missing: tuple[Missing, ...]
     versions: Mapping[str, str]  # of what made the report

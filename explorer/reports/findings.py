@@ -216,6 +216,18 @@ def _layers(facts: Facts) -> Iterator[Finding]:
     yield Finding("layers_even" if even else "layers", "layers", values | {"much": -float(change[most])})
 
 
+def _removal(facts: Facts) -> Iterator[Finding]:
+    """How much less is computed without the channels that were removed, and how much less time that takes."""
+    if facts.removal is None:
+        return
+    totals = facts.removal.totals
+    macs = float(totals.loc[totals["quantity"] == "MACs", "share"].iloc[0])
+    time = float(totals.loc[totals["quantity"] == "latency", "share"].iloc[0])
+    change = float(facts.removal.stages["change"].iloc[-1])
+    values = {"macs": macs, "time": time, "change": change, "cost": -change}
+    yield Finding(_side(change, "removal_gain", "removal_cost", "removal_even"), "removal", values)
+
+
 def _training(facts: Facts) -> Iterator[Finding]:
     """How much better the network knows the images it learned from."""
     scores = facts.card.accuracy
@@ -232,5 +244,5 @@ def _ranking(facts: Facts) -> Iterator[Finding]:
 
 
 LOOKS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
-    _training, _means, _costs, _cliff, _steepest, _end, _classes, _ways, _band, _oracle, _layers, _ranking,
+    _training, _means, _costs, _cliff, _steepest, _end, _classes, _ways, _band, _oracle, _layers, _removal, _ranking,
 )  # fmt: skip

@@ -23,6 +23,7 @@ from explorer.images import datasets, pictures
 from explorer.networks.cards import versions
 from explorer.networks.checkpoints import Checkpoint, look_up
 from explorer.reports.asked import Asked, ways_of
+from explorer.reports.brought import Brought, Removal
 from explorer.reports.facts import RANDOM, Facts, Missing, some_flips
 from explorer.show.pictures import side_by_side
 
@@ -32,15 +33,14 @@ HISTORY = ("epoch", "train_loss", "train_accuracy", "validation_loss", "validati
 Steps = Generator[Any, None, Any]
 
 
-def gather(
-    asked: Asked, checkpoint: Checkpoint, at_hand: Mapping[Experiment, Sweep] | None = None, fresh: bool = False
-) -> Iterator[Any]:
+def gather(asked: Asked, checkpoint: Checkpoint, brought: Brought | None = None, fresh: bool = False) -> Iterator[Any]:
     """The facts of a report about a checkpoint.
 
-    `at_hand` are curves that are there already, whole or as far as they have come: they are taken as they are. With
-    `fresh`, what ships is computed here all the same. Raises ValueError as `door.curve`, and for a K not in the curve.
+    What is `brought` is taken as it is. With `fresh`, what ships is computed here all the same. Raises
+    ValueError as `door.curve`, and for a K not in the curve.
     """
-    known, card = dict(at_hand or {}), checkpoint.card
+    brought = brought or Brought()
+    known, card = brought.curves, checkpoint.card
     curve = yield from _curve(asked.experiment, checkpoint, known, fresh)
     curve = curve if asked.experiment.ks is None else curve.at(asked.experiment.ks)
     missing = [Missing("whole", "")] if curve.done < curve.total or curve.progress not in (None, 1) else []
@@ -66,6 +66,7 @@ def gather(
         sketch=made_of.sketch,
         history=history,
         scan=scan,
+        removal=brought.removal or _removal(checkpoint, missing),
         pictures=_pictures(curve, k, missing),
         missing=tuple(missing),
         versions=versions(),
@@ -159,6 +160,19 @@ def _history(checkpoint: Checkpoint, missing: list[Missing]) -> pd.DataFrame | N
         missing.append(Missing("history"))
         return None
     return table
+
+
+def _removal(checkpoint: Checkpoint, missing: list[Missing]) -> Removal | None:
+    """Of a network that was compressed, what that gained; None of others, and where it cannot be weighed here."""
+    parent = checkpoint.card.parent
+    if parent is None:
+        return None
+    from explorer.reports.removing import of_lineage  # which takes torch
+
+    found = of_lineage(checkpoint) if _images_are_here(checkpoint) else None
+    if found is None and parent.plan:
+        missing.append(Missing("removal", parent.name))
+    return found
 
 
 def _pictures(curve: Sweep, k: int, missing: list[Missing]) -> np.ndarray | None:

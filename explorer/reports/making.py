@@ -1,17 +1,16 @@
 """A report from its question to its file: for the command line, a notebook and the pages."""
 
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from explorer.answers.archive import Note
-from explorer.answers.experiment import Experiment
-from explorer.engine.curves import Sweep
 from explorer.files.whole import check_writable, write_whole
 from explorer.networks.checkpoints import Checkpoint, look_up
 from explorer.reports.asked import Asked, asked_of
 from explorer.reports.binding import BOTH, Bound, bind, languages_of
+from explorer.reports.brought import Brought
 from explorer.reports.facts import Facts
 from explorer.reports.gathering import gather
 
@@ -20,15 +19,15 @@ def make(
     asked: Asked,
     checkpoint: Checkpoint,
     codes: Sequence[str],
-    at_hand: Mapping[Experiment, Sweep] | None = None,
+    brought: Brought | None = None,
     fresh: bool = False,
 ) -> Iterator[Any]:
     """A report in these languages: notes, what is computed so far, how far it is bound, and at last the bound one.
 
-    `at_hand` and `fresh` as for `gathering.gather`.
+    `brought` and `fresh` as for `gathering.gather`.
     """
     facts = None
-    for step in gather(asked, checkpoint, at_hand, fresh):
+    for step in gather(asked, checkpoint, brought, fresh):
         facts = step if isinstance(step, Facts) else None
         if facts is None:
             yield step

@@ -52,6 +52,10 @@ def commands(facts: Facts) -> Iterator[list[str]]:
         yield ["stats", facts.checkpoint, *layer, "--fresh", "--csv", "again/statistics.csv"]
     if facts.scan is not None:
         yield ["scan", facts.checkpoint, "--fresh", "--csv", "again/scan.csv"]
+    if facts.removal is not None:
+        gone = facts.removal
+        how = ["--plan", gone.plan, "--criterion", gone.criterion, "--steps", str(gone.steps)]
+        yield ["compress", gone.network, *how, "--out", "again/compressed"]
 
 
 def curves(facts: Facts) -> dict[str, Experiment]:

@@ -32,6 +32,8 @@ def tables_of(facts: Facts) -> dict[str, pd.DataFrame]:
             found[name] = table
     if facts.scan is not None:
         found["scan"] = facts.scan.frame()
+    if facts.removal is not None:
+        found |= {"compression": facts.removal.stages, "scales": facts.removal.totals}
     return found
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from explorer.reports.document import Block, Document, Note
 from explorer.reports.facts import Facts
-from explorer.reports.sections import channels, conclusions, curves, effects, network, training
+from explorer.reports.sections import channels, compression, conclusions, curves, effects, network, training
 from explorer.reports.texts import Language
 from explorer.reports.writer import Writer
 
@@ -50,6 +50,7 @@ SECTIONS: tuple[Callable[[Writer], Iterator[Block]], ...] = (
     effects.classes,
     effects.changed,
     effects.layers,
+    compression.compression,
     conclusions.assumed,
     conclusions.analysis,
     conclusions.again,

@@ -23,7 +23,7 @@ def made(at):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", ["prune", "model"])
+@pytest.mark.parametrize("page", ["prune", "model", "compress"])
 def test_a_click_makes_the_report_of_the_page(page, shipped_answers):
     at = visit(page)
     at.segmented_control(key=f"report language {page}").set_value("en")
@@ -32,4 +32,5 @@ def test_a_click_makes_the_report_of_the_page(page, shipped_answers):
     settle(at)
     files = made(at)
     assert {"report-en.html", "report-en.docx", "report-en.md", "report-en.tex"} <= set(files)
+    assert ("tables/scales.csv" in files) == (page == "compress")
     assert not at.exception and "Make the report" not in buttons(at)

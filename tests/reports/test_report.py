@@ -23,6 +23,7 @@ from explorer.networks import checkpoints
 from explorer.pruning.statistics import ChannelStatistics
 from explorer.reports.asked import asked_of
 from explorer.reports.binding import bind, folder_of, languages_of, measured, readable
+from explorer.reports.brought import Brought
 from explorer.reports.drawing import figures_of
 from explorer.reports.facts import Missing, some_flips
 from explorer.reports.findings import findings
@@ -228,7 +229,7 @@ def test_a_sweep_that_still_streams_says_what_is_missing(shipped_answers):
     point = checkpoints.look_up(CARD)
     asked = asked_of(point)
     growing = replace(gathered(CARD).curve, total=20_000)
-    *_, facts = gather(asked, point, {asked.experiment: growing})
+    *_, facts = gather(asked, point, Brought({asked.experiment: growing}))
     assert facts.missing[0] == Missing("whole")
     assert "over 10,000 of 20,000 test images" in text_of(files_of(facts)["report-en.html"])
     assert "只统计了 20,000 个测试图像中的 10,000 个" in text_of(files_of(facts, "zh")["report-zh.html"])

@@ -32,6 +32,7 @@ from explorer.networks.checkpoints import SHIPPED, Checkpoint, list_checkpoints
 from explorer.networks.registry import model_info
 from explorer.own.networks import at_chance
 from explorer.reports.asked import asked_of
+from explorer.reports.brought import Brought
 from explorer.show import charts
 from explorer.show.pictures import thumbnails
 from explorer.show.words import percent
@@ -299,7 +300,7 @@ with links.page():
         if work.unpruned_ships(point) or downloads.has_data(point.card.dataset, offer=False):
             classes_of(point)
     with st.container(horizontal=True):
-        reporting.report_button(point, asked_of(point, layer=layer_of(point)), {}, "model")
+        reporting.report_button(point, asked_of(point, layer=layer_of(point)), Brought(), "model")
     card_of(point)
     change(point)
     data_sets()

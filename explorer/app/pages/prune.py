@@ -33,6 +33,7 @@ from explorer.engine.curves import Sweep
 from explorer.engine.schedule import SCHEDULES
 from explorer.pruning.modes import MODES
 from explorer.reports.asked import Asked, ways_of
+from explorer.reports.brought import Brought
 from explorer.show import charts, figures
 from explorer.show.words import percent, points
 
@@ -253,7 +254,7 @@ def report(view: View, sweep: Sweep, others: dict[str, Job], k: int) -> None:
     curves = {ways[title]: work.curve(job) for title, job in others.items() if title in ways}
     at_hand = {way: curve for way, curve in curves.items() if curve is not None and curve.preview is None}
     asked = Asked(view.experiment, lab, k)
-    reporting.report_button(view.checkpoint, asked, at_hand | {view.experiment: sweep}, "prune")
+    reporting.report_button(view.checkpoint, asked, Brought(at_hand | {view.experiment: sweep}), "prune")
 
 
 def there(view: View, asked: Experiment) -> bool:
