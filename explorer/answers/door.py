@@ -181,17 +181,20 @@ def sensitivity(
     fresh: bool = False,
     store: Store | None = None,
     analyse: Callable[..., Iterator[Any]] | None = None,
+    dtype: str = "float32",
 ) -> Iterator[Note | Progress | Sensitivity]:
     """Prune each layer by several shares of its channels, one after another, over the first `limit` images of a split.
 
     Each layer's channels are ranked once, by the criterion, on the same images. While they are, it is told how far that
     is. `fresh` as for `curve`. `analyse` stands in for `sensitivity.sensitivity_stream` of this network, as workers do
-    (see the room `workers`). Raises ValueError for anything unknown or out of range.
+    (see the room `workers`), in float32 alone. `dtype` as for that stream: what ships is in float32. Raises ValueError
+    for anything unknown or out of range.
     """
     check_split(split)
-    known = None if fresh else (yield from shipped.sensitivity(checkpoint, criterion, mode, split, limit))
+    ships = not fresh and dtype == "float32"
+    known = (yield from shipped.sensitivity(checkpoint, criterion, mode, split, limit)) if ships else None
     if known is not None:
         yield known
         return
     asked = (checkpoint, criterion, mode, split, limit)
-    yield from _here().sensitivity(*asked, store or Store(), device, analyse)
+    yield from _here().sensitivity(*asked, store or Store(), device, analyse, dtype)

@@ -143,17 +143,18 @@ def sensitivity(
     store: Store,
     device: Device,
     analyse: Callable[..., Iterator[Any]] | None,
+    dtype: str,
 ) -> Iterator[Note | Progress | Sensitivity]:
     """See door.sensitivity."""
     batches = batches_of(checkpoint, split, limit)
     rows = rows_of(checkpoint.model, convolutions(checkpoint.model), mode)
-    entry = sensitivity_entry(checkpoint, batches, criterion, mode, device)
+    entry = sensitivity_entry(checkpoint, batches, criterion, mode, device, dtype)
 
     def compute() -> Iterator[Progress | Sensitivity]:
         ranking = orders_of(checkpoint, [row.layer for row in rows], criterion, batches, device)
         orders, left_out = yield from _telling(ranking, batches.n)
-        run = layers_run(checkpoint, criterion, mode, split)
-        by = analyse or (lambda *asked, **how: sensitivity_stream(checkpoint.model, *asked, **how))
+        run = layers_run(checkpoint, criterion, mode, split, dtype)
+        by = analyse or (lambda *asked, **how: sensitivity_stream(checkpoint.model, *asked, dtype=dtype, **how))
         for found in by(batches, orders, mode, run=run, device=device):
             whole = isinstance(found, Sensitivity)
             yield replace(found, left_out=left_out | dict(found.left_out)) if whole else found

@@ -23,11 +23,12 @@ from explorer.answers.store import UNIT, Arrays, Identity, SetAsideError, Store
 from explorer.engine.curves import Agreement, Sweep
 from explorer.engine.ks import check_ks
 from explorer.engine.oracle import Cost, Search
+from explorer.engine.predictions import Audit
 from explorer.engine.sensitivities import SHARES, Sensitivity
 from explorer.images.batches import Batches
 from explorer.networks.cards import versions
 from explorer.networks.checkpoints import Checkpoint
-from explorer.networks.evaluation import Device, resolve_device
+from explorer.networks.evaluation import AUDITED, Device, resolve_device
 from explorer.networks.layers import conv_layer, conv_layers
 from explorer.pruning.statistics import ChannelStatistics
 
@@ -129,22 +130,24 @@ def sweep_entry(experiment: Experiment, checkpoint: Checkpoint, steps: Steps, de
             slow=bool(arrays["slow"][0]),
             gone=gone,
             agreement=Agreement(arrays["agreement"], int(arrays["compared"][0])) if "agreement" in arrays else None,
+            audit=Audit.of(arrays["audit"]) if "audit" in arrays else None,
         )
 
     return Entry(
         identity=_identity("sweep", checkpoint, batches, asked | {"device": resolve_device(device).type}),
-        check=partial(_check_sweep, shape=(len(ks), batches.n), classes=len(classes)),
+        check=partial(_check_sweep, shape=(len(ks), batches.n), classes=len(classes), dtype=experiment.dtype),
         unpack=unpack,
         pack=_arrays_of_sweep,
     )
 
 
 def sensitivity_entry(
-    checkpoint: Checkpoint, batches: Batches, criterion: str, mode: str, device: Device
+    checkpoint: Checkpoint, batches: Batches, criterion: str, mode: str, device: Device, dtype: str = "float32"
 ) -> Entry[Sensitivity]:
     """A sensitivity analysis of all layers, ranked and pruned on all `batches`."""
     asked = {"criterion": criterion, "mode": mode, "shares": SHARES, "device": resolve_device(device).type}
-    run = layers_run(checkpoint, criterion, mode, batches.split.split)
+    asked |= {"dtype": dtype}
+    run = layers_run(checkpoint, criterion, mode, batches.split.split, dtype)
     channels = {name: conv.out_channels for name, conv in conv_layers(checkpoint.model).items()}
 
     def unpack(arrays: Arrays) -> Sensitivity:
@@ -210,6 +213,8 @@ def _arrays_of_sweep(result: Sweep) -> Arrays:
     arrays = {"predictions": result.predictions, "slow": np.array([result.slow])}
     if result.agreement is not None:
         arrays |= {"agreement": result.agreement.shares, "compared": np.array([result.agreement.images])}
+    if result.audit is not None:
+        arrays["audit"] = result.audit.array
     return arrays
 
 
@@ -235,12 +240,16 @@ def _search_of(arrays: Arrays, channels: int) -> Search:
 # What cannot be
 
 
-def _check_sweep(arrays: Arrays, shape: tuple[int, int], classes: int) -> None:
-    """ValueError unless these can be the predictions of so many K and images among so many classes."""
+def _check_sweep(arrays: Arrays, shape: tuple[int, int], classes: int, dtype: str) -> None:
+    """ValueError unless these can be the predictions of so many K and images among so many classes, made in `dtype`."""
     _require(arrays, "predictions", shape, np.min_scalar_type(classes - 1))
     _require(arrays, "slow", (1,), np.dtype(bool))
     if arrays["predictions"].max() >= classes:
         raise ValueError(f"holds a prediction outside the {classes} classes")
+    if ("audit" in arrays) != (dtype == AUDITED):
+        raise ValueError("does not say what its audit found, or has had none")
+    if "audit" in arrays:
+        Audit.check(arrays["audit"])
     if "agreement" in arrays:
         _require(arrays, "agreement", shape[:1], np.dtype(float))
         _require(arrays, "compared", (1,), np.dtype(np.int64))

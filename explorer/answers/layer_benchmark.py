@@ -39,6 +39,8 @@ class LayerBenchmark:
     cells_timed: int
     disagreements: int  # of the predictions' correctness in the cells that were timed
     threads: int
+    dtype: str
+    audit: str  # what an audit found, in words; empty without one
 
     def as_dict(self) -> dict[str, object]:
         """Plain values, for JSON."""
@@ -49,6 +51,7 @@ def bench_layers(
     checkpoint: Checkpoint,
     mode: str = "filter",
     limit: int | None = None,
+    dtype: str = "float32",
     progress: Callable[[int, int], None] | None = None,
 ) -> LayerBenchmark:
     """Run the benchmark on the CPU; `progress(done, total)` counts its steps."""
@@ -57,7 +60,7 @@ def bench_layers(
     orders = {layer: rank(model, layer, criterion="l1").order for layer in layers}
     logits(model, batches)  # warm
     started = time.process_time()
-    result = sensitivity(model, batches, orders, mode, device="cpu")
+    result = sensitivity(model, batches, orders, mode, dtype=dtype, device="cpu")
     analysis = time.process_time() - started
     cells = result.broken.size
     passes, runs, disagreements = [], [], 0
@@ -87,6 +90,8 @@ def bench_layers(
         cells_timed=CELLS,
         disagreements=disagreements,
         threads=torch.get_num_threads(),
+        dtype=dtype,
+        audit=str(result.audit or ""),
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from explorer.engine.predictions import Run
+from explorer.engine.predictions import Audit, Run
 from explorer.engine.sensitivities import SHARES, Row, Sensitivity
 
 Arrays = dict[str, np.ndarray]
@@ -23,7 +23,8 @@ def arrays_of(answer: Sensitivity) -> Arrays:
 
 def facts_of(answer: Sensitivity) -> Facts:
     """All else, but what was asked."""
-    return {
+    audit = {} if answer.audit is None else {"audit": answer.audit.array.tolist()}
+    return audit | {
         "rows": [asdict(row) for row in answer.rows],
         "left_out": dict(answer.left_out),
         "shares": list(answer.shares),
@@ -47,6 +48,7 @@ def sensitivity_of(arrays: Mapping[str, np.ndarray], facts: Facts, run: Run, mad
         done=facts["n"],
         total=facts["n"],
         slow=facts["slow"],
+        audit=Audit.of(np.array(facts["audit"])) if "audit" in facts else None,
         made=made,
     )
 

@@ -24,7 +24,7 @@ def run_of(experiment: Experiment, checkpoint: Checkpoint) -> Run:
     )
 
 
-def layers_run(checkpoint: Checkpoint, criterion: str, mode: str, split: str) -> Run:
+def layers_run(checkpoint: Checkpoint, criterion: str, mode: str, split: str, dtype: str = "float32") -> Run:
     """What identifies an analysis of one layer after another, ranked and pruned on the same images."""
-    asked = Experiment(checkpoint.name, "", criterion, mode, ranked_on=split, split=split)
+    asked = Experiment(checkpoint.name, "", criterion, mode, ranked_on=split, split=split, dtype=dtype)
     return run_of(asked, checkpoint)

@@ -141,6 +141,8 @@ def remarks(sweep: Sweep) -> str:
     said = " Pruning this layer changes no prediction at any K." if sweep.changes_nothing else ""
     if sweep.slow:
         said += " This network cannot be traced, so every K ran a masked copy: exact, but slow."
+    if sweep.audit is not None:
+        said += f" {str(sweep.audit).capitalize()}."
     if sweep.agreement is not None:
         shares, images = sweep.agreement.shares, sweep.agreement.images
         said += (

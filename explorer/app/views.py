@@ -18,7 +18,10 @@ from explorer.pruning.criteria import MAX_SEED, REVERSED
 from explorer.pruning.modes import MODES
 from explorer.show import charts
 
-IN_DTYPE = "float32 is exact. bfloat16 is faster, and how far it agrees is measured and said."
+IN_DTYPE = (
+    "float32 is exact. bfloat16 is faster, and how far it agrees is measured and said. By way of bfloat16, what that "
+    "cannot be trusted with is computed again in float32, so that all predictions are float32's."
+)
 
 
 REMOVING = "channel"  # the mode in which layers may go together
@@ -127,7 +130,7 @@ def unusual_in(asked: Experiment) -> list[str]:
     said = [f"Ranked on {titles.SPLITS[asked.ranked_on].lower()} images"] if asked.ranked_on != TEST else []
     said += [mode_title(asked.mode)] if asked.mode != "filter" else []
     said += [f"Ranked {titles.SCHEDULES[asked.schedule].lower()}"] if asked.schedule != "once" else []
-    return said + ([f"Computed in {asked.dtype}"] if asked.dtype != "float32" else [])
+    return said + ([f"Computed in {titles.DTYPES[asked.dtype]}"] if asked.dtype != "float32" else [])
 
 
 def partners(point: Checkpoint, layer: str, mode: str) -> tuple[str, ...]:

@@ -64,16 +64,18 @@ def run(args: argparse.Namespace) -> None:
 def _layers(args: argparse.Namespace, checkpoint: Checkpoint) -> None:
     """Time the sensitivity analysis against a masked copy and a full pass for each cell."""
     with Bar("benchmark") as bar:
-        result = layer_benchmark.bench_layers(checkpoint, args.mode, args.limit, bar)
+        result = layer_benchmark.bench_layers(checkpoint, args.mode, args.limit, args.dtype, bar)
     if args.json:
         print(json.dumps(result.as_dict(), indent=2))
         return
+    audit = f"\n  {result.audit}" if result.audit else ""
     print(
         f"{result.checkpoint}, mode {result.mode}: {result.n:,} images, {result.rows} layers, {result.cells} cells, "
-        f"seconds of the processor\n"
+        f"{result.dtype}, seconds of the processor\n"
         f"  one test pass     {result.pass_seconds:8.2f} s\n"
         f"  the analysis      {result.analysis_seconds:8.2f} s   {result.analysis_over_pass:.1f} × one pass\n"
         f"  one run a cell    {result.run_seconds:8.2f} s   {result.speedup:.1f} × the analysis "
         f"(from {result.cells_timed} of them)\n"
         f"  right predictions that differ in those {result.disagreements}"
+        f"{audit}"
     )

@@ -1,6 +1,7 @@
 """Accuracy with several shares of each layer's channels pruned, layer by layer."""
 
 import argparse
+import sys
 
 import pandas as pd
 
@@ -9,6 +10,7 @@ from explorer.cli.options import (
     Commands,
     add_csv,
     add_device,
+    add_dtype,
     add_fresh,
     add_limit,
     add_mode,
@@ -38,6 +40,7 @@ def add_to(commands: Commands) -> None:
     words = "what the last column asks: the largest share that surely costs at most so many points (default: 1)"
     command.add_argument("--points", type=float, default=1.0, metavar="X", help=words)
     add_device(command)
+    add_dtype(command)
     add_workers(command)
     add_fresh(command)
     add_csv(command)
@@ -52,10 +55,14 @@ def run(args: argparse.Namespace) -> None:
     pool = pool_of(args)
     analyse = LayersByWorkers(checkpoint, pool).analyse if pool else None
     asked = (args.criterion, args.mode, args.split, args.limit, args.device, args.fresh)
-    steps = door.sensitivity(checkpoint, *asked, analyse=analyse)
+    if analyse and args.dtype != "float32":
+        raise ValueError(f"workers prune layer by layer in float32 alone; leave --dtype {args.dtype} out, or --jobs")
+    steps = door.sensitivity(checkpoint, *asked, analyse=analyse, dtype=args.dtype)
     result: Sensitivity = last_of(f"sensitivity of {checkpoint.name}", steps)
     tell_made(result.made)
     tell_layers(result.slow, result.left_out)
+    if result.audit is not None:
+        print(result.audit, file=sys.stderr)
     if args.csv is not None:
         save_table(
             result.frame(),

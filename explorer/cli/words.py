@@ -34,6 +34,8 @@ def tell_how(result: Sweep) -> None:
         print("this network cannot be traced, so every K ran a masked copy: correct, but slow", file=sys.stderr)
     if result.agreement is not None:
         print(_agreement(result, result.agreement), file=sys.stderr)
+    if result.audit is not None:
+        print(result.audit, file=sys.stderr)
 
 
 def tell_layers(slow: bool, left_out: Mapping[str, str]) -> None:

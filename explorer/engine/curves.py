@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from explorer.engine.ks import check_ks
-from explorer.engine.predictions import Predictions, Run
+from explorer.engine.predictions import Audit, Predictions, Run
 from explorer.networks.intervals import change_interval, mcnemar, student_t
 from explorer.show.notebook import Shown, titled
 from explorer.show.words import percent
@@ -58,6 +58,7 @@ class Sweep(Predictions, Shown):
     slow: bool = False  # whether masked copies of the whole network were run, because it cannot be traced
     gone: tuple[int, ...] | None = None  # how many channels of `order` are pruned at each K, where it is more than K
     agreement: Agreement | None = None  # with float32, where it was computed in another type
+    audit: Audit | None = None  # where predictions are float32's, but most were computed in another type
     progress: float | None = None  # share of the work that is done, 0…1, where the K come coarse first
     preview: int | None = None  # images that the ranking has looked at so far, where it has not ended yet
     made: str = ""  # when, with what and on what it was computed, where it ships with the app

@@ -3,6 +3,7 @@
 import contextlib
 import copy
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -15,7 +16,7 @@ from explorer.engine.steps import Step, check_logits, in_order, two_images
 from explorer.images.batches import Inputs
 from explorer.networks.folding import learn_folds
 from explorer.networks.graph import Env, Program, UntraceableError, exclusive, output_of, placeholders, program_for
-from explorer.networks.tracing import fits_sizes, sizes_in, taking, trace
+from explorer.networks.tracing import fits_sizes, lower, sizes_in, taking, trace
 from explorer.pruning.zeroing import check_mode, zeroing_of
 
 KEPT_BYTES = 2**28  # of the unpruned network's values at once: large batches come in parts
@@ -33,7 +34,8 @@ class LayerPlans:
     ) -> None:
         two, names = two_images(example), list(layers)
         torch.backends.cudnn.allow_tf32 = False  # as in plan.make_plan
-        maker = _Maker(model, mode, two, device)
+        self.two, self._remake = two, partial(_Maker, model, mode, two, device)
+        maker = self._remake()
         self.plans, self.left_out = maker.plans(names, {0, len(names) // 2, len(names) - 1})
         if any(plan.exact_copy for plan in self.plans.values()):  # a network that is traced wrongly is so for all
             self.plans, self.left_out = maker.plans(names, set(range(len(names))))
@@ -43,7 +45,20 @@ class LayerPlans:
         self.slow = any(plan.exact_copy for plan in self.plans.values())
         cuts = {layer: plan for layer, plan in self.plans.items() if isinstance(plan, CutNetwork)}
         self.shared = _SharedPass(maker.traced, cuts, two) if maker.traced is not None and cuts else None
-        self.at_once = self.shared.at_once if self.shared else 2**31
+
+    @property
+    def at_once(self) -> int:
+        """How many images can be under way together."""
+        return self.shared.at_once if self.shared else 2**31
+
+    def lowered(self, dtype: torch.dtype) -> "LayerPlans":
+        """The same in another type, where networks are cut; layers for which copies run are left in float32."""
+        twin, maker = copy.copy(self), self._remake(dtype)
+        cut = {layer: maker.cut(layer) for layer, plan in self.plans.items() if isinstance(plan, CutNetwork)}
+        cuts = {layer: plan for layer, plan in cut.items() if plan is not None}
+        twin.plans = {**self.plans, **cuts}
+        twin.shared = _SharedPass(maker.lowered(), cuts, self.two) if cuts else None
+        return twin
 
     def logits(
         self, inputs: Inputs, orders: Mapping[str, np.ndarray], ks: Mapping[str, Sequence[int]]
@@ -60,7 +75,7 @@ class LayerPlans:
             layer, plan = next(iter(self.plans.items()))
             yield "", (0, in_order(plan.logits(inputs, orders[layer], [0])))
         for layer, plan in self.plans.items():
-            if shared and isinstance(plan, CutNetwork):
+            if shared and layer in shared.cuts and isinstance(plan, CutNetwork):
                 prepared = plan.prepare_from(shared.values(layer, kept))
             else:
                 prepared = plan.prepare(inputs)
@@ -113,8 +128,15 @@ class _SharedPass:
 class _Maker:
     """Makes a plan for each of several layers, from one traced network."""
 
-    def __init__(self, model: nn.Module, mode: str, two: Inputs, device: torch.device | str) -> None:
-        known = taking(model, sizes_in(two))
+    def __init__(
+        self,
+        model: nn.Module,
+        mode: str,
+        two: Inputs,
+        device: torch.device | str,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        self.dtype, known = dtype, taking(model, sizes_in(two))
         self.model, self.name, self.mode, self.two, self.device = known, mode, zeroing_of(mode), two, device
         self.runs_in = running_type(model, two, device)
         self.traced: fx.GraphModule | None = None
@@ -129,20 +151,27 @@ class _Maker:
         for place, layer in enumerate(layers):
             try:
                 check_mode(self.model, layer, self.name)
-                found = None if place in checked else self._cut(layer)
+                found = None if place in checked else self.cut(layer)
                 found = found or self._sound_cut(layer)
                 plans[layer] = found or MaskedCopies(self.model, layer, self.mode, self.device, self.runs_in)
             except ValueError as error:
                 left_out[layer] = str(error)
         return plans, left_out
 
-    def _cut(self, layer: str) -> CutNetwork | None:
+    def lowered(self) -> fx.GraphModule:
+        """The traced network itself, in the type of the cuts."""
+        assert self.traced is not None
+        twin = _twin(self.traced)
+        lower(twin, self.dtype)
+        return twin
+
+    def cut(self, layer: str) -> CutNetwork | None:
         """The network cut as it was traced."""
         if self.traced is None:
             return None
         twin = _twin(self.traced)
         try:
-            return cut_as_traced(self.model, layer, self.mode, self.two, self.device, torch.float32, twin)
+            return cut_as_traced(self.model, layer, self.mode, self.two, self.device, self.dtype, twin)
         except Exception:  # as in plan.sound_cut, which knows what to make of it
             return None
 

@@ -1,6 +1,6 @@
 """What every result is made of: predictions of pruned networks, one row a network, and the images' labels."""
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import cached_property
 
 import numpy as np
@@ -29,6 +29,57 @@ class Run:
         """What was pruned, in words."""
         of = f" of {self.checkpoint}" if self.checkpoint else ""
         return f"Pruning {self.layer or 'one layer at a time'}{of}"
+
+
+@dataclass(frozen=True)
+class Audit:
+    """Why predictions that were computed in a faster type are float32's; see audit.py.
+
+    No prediction that was trusted and compared may differ: where the audit finds a difference that large, everything is
+    run in float32, and nothing else.
+    """
+
+    sampled: int  # images from which the largest difference was learned first
+    difference: float  # the largest between two logits, in how far they are apart, of all that were run in both types
+    settled: int  # predictions in all
+    again: int  # of these were run again in float32
+    compared: int  # of these again had been trusted, and were run to see whether rightly
+
+    @property
+    def array(self) -> np.ndarray:
+        """Its numbers, (5,) float64, as they are kept."""
+        return np.array(astuple(self), dtype=np.float64)
+
+    @classmethod
+    def of(cls, array: np.ndarray) -> "Audit":
+        """The audit whose numbers these are."""
+        sampled, difference, *counts = array.tolist()
+        return cls(int(sampled), difference, *map(int, counts))
+
+    @staticmethod
+    def check(array: np.ndarray) -> None:
+        """ValueError unless these can be the numbers of an audit."""
+        if array.shape != (5,) or array.dtype != np.float64 or not (array >= 0).all() or not array[3] <= array[2]:
+            raise ValueError("does not hold what an audit found")
+
+    def and_of(self, other: "Audit") -> "Audit":
+        """The audit of both."""
+        return Audit(
+            max(self.sampled, other.sampled),
+            max(self.difference, other.difference),
+            self.settled + other.settled,
+            self.again + other.again,
+            self.compared + other.compared,
+        )
+
+    def __str__(self) -> str:
+        if self.again == self.settled:
+            return "audited: float32 itself, as the faster type differed by too much"
+        return (
+            f"audited: {self.again / self.settled:.1%} of the predictions were run again in float32; the logits of two "
+            f"classes differed by at most {self.difference:.2g} in how far they are apart, and {self.compared:,} "
+            f"trusted predictions that were compared with float32 had 0 disagreements"
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from explorer.engine.predictions import Run
+from explorer.engine.predictions import Audit, Run
 from explorer.networks.intervals import change_interval, mcnemar, wilson
 from explorer.show.notebook import Shown, titled
 from explorer.show.words import percent
@@ -97,6 +97,7 @@ class Sensitivity(Shown):
     done: int  # images so far
     total: int
     slow: bool = False  # whether masked copies of the whole network were run for a layer, because it cannot be traced
+    audit: Audit | None = None  # where predictions are float32's, but most were computed in another type
     progress: float | None = None  # share of the work that is done, 0…1
     made: str = ""  # when, with what and on what it was computed, where it ships with the app
 
@@ -166,7 +167,7 @@ class Sensitivity(Shown):
         `layer` is the one that is ranked, `layers` all that lose the same channels, separated by spaces. `share` 0…1 of
         the `channels`, of which the nearest whole number `k` is pruned. Accuracy 0…1 with its 95 % Wilson interval;
         `change` of accuracy against the unpruned network in points, with the 95 % interval of Agresti and Min and
-        McNemar's p-value.
+        McNemar's p-value. Where most was not computed in float32, a column says in which dtype.
         """
         times, (low, high), (change_low, change_high) = len(self.shares), self.intervals, self.change_intervals
         of_rows: dict[str, list[str] | list[int]] = {
@@ -190,8 +191,9 @@ class Sensitivity(Shown):
         table = pd.DataFrame({name: np.repeat(values, times) for name, values in of_rows.items()})
         table = table.assign(share=np.tile(np.array(self.shares) / 100, len(self.rows)), n=self.done)
         table = table.assign(**{name: values.ravel() for name, values in of_cells.items()})
-        run = {name: getattr(self.run, name) for name in SENSITIVITY_COLUMNS[:7]}
-        return table.assign(**run)[list(SENSITIVITY_COLUMNS)]
+        columns = [*SENSITIVITY_COLUMNS, *(["dtype"] if self.run.dtype != "float32" else [])]
+        run = {name: getattr(self.run, name) for name in (*SENSITIVITY_COLUMNS[:7], "dtype")}
+        return table.assign(**run)[columns]
 
     def summary(self) -> str:
         """The accuracy unpruned, and the layers that can spare most and least."""

@@ -5,8 +5,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
+from explorer.engine.audit import AuditedLayers, DistrustError
 from explorer.engine.ks import check_order
 from explorer.engine.layer_plans import LayerPlans
 from explorer.engine.predictions import Run
@@ -15,16 +17,19 @@ from explorer.engine.sensitivities import COARSE, SHARES, Row, Sensitivity, chec
 from explorer.engine.sweep import BEAT
 from explorer.networks.coupling import coupling_of
 from explorer.networks.evaluation import (
+    AUDITED,
     Batch,
     CountedBatches,
     Device,
     in_parts,
     resolve_device,
+    resolve_dtype,
     tell_precision,
     to_device,
 )
 from explorer.pruning.modes import mode_info
 
+EXACT = ("float32", AUDITED)  # the keys of evaluation.DTYPES whose predictions are float32's
 EAGER = 20  # images of a first look, so that it is there in seconds
 
 
@@ -36,6 +41,7 @@ def sensitivity_stream(
     shares: Sequence[int] = SHARES,
     *,
     run: Run | None = None,
+    dtype: str = "float32",
     device: Device = None,
 ) -> Iterator[Sensitivity]:
     """Prune each layer of `orders` by several shares of its channels, one layer at a time, and yield all so far.
@@ -44,16 +50,21 @@ def sensitivity_stream(
     mode may have it, the first decides for all. `shares` are whole percentages; K is the nearest number of channels
     (see `ks_of`), and what several shares have in common is computed once. First come a few shares over a few images,
     then all shares over more and more of them. Predictions are those of `pruning.prune(model, layer, order[:k], mode)`.
-    Layers that the mode does not fit are left out. Raises ValueError for an unknown layer or mode, an order that is no
-    permutation, a share outside 0…100, a mode that fits none of the layers, and no images.
+    Layers that the mode does not fit are left out. With `dtype` audited most of them are computed in bfloat16, and yet
+    all are float32's (see audit.py). Raises ValueError for an unknown layer or mode, an order that is no permutation, a
+    share outside 0…100, a mode that fits none of the layers, another dtype, and no images.
     """
-    counted = CountedBatches(batches)
-    analysis = Analysis.of(model, counted, orders, mode, shares, run, device)
-    coarse = tuple(sorted({0, *COARSE} & set(analysis.empty.shares)))
-    if coarse != analysis.empty.shares and counted.n > EAGER:
-        *_, first = analysis.at(coarse).over([next(in_parts(counted, EAGER))])
-        yield replace(first, progress=0.0)
-    yield from analysis.over(counted)
+    if dtype not in EXACT:
+        raise ValueError(f"dtype {dtype!r} is none that sensitivity takes; choose one of: {', '.join(EXACT)}")
+    counted, usual = CountedBatches(batches), Run(mode=mode, dtype=dtype)
+    analysis = Analysis.of(model, counted, orders, mode, shares, run or usual, device)
+    if dtype == AUDITED:
+        try:
+            yield from analysis.audited(resolve_dtype(dtype)).through(counted)
+            return
+        except DistrustError as found:
+            analysis = replace(analysis, empty=replace(analysis.empty, audit=found.audit))
+    yield from analysis.through(counted)
 
 
 def sensitivity(
@@ -107,7 +118,7 @@ def _together(model: nn.Module, layer: str, mode: str) -> tuple[str, ...]:
 class Analysis:
     """An analysis that is about to begin: what is needed for every batch, and its result while nothing is done."""
 
-    plans: LayerPlans
+    plans: LayerPlans | AuditedLayers
     orders: Mapping[str, np.ndarray]
     device: Device
     empty: Sensitivity
@@ -149,6 +160,19 @@ class Analysis:
         nothing = np.zeros((len(self.empty.rows), len(shares)), np.int64)
         return replace(self, empty=replace(self.empty, shares=shares, broken=nothing, repaired=nothing))
 
+    def audited(self, dtype: torch.dtype) -> "Analysis":
+        """The same, most of it computed in another type; see audit.py."""
+        assert isinstance(self.plans, LayerPlans)
+        return replace(self, plans=AuditedLayers(self.plans, dtype))
+
+    def through(self, images: CountedBatches) -> Iterator[Sensitivity]:
+        """A few shares over a few images, then the analysis over more and more of them."""
+        coarse = tuple(sorted({0, *COARSE} & set(self.empty.shares)))
+        if coarse != self.empty.shares and images.n > EAGER:
+            *_, first = self.at(coarse).over([next(in_parts(images, EAGER))])
+            yield replace(first, progress=0.0)
+        yield from self.over(images)
+
     def over(self, batches: Iterable[Batch], at_once: int | None = None) -> Iterator[Sensitivity]:
         """The analysis after each part of the batches, or as before within a part that takes long.
 
@@ -163,6 +187,8 @@ class Analysis:
                     beat = time.monotonic()
                     yield replace(latest, progress=(latest.done + found.share * len(labels)) / self.empty.total)
             latest = found.added_to(latest)
+            if isinstance(self.plans, AuditedLayers):
+                latest = replace(latest, audit=self.plans.audit)
             yield latest
 
 

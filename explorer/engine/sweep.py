@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from explorer.engine.audit import Audited, DistrustError
 from explorer.engine.curves import Agreement, Run, Sweep
 from explorer.engine.cut_network import CutNetwork, Prepared
 from explorer.engine.ks import COARSE, check_gone, check_ks, check_order, coarse_to_fine
@@ -15,6 +16,7 @@ from explorer.engine.plan import Plan, make_plan
 from explorer.engine.steps import IMAGES_OF_EXAMPLE, two_images
 from explorer.images.batches import Inputs
 from explorer.networks.evaluation import (
+    AUDITED,
     Batch,
     CountedBatches,
     Device,
@@ -65,10 +67,11 @@ def sweep_stream(
     `batches` are (inputs, labels), inputs a tensor (N, …) or a tuple of them. Predictions are those of
     `pruning.prune(model, layer, order[:k], mode)`; where `gone` is given, at each K that many channels of `order` are
     pruned instead of K (see reranking.py). `dtype` is a key of evaluation.DTYPES: float32 is the default and exact; how
-    far another agrees with it is measured on the first batch. `device` None is the best there is. With `coarse_first`,
-    many K that are dear each come in rounds over all images, a few K and then the ones between; what is yielded holds
-    those that are there. Raises ValueError for an unknown layer or mode, an order that is no permutation of 0…P−1, a K
-    outside 0…P, and no images.
+    far bfloat16 agrees with it is measured on the first batch; audited gives float32's predictions, most of them from
+    bfloat16 (see audit.py), which pays where that is fast and each K is a run of its own. `device` None is the best
+    there is. With `coarse_first`, many K that are dear each come in rounds over all images, a few K and then the ones
+    between; what is yielded holds those that are there. Raises ValueError for an unknown layer or mode, an order that
+    is no permutation of 0…P−1, a K outside 0…P, and no images.
 
     >>> import explorer as ex
     >>> net = ex.load("simple-cnn_fashion-mnist")
@@ -113,7 +116,7 @@ def sweep_orders_stream(
     example = to_device(next(iter(counted))[0], target)
     plan = make_plan(model, layer, mode, example, target, kind)
     exact = plan if kind == torch.float32 else make_plan(model, layer, mode, example, target)
-    usual = Run(layer=layer, mode=mode, dtype=str(kind).removeprefix("torch."))
+    usual = Run(layer=layer, mode=mode, dtype=AUDITED if dtype == AUDITED else str(kind).removeprefix("torch."))
     empty = tuple(
         Sweep(
             predictions=np.zeros((len(chosen), 0), np.uint8),
@@ -129,9 +132,14 @@ def sweep_orders_stream(
         )
         for course in courses
     )
-    work = _Work(plan, exact, counted, target, _at_once(plan, example))
+    run_as = Audited(plan, exact) if dtype == AUDITED else plan
+    work = _Work(run_as, exact, counted, target, _at_once(plan, example))
     in_rounds = coarse_first and plan.one_by_one and len(chosen) > 2 * COARSE
-    yield from work.in_rounds(empty) if in_rounds else work.once(empty, work.batches_of(eager=False))
+    try:
+        yield from work.run(empty, in_rounds)
+    except DistrustError as found:
+        known = tuple(replace(each, audit=found.audit) for each in empty)
+        yield from replace(work, plan=exact).run(known, in_rounds)
 
 
 Sweeps = tuple[Sweep, ...]
@@ -146,6 +154,15 @@ class _Work:
     batches: Iterable[Batch]
     device: torch.device
     at_once: int  # images
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether predictions are float32's."""
+        return self.plan is self.exact or isinstance(self.plan, Audited)
+
+    def run(self, empty: Sweeps, in_rounds: bool) -> Iterator[Sweeps]:
+        """The sweeps, filled further and further."""
+        yield from self.in_rounds(empty) if in_rounds else self.once(empty, self.batches_of(eager=False))
 
     def once(self, empty: Sweeps, batches: Iterable[Batch]) -> Iterator[Sweeps]:
         """Once over the images: the sweeps, filled a batch further each time, or as before within a long batch."""
@@ -178,6 +195,7 @@ class _Work:
                     labels=np.concatenate(labels),
                     classes=classes,
                     agreement=agreement,
+                    audit=self.plan.auditor.audit if isinstance(self.plan, Audited) else each.audit,
                 )
                 for each, parts, agreement in zip(empty, predictions, agreements, strict=True)
             )
@@ -185,7 +203,7 @@ class _Work:
 
     def _agreements(self, rows: list[np.ndarray], inputs: Inputs, empty: Sweeps) -> list[Agreement | None]:
         """How far the rows (number of K, N) of each sweep agree with float32, where they are of another type."""
-        if self.exact is self.plan:
+        if self.is_exact:
             return [None] * len(empty)
         exact, _ = _predict(self.exact, inputs, empty)
         return [Agreement((one == other).mean(1), len(one[0])) for one, other in zip(rows, exact, strict=True)]
@@ -195,7 +213,7 @@ class _Work:
         whole: Sweeps = ()
         for ks in coarse_to_fine(empty[0].ks):
             before = len(whole[0].ks) if whole else 0
-            eager = not whole and self.exact is self.plan  # agreement is measured on a full batch
+            eager = not whole and self.is_exact  # agreement is measured on a full batch
             for parts in self.once(tuple(each.at(ks) for each in empty), self.batches_of(eager)):
                 shown = _merged(whole, parts) if parts[0].done == parts[0].total else whole or parts
                 done = (before + len(ks) * parts[0].done / parts[0].total) / len(empty[0].ks)
@@ -204,7 +222,7 @@ class _Work:
 
     def batches_of(self, eager: bool) -> Iterable[Batch]:
         """The batches in parts that memory holds; whole where agreement is measured, on the first of them."""
-        parts = in_parts(self.batches, self.at_once) if self.exact is self.plan else self.batches
+        parts = in_parts(self.batches, self.at_once) if self.is_exact else self.batches
         return _eagerly(parts) if eager else parts
 
 
@@ -239,7 +257,8 @@ def _merge(one: Sweep, other: Sweep) -> Sweep:
         shares = np.concatenate([one.agreement.shares, other.agreement.shares])[rows]
         agreement = replace(one.agreement, shares=shares)
     predictions = np.concatenate([one.predictions, other.predictions])[rows]
-    return replace(one, ks=tuple(ks[row] for row in rows), predictions=predictions, gone=gone, agreement=agreement)
+    chosen = tuple(ks[row] for row in rows)
+    return replace(one, ks=chosen, predictions=predictions, gone=gone, agreement=agreement, audit=other.audit)
 
 
 def _predict(plan: Plan, inputs: Inputs, sweeps: Sweeps) -> tuple[list[np.ndarray], int]:

@@ -14,7 +14,12 @@ from explorer.networks.operations import in_type
 
 Batch = tuple[Inputs, Tensor]
 
-DTYPES: dict[str, torch.dtype] = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+AUDITED = "audited"  # float32's predictions, most of them computed in bfloat16: see engine/audit.py
+DTYPES: dict[str, torch.dtype] = {
+    "float32": torch.float32,
+    "bfloat16": torch.bfloat16,
+    AUDITED: torch.bfloat16,
+}
 
 Device = str | torch.device | None  # None and "auto": the best there is
 

@@ -230,11 +230,11 @@ def lower(traced: fx.GraphModule, dtype: torch.dtype) -> None:
 
 
 def _change_type(node: fx.Node, dtype: torch.dtype, readers: list[fx.Node]) -> None:
-    """Let the readers of a node's value read it in `dtype`."""
+    """Let the readers of a node's value read it in `dtype`, from a node whose name says which value it has."""
     if readers:
-        graph = node.graph
+        graph, name = node.graph, f"{node.name}_in_{str(dtype).removeprefix('torch.')}"
         with graph.inserting_before(next(other for other in graph.nodes if other in readers)):
-            changed = graph.call_function(in_type, (node, dtype))
+            changed = graph.create_node("call_function", in_type, (node, dtype), name=name)
         for reader in readers:
             reader.replace_input_with(node, changed)
 

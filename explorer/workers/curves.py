@@ -204,7 +204,7 @@ def _merged(parts: Sequence[Arrays]) -> Arrays:
 
 def _curve(entry: Entry[Sweep], merged: Arrays, place: int) -> Sweep:
     """One curve of a group."""
-    shared = {"slow", "compared"}
+    shared = {"slow", "compared", "audit"}
     arrays = {name: array if name in shared else array[place] for name, array in merged.items()}
     entry.check(arrays)
     return entry.unpack(arrays)

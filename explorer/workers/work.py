@@ -173,6 +173,8 @@ def _sweeps(
     if found[0].agreement is not None:
         arrays["agreement"] = np.stack([each.agreement.shares for each in found])
         arrays["compared"] = np.array([found[0].agreement.images])
+    if found[0].audit is not None:
+        arrays["audit"] = found[0].audit.array
     return arrays
 
 

@@ -57,6 +57,7 @@ def assert_same(one, other):
         {"criterion": "l1"},
         {"mode": "weights", "schedule": "rerank"},
         {"dtype": "bfloat16", "limit": 50},
+        {"dtype": "audited", "limit": 120},
         {"criterion": "taylor-reversed", "ranked_on": "held-out"},
         {"criterion": "oracle-loss", "limit": 60},
         {"ranked_on": "train", "split": "train", "ks": None},
@@ -71,6 +72,23 @@ def test_a_sweep_is_found_again_as_it_was_computed(point, monkeypatch, change):
     assert_same(again[-1], last(computing.sweep_of(asked, point)))
     looked = Search if asked.criterion.startswith("oracle") else ChannelStatistics
     assert [type(step) for step in again] == [looked, Sweep][asked.criterion == "l1" :]
+
+
+def test_what_was_audited_is_never_taken_for_what_was_not(point, monkeypatch):
+    asked = replace(EXPERIMENT, criterion="l1", limit=120)
+    for dtype, other in (("audited", "float32"), ("float32", "audited"), ("bfloat16", "audited")):
+        one, two = (identities(monkeypatch, point, replace(asked, dtype=each))[-1] for each in (dtype, other))
+        assert one != two
+
+    def save(self, identity, arrays, right=Store.save):
+        right(self, identity, {name: array for name, array in arrays.items() if name != "audit"})
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "save", save)
+        first = last(door.curve(replace(asked, dtype="audited"), point))
+    note, *_, again = door.curve(replace(asked, dtype="audited"), point)
+    assert "does not say what its audit found" in note
+    assert again.audit == first.audit and np.array_equal(again.predictions, first.predictions)
 
 
 def test_an_oracles_search_is_found_again_and_is_that_of_its_images_and_mode(point, monkeypatch):

@@ -83,7 +83,7 @@ def test_a_damaged_result_is_a_warning_and_computed_anew(page, kind, truth, resu
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("page", "key"), [("prune", "bfloat16"), ("sweep", "float32")])
+@pytest.mark.parametrize(("page", "key"), [("prune", "bfloat16"), ("prune", "audited"), ("sweep", "float32")])
 def test_bfloat16_is_offered_where_the_device_has_it_with_how_far_it_agrees(page, key, monkeypatch):
     monkeypatch.setattr(evaluation, "has_bfloat16", lambda device: False)
     assert "dtype" not in visit(page).session_state
@@ -92,6 +92,10 @@ def test_bfloat16_is_offered_where_the_device_has_it_with_how_far_it_agrees(page
     assert not at.warning and at.session_state["dtype"] == key
     said = any("Computed in bfloat16, which agrees with float32 on" in caption.value for caption in at.caption)
     assert said == (key == "bfloat16")
+    audited = any(
+        "trusted predictions that were compared with float32 had 0" in caption.value for caption in at.caption
+    )
+    assert audited == (key == "audited")
 
 
 def test_a_ranking_that_takes_long_does_not_keep_the_first_curve():

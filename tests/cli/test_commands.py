@@ -317,6 +317,21 @@ def test_sweep_in_bfloat16_says_how_far_it_agrees_at_each_k(capsys):
     assert capsys.readouterr().out.splitlines()[1].endswith(",bfloat16")
 
 
+def test_an_audited_sweep_says_what_its_audit_found_and_is_that_of_float32(capsys):
+    command = ["sweep", FASHION, "--limit", "120", "--k", "0:33:16"]
+    assert main.main([*command, "--csv", "-"]) == 0
+    exact = [line.split(",") for line in capsys.readouterr().out.splitlines()]
+    assert main.main([*command, "--dtype", "audited", "--csv", "-"]) == 0
+    out, err = capsys.readouterr()
+    assert [line.split(",") for line in out.splitlines()] == [
+        [*row, "dtype" if not place else "audited"] for place, row in enumerate(exact)
+    ]
+    assert "of the predictions were run again in float32" in err and "had 0 disagreements" in err
+    assert main.main(["sensitivity", FASHION, "--limit", "60", "--dtype", "audited", "--csv", "-"]) == 0
+    out, err = capsys.readouterr()
+    assert out.splitlines()[1].endswith(",audited") and "had 0 disagreements" in err
+
+
 def test_several_random_orders_give_a_row_for_each_k_and_seed(capsys):
     command = ["sweep", FASHION, "--limit", "50", "--k", "0:33:16", "--criterion", "random", "--orders", "20"]
     assert main.main([*command, "--seed", "3", "--csv", "-"]) == 0
@@ -439,6 +454,14 @@ def test_bench_prints_the_promised_json(capsys):
         ("sensitivity nope", "unknown checkpoint 'nope'; there are: "),
         (f"sensitivity {FASHION} --criterion best", "unknown criterion 'best'; choose one of: mean, "),
         (f"sensitivity {FASHION} --mode best", "unknown mode 'best'; choose one of: filter, weights"),
+        (
+            f"sensitivity {FASHION} --limit 20 --dtype bfloat16",
+            "dtype 'bfloat16' is none that sensitivity takes; choose one of: float32, audited",
+        ),
+        (
+            f"sensitivity {FASHION} --limit 20 --dtype audited --jobs 2",
+            "workers prune layer by layer in float32 alone; leave --dtype audited out, or --jobs",
+        ),
         (f"sensitivity {FASHION} --limit 0", "limit 0 is outside 1…10000"),
         (
             f"sensitivity {FASHION} --limit 20 --points -1",
