@@ -3,7 +3,7 @@
 import os
 import re
 import socket
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -55,7 +55,6 @@ class Cluster:
             ray.shutdown()
 
     def _connect(self, ray: Any) -> None:
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anybody
         quiet = {"logging_level": "error", "log_to_driver": False, "include_dashboard": False}
         if self.address is None:
             ray.init(num_cpus=self.jobs or torch.get_num_threads(), num_gpus=self.gpus or None, **quiet)
@@ -65,10 +64,14 @@ class Cluster:
             ray.init(address=self.address, logging_level="error", log_to_driver=False)
         except (ConnectionError, RuntimeError, ValueError) as error:  # such as of another version of Ray or Python
             reason = " ".join(str(error).split())[:300]
-            raise ValueError(f"the cluster at {self.address} cannot be joined: {reason}") from error
+            raise ValueError(
+                f"the cluster at {self.address} cannot be joined ({reason}); it may ask for its token: set "
+                "RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN to what `ray get-auth-token` prints there"
+            ) from error
 
     def _finished(self, ray: Any, calls: Sequence[Call]) -> Generator[tuple[int, Done], None, None]:
         """What the calls give, as they finish; two for each worker are under way."""
+        check_room(ray.nodes(), calls)
         remote = ray.remote(num_cpus=1, num_gpus=1 if self.gpus else 0, max_retries=DEATHS)(work)
         most = self.jobs if self.jobs and self.address else 2 * int(ray.cluster_resources().get("CPU", 1))
         travelling: dict[int, Any] = {}  # by the array's id: each travels once to each machine
@@ -91,6 +94,17 @@ class Cluster:
                 ray.cancel(reference, force=True)
 
 
+def check_room(nodes: Sequence[Mapping[str, Any]], calls: Sequence[Call]) -> None:
+    """ValueError where a unit's weights and images do not fit into a machine's object store: it would wait for ever."""
+    stores = [node["Resources"].get("object_store_memory", 0) for node in nodes if node["Alive"]]
+    room, need = min(stores), max(sum(array.nbytes for array in call.arrays) for call in calls)
+    if need > room:
+        raise ValueError(
+            f"a unit needs {need / 1e6:,.0f} MB in the object store of its machine, and the smallest has "
+            f"{room / 1e6:,.0f} MB; start Ray with a larger --object-store-memory, or look at fewer images with --limit"
+        )
+
+
 def check_answers(address: str) -> None:
     """ValueError unless somebody answers there; `auto` is a cluster of which this machine is a part."""
     if address == "auto":
@@ -108,6 +122,7 @@ def check_answers(address: str) -> None:
 
 def _ray() -> Any:
     """Ray, imported when it is asked for."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anybody
     try:
         import ray
     except ModuleNotFoundError as error:

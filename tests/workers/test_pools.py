@@ -14,11 +14,14 @@ from explorer.answers.experiment import Experiment
 from explorer.answers.store import Store
 from explorer.cli.main import main
 from explorer.networks import checkpoints
-from explorer.workers.cluster import Cluster
+from explorer.workers import processes
+from explorer.workers.cluster import Cluster, check_room
 from explorer.workers.curves import curves
 from explorer.workers.pools import pool_of
+from explorer.workers.requests import Call
 
 FASHION = "simple-cnn_fashion-mnist"
+NO_RAY = "Ray is not installed: pip install -r explorer/requirements-ray.txt"
 
 
 def kill(worker):
@@ -29,7 +32,7 @@ def kill(worker):
 @pytest.mark.parametrize("engine", ["joblib", "ray"])
 def test_a_killed_workers_units_run_again_and_give_the_same(tmp_path, engine):
     if engine == "ray":
-        pytest.importorskip("ray", reason="Ray is not installed: pip install -r explorer/requirements-ray.txt")
+        pytest.importorskip("ray", reason=NO_RAY)
     point, plan = checkpoints.load(FASHION), Experiment(FASHION, "conv2", "l1", limit=1250)
     pool, killed, found = pool_of(2, engine), False, []
     for step in curves([plan], {FASHION: point}, pool, store=Store(tmp_path / "units")):
@@ -44,7 +47,7 @@ def test_a_killed_workers_units_run_again_and_give_the_same(tmp_path, engine):
 
 
 def test_an_address_where_no_cluster_answers_is_one_sentence(capsys):
-    pytest.importorskip("ray", reason="Ray is not installed: pip install -r explorer/requirements-ray.txt")
+    pytest.importorskip("ray", reason=NO_RAY)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
@@ -76,3 +79,46 @@ def test_neither_engine_is_imported_unless_it_is_asked_for():
 def test_no_jobs_at_all_are_refused_before_any_work(command, capsys):
     assert main([command, FASHION, "--jobs", "0"]) == 2
     assert capsys.readouterr().err == "error: --jobs 0 is not at least 1, the number of workers\n"
+
+
+@pytest.mark.parametrize(
+    ("failure", "words"),
+    [
+        ("ObjectStoreFullError", "object store and the disk behind it are full; look at fewer images with --limit"),
+        ("OutOfDiskError", "object store and the disk behind it are full"),
+        ("WorkerCrashedError", "a worker died 4 times on the same unit, as it does where memory runs out"),
+        ("RaySystemError", "the cluster failed: "),
+    ],
+)
+def test_what_a_cluster_runs_out_of_is_one_sentence(monkeypatch, failure, words):
+    exceptions = pytest.importorskip("ray", reason=NO_RAY).exceptions
+
+    def fails(*args):
+        raise getattr(exceptions, failure)(*["it broke"] * (failure == "RaySystemError"))
+
+    monkeypatch.setattr(Cluster, "_connect", fails)
+    with pytest.raises(ValueError, match=words) as said:
+        next(Cluster(2, None).run([None]))
+    assert str(said.value).endswith("(what is finished is kept)") and "\n" not in str(said.value)
+
+
+def test_a_unit_that_no_object_store_holds_is_refused_at_once():
+    calls = [Call("{}", (np.zeros(size, np.uint8),)) for size in (10, 3_000_000)]
+    nodes = [{"Alive": alive, "Resources": {"object_store_memory": size}} for alive, size in ((True, 3e6), (False, 1))]
+    check_room(nodes, calls)
+    nodes.append({"Alive": True, "Resources": {"object_store_memory": 2e6}})
+    with pytest.raises(
+        ValueError, match="a unit needs 3 MB in the object store of its machine, and the smallest has 2 MB"
+    ):
+        check_room(nodes, calls)
+
+
+def dies(*args):
+    os._exit(1)
+
+
+@pytest.mark.slow
+def test_a_unit_that_kills_its_workers_ends_the_run(monkeypatch):
+    monkeypatch.setattr(processes, "_work", dies)
+    with pytest.raises(ValueError, match=r"workers died 3 times on the same units.*choose fewer --jobs"):
+        next(processes.Processes(1).run([Call("{}", ())]))
