@@ -1,7 +1,7 @@
 """A plan carried out on a checkpoint: which channels go, what is left of the network, the proof, and the scales."""
 
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from torch import nn
@@ -9,9 +9,10 @@ from torch import nn
 from explorer.answers.archive import Note
 from explorer.answers.images import batches_of
 from explorer.answers.merits import Merits, merits_of
-from explorer.answers.recovering import Tuned, recipe_of, recovery
+from explorer.answers.recovering import Tuned, other_images, recipe_of, recovery
 from explorer.answers.removing import carry_out, example_of, groups_of, ranking_for
 from explorer.answers.targeting import plan_for, reached
+from explorer.answers.unfinished import Unfinished
 from explorer.background.jobs import Progress as Counted
 from explorer.compression import removal
 from explorer.compression.choosing import Tried
@@ -66,6 +67,7 @@ class Compressed:
     scales: Scales | None = None
     tuned: Tuned | None = None
     target: str = ""  # that the plan was chosen for
+    steps: int = 1
 
     @property
     def reached(self) -> str:
@@ -76,29 +78,37 @@ class Compressed:
 
 
 def compressed(
-    checkpoint: Checkpoint, asked: Compression, device: Device = None, progress: Progress | None = None
+    checkpoint: Checkpoint,
+    asked: Compression,
+    device: Device = None,
+    progress: Progress | None = None,
+    unfinished: Unfinished | None = None,
 ) -> Iterator[Note | Counted | Sensitivity | Tried | Compressed]:
     """Carry a plan out at once, and in steps where there are several: count what is left, test, prove and time it.
 
     Before, where the plan is chosen for a target, come the steps of that. Where it is fine-tuned, that is done and
-    tested beside; `progress(images done, images in all)` follows it. The proof is then about the removal alone.
+    tested beside; `progress(images done, images in all)` follows it, and what is `unfinished` goes on. The proof is
+    then about the removal alone.
     """
     recipe = None if asked.finetune is None else recipe_of(checkpoint.card, asked.finetune)
+    if recipe and (note := other_images(checkpoint.card)):
+        yield note
     groups = groups_of(checkpoint)
-    plan = yield from plan_of(checkpoint, asked, groups, device)
+    plan = yield from _plan(checkpoint, asked, groups, device, unfinished)
     images, weighings = batches_of(checkpoint, limit=asked.limit).n, len(BATCHES) + 1
     ways = carried_out(checkpoint, plan, groups, asked)
     last = list(ways.values())[-1]
     models, tuned = {name: step.model for name, step in ways.items()}, None
     if recipe:
-        recover = recovery(checkpoint, recipe, asked.steps, device, progress)
+        recover = recovery(checkpoint, recipe, asked.steps, device, progress, unfinished)
         *_, better = carry_out(checkpoint, plan, groups, asked.steps, asked.minimum, recover)
         tuned = Tuned(better.model, recipe, asked.steps * recipe.epochs)
         models[f"{list(ways)[-1]}{TUNED}"] = tuned.model
         last = replace(better, model=removal.remove(checkpoint.model, better.channels, example_of(checkpoint)))
     weighing = scales_of(checkpoint, last.model)
     total = 2 * images + weighings
-    found = Compressed(groups, plan, last.channels, total, 1, scales=next(weighing), tuned=tuned, target=asked.target)
+    more: dict[str, Any] = {"tuned": tuned, "target": asked.target, "steps": asked.steps}
+    found = Compressed(groups, plan, last.channels, total, 1, scales=next(weighing), **more)
     yield found
     for merits in merits_of(checkpoint, models, asked.limit, device):
         found = replace(found, merits=merits, done=1 + merits.done)
@@ -118,6 +128,24 @@ def carried_out(checkpoint: Checkpoint, plan: Plan, groups: tuple[Group, ...], a
     for name, steps in ways.items():
         *_, found[name] = carry_out(checkpoint, plan, groups, steps, asked.minimum)
     return found
+
+
+def _plan(
+    checkpoint: Checkpoint,
+    asked: Compression,
+    groups: tuple[Group, ...],
+    device: Device,
+    unfinished: Unfinished | None,
+) -> Generator[Any, None, Plan]:
+    """The plan that is asked for, or that with which an unfinished one began: another time may find another."""
+    if unfinished is None:
+        return (yield from plan_of(checkpoint, asked, groups, device))
+    about = {"checkpoint": checkpoint.sha256, **asdict(asked)}
+    if known := unfinished.plan(about):
+        return Plan.parse(known, asked.criterion)
+    plan = yield from plan_of(checkpoint, asked, groups, device)
+    unfinished.begin(about, plan.text)
+    return plan
 
 
 def plan_of(

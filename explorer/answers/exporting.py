@@ -59,5 +59,9 @@ def _card(checkpoint: Checkpoint, found: Compressed, model: nn.Module) -> Card:
     if tested.total < checkpoint.card.test_images or tested.done < tested.total:
         *_, tested = compare({"": model}, batches_of(checkpoint))
     score, tuned = Score(int(tested.correct[-1]), tested.done), found.tuned
-    card = replace(card_of(model, checkpoint, found.plan, score, tuned.epochs if tuned else 0), description="")
-    return replace(card, recipe=asdict(tuned.recipe)) if tuned else card  # which is how it is fine-tuned again
+    if tuned is None:
+        return replace(card_of(model, checkpoint, found.plan, score, steps=found.steps), description="")
+    before = found.merits.comparison
+    pruned = Score(int(before.correct[-2]), before.done)
+    card = card_of(model, checkpoint, found.plan, score, tuned.epochs, found.steps, pruned)
+    return replace(card, description="", recipe=asdict(tuned.recipe))  # which is how it is fine-tuned again

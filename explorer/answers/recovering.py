@@ -6,6 +6,8 @@ from itertools import count
 
 from torch import nn
 
+from explorer.answers.unfinished import Unfinished
+from explorer.images.datasets import availability
 from explorer.networks.cards import Card
 from explorer.networks.checkpoints import Checkpoint
 from explorer.networks.evaluation import Device
@@ -13,6 +15,7 @@ from explorer.training import loop
 from explorer.training.finetuning import finetuning_recipe
 from explorer.training.loop import Progress
 from explorer.training.recipes import Recipe
+from explorer.training.state import Epoch
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,10 +38,32 @@ def recipe_of(card: Card, epochs: int) -> Recipe:
     return recipe
 
 
+def other_images(card: Card) -> str:
+    """In words, that the training images here are others than those of the card; empty where they are the same.
+
+    Of an imported network nobody knows.
+    """
+    here = availability(card.dataset)
+    if card.imported or here == card.origin:
+        return ""
+    return (
+        f"it was trained on the {card.origin} {card.dataset}, and the one here is {here}: it is fine-tuned on other "
+        "images, and may have seen those that are held out now"
+    )
+
+
 def recovery(
-    checkpoint: Checkpoint, recipe: Recipe, removals: int, device: Device, progress: Progress | None
+    checkpoint: Checkpoint,
+    recipe: Recipe,
+    removals: int,
+    device: Device,
+    progress: Progress | None,
+    unfinished: Unfinished | None = None,
 ) -> Callable[[nn.Module], nn.Module]:
-    """What fine-tunes what is left after each of so many removals; `progress` counts the images of all of them."""
+    """What fine-tunes what is left after each of so many removals; `progress` counts the images of all of them.
+
+    With an `unfinished` one it goes on from the last finished epoch.
+    """
     before = count()
 
     def recover(model: nn.Module) -> nn.Module:
@@ -48,6 +73,11 @@ def recovery(
             if progress:
                 progress(past * total + done, removals * total)
 
-        return loop.tuned(model, checkpoint.card.dataset, recipe, device, progress=tell)
+        def note(record: Epoch) -> None:
+            if unfinished:
+                unfinished.tell(record, past + 1, removals)
+
+        state = unfinished.state(past + 1) if unfinished else None
+        return loop.tuned(model, checkpoint.card.dataset, recipe, device, progress=tell, state=state, tell=note)
 
     return recover

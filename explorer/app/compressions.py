@@ -6,16 +6,32 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from explorer.answers import compressing, removing
-from explorer.answers.compressing import Compression
+from explorer.answers.compressing import Compressed, Compression
 from explorer.app import work
 from explorer.app.cache import identity
 from explorer.background.jobs import Job
+from explorer.compression.choosing import Tried
 from explorer.networks.checkpoints import Checkpoint
+
+REMOVING = "Removing channels and weighing what is left"
+SPARING, TRYING = "Finding out what each layer can spare", "Measuring plans"
 
 
 def compressed(point: Checkpoint, asked: Compression, restart: bool = False) -> Job:
-    """The job that carries a plan out, proves it, and weighs what is left; its results are `Compressed`."""
+    """The job that carries a plan out, proves it, and weighs what is left; see `so_far`."""
     return _job(("compressed", identity(point), asked), lambda: compressing.compressed(point, asked), restart)
+
+
+def so_far(job: Job) -> Compressed | None:
+    """What there is so far; None while the plan is still being chosen."""
+    return job.latest if isinstance(job.latest, Compressed) else None
+
+
+def stage(job: Job) -> str:
+    """What the job does now, in words."""
+    if job.latest is None or isinstance(job.latest, Compressed):
+        return REMOVING
+    return TRYING if isinstance(job.latest, Tried) else SPARING
 
 
 def frontier(point: Checkpoint, criterion: str, minimum: int, limit: int | None, restart: bool = False) -> Job:

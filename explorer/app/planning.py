@@ -1,24 +1,58 @@
 """Which channels are to go: the pickers of a plan over the layers of a network."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
 
 from explorer.answers.compressing import SHARES, Compressed, Compression
+from explorer.answers.targeting import LATENCY, MACS, POINTS
 from explorer.app import drawing, links, pickers, sparing
 from explorer.compression.plans import Group, Plan
 from explorer.compression.shares import ARTICLE_MINIMUM
 from explorer.networks.checkpoints import Checkpoint
 from explorer.pruning.criteria import CRITERIA
 
+SHARE, THRESHOLD, TARGET, HAND = "share", "threshold", "target", "hand"
+WAYS = {
+    SHARE: "The same share of every layer",
+    THRESHOLD: "What is unimportant",
+    TARGET: "For a target",
+    HAND: "Layer by layer",
+}
 USUAL = "50"  # percent of every layer
+THRESHOLDS, USUAL_THRESHOLD = [f"{tenths / 10:g}" for tenths in range(1, 21)], "0.8"  # times a layer's mean
 MOST_MINIMUM, MOST_STEPS = 64, 16
 NORMS = [name for name, criterion in CRITERIA.items() if not criterion.needs_data and not criterion.looks_at_norm]
-ARTICLE = {"compress_by": "l1", "minimum": ARTICLE_MINIMUM, "steps": 4, "rounded": False, "plan": ""}  # of lab E
+ARTICLE = {"compress_by": "l1", "minimum": ARTICLE_MINIMUM, "steps": 4, "rounded": False, "way": SHARE, "plan": ""}
+NOW = "the plan on the page"
+
+
+@dataclass(frozen=True)
+class Aim:
+    """What a target is about, as its picker offers it: how much, in words, and by which key of the address."""
+
+    title: str
+    label: str
+    key: str
+    amounts: tuple[str, ...]
+    usual: str
+    unit: str = " %"
+
+
+PERCENTS = tuple(str(share) for share in SHARES)
+AIMS = {
+    POINTS: Aim(
+        "Points lost", "Accuracy lost, at most", "points_lost", ("0.1", "0.2", "0.5", "1", "2", "5", "10"), "1", ""
+    ),
+    MACS: Aim("Multiply-adds", "Multiply-adds left, at most", "macs_left", PERCENTS, "50"),
+    LATENCY: Aim("Time", "Time for one image left, at most, as measured here", "time_left", PERCENTS, "50"),
+}
 
 
 def pick_compression(point: Checkpoint) -> Compression:
-    """What the pickers of the sidebar stand at, and the plan of the page itself."""
+    """What the pickers of the plan, here, and those of the sidebar stand at."""
     with st.sidebar:
         wrong = "no criterion that ranks by weights alone"
         titles = {name: CRITERIA[name].title for name in NORMS}
@@ -30,15 +64,61 @@ def pick_compression(point: Checkpoint) -> Compression:
         words = "Keep a few channels more, so that 8 divides every width: processors compute on so many at a time."
         rounded = st.toggle("Widths that 8 divides", help=words, **links.linked("rounded", False))
         limit = sparing.pick_images(point)
-    more: dict[str, Any] = {
-        "criterion": criterion,
-        "minimum": minimum,
-        "steps": steps,
-        "rounded": rounded,
-        "limit": limit,
-    }
-    plan, share = plan_in_link(), share_in_link()
-    return Compression(plan=plan, **more) if plan else Compression(share=share / 100, **more)
+    return Compression(**pick_plan(), criterion=criterion, minimum=minimum, steps=steps, rounded=rounded, limit=limit)
+
+
+def pick_plan() -> dict[str, Any]:
+    """How the plan is chosen, and what its picker stands at, as fields of a `Compression`."""
+    plan, way = plan_in_link(), pick_way()
+    if way == THRESHOLD:
+        return {"threshold": float(pick_threshold())}
+    if way == TARGET:
+        return {"target": pick_target()}
+    if way == HAND and plan:
+        st.caption("As many channels of each group of layers as its slider says, below.")
+        return {"plan": plan}
+    return {"share": pick_share() / 100}
+
+
+def pick_way() -> str:
+    """How the plan is chosen; a plan made by hand is the way unless another is chosen."""
+    links.note_link("way", pickers.one_of(list(WAYS)), f"is not known: choose one of {', '.join(WAYS)}")
+    linked = {**links.linked("way", HAND if st.session_state["plan"] else SHARE), "on_change": set_way, "args": None}
+    return st.segmented_control(
+        "What goes", list(WAYS), format_func=WAYS.__getitem__, required=True, label_visibility="collapsed", **linked
+    )
+
+
+def set_way() -> None:
+    """A plan by hand begins at the plan on the page, and another way ends it; for callbacks."""
+    st.session_state["plan"] = st.session_state.get(NOW, "") if st.session_state["way"] == HAND else ""
+    for key in ("way", "plan"):
+        links.drop_note(key)
+
+
+def pick_threshold() -> str:
+    """The slider of the threshold under which a channel counts as unimportant."""
+    label = "Removed: channels less important than so many times their layer's mean"
+    return pick_amount(label, "threshold", THRESHOLDS, USUAL_THRESHOLD)
+
+
+def pick_target() -> str:
+    """What the plan is chosen for, as `target_of` reads it."""
+    left, right = st.columns([2, 3], gap="large")
+    with left:
+        what = pickers.pick_option("Target", "target", list(AIMS), format_func=lambda name: AIMS[name].title)
+    aim = AIMS[what]
+    with right:
+        amount = pick_amount(aim.label, aim.key, aim.amounts, aim.usual, aim.unit)
+    return f"{what}={float(amount) / (100 if aim.unit else 1):g}"
+
+
+def pick_amount(label: str, key: str, amounts: Sequence[str], usual: str, unit: str = "", **more: Any) -> str:
+    """One of a few amounts, on a slider."""
+    links.note_link(key, pickers.one_of(amounts), f"is not one of {', '.join(amounts)}: showing {usual}")
+    pickers.keep_if(key, lambda kept: kept in amounts, usual)
+    linked = {**links.linked(key, usual), **more}
+    return st.select_slider(label, amounts, format_func=lambda amount: f"{amount}{unit}", **linked)
 
 
 def pick_whole(label: str, key: str, low: int, high: int, default: int, **look: Any) -> int:
@@ -46,14 +126,6 @@ def pick_whole(label: str, key: str, low: int, high: int, default: int, **look: 
     links.note_whole(key, low, high, default, "outside the range")
     pickers.keep_if(key, lambda kept: low <= kept <= high, default)
     return pickers.pick_number(label, low, high, default, key, **look)
-
-
-def share_in_link() -> int:
-    """The share of every layer that the slider stands at, in percent."""
-    shares = [str(share) for share in SHARES]
-    links.note_link("share", pickers.one_of(shares), f"is not one of {', '.join(shares)}: showing {USUAL}")
-    links.linked("share", USUAL)
-    return int(st.session_state["share"])
 
 
 def plan_in_link() -> str:
@@ -72,26 +144,26 @@ def is_plan(raw: list[str]) -> bool:
     return len(raw) == 1
 
 
-def pick_share() -> None:
-    """The slider of the share that goes of every layer; moving it ends a plan made by hand."""
-    shares = [str(share) for share in SHARES]
-    by_hand = ": now a plan made layer by layer" if st.session_state["plan"] else ""
-    linked = {**links.linked("share", USUAL), "on_change": set_share, "args": None}
-    st.select_slider(f"Removed of every layer{by_hand}", shares, format_func=lambda share: f"{share} %", **linked)
+def pick_share() -> int:
+    """The slider of the share, in percent, that goes of every layer; moving it ends a plan made by hand."""
+    how = {"on_change": set_share, "args": None}
+    return int(pick_amount("Removed of every layer", "share", PERCENTS, USUAL, " %", **how))
 
 
 def set_share(share: str | None = None) -> None:
     """The same share of every layer from now on, the given one or the slider's; for callbacks."""
     if share:
         st.session_state["share"] = share
-    st.session_state["plan"] = ""
-    for key in ("share", "plan"):
+    st.session_state.update({"way": SHARE, "plan": ""})
+    for key in ("share", "way", "plan"):
         links.drop_note(key)
 
 
 def pick_layers(point: Checkpoint, found: Compressed, minimum: int) -> None:
     """A slider for each group of layers, behind a click; moving one makes a plan by hand."""
-    with st.expander("Layer by layer", icon=":material/tune:"):
+    st.session_state[NOW] = found.plan.text
+    by_hand = st.session_state["way"] == HAND
+    with st.expander("Layer by layer", icon=":material/tune:", expanded=by_hand):
         st.caption("How many channels go of each group of layers that lose the same ones.")
         ks, free = found.plan.ks, [group for group in found.groups if not group.fixed]
         columns = st.columns(2)
@@ -111,8 +183,9 @@ def pick_layers(point: Checkpoint, found: Compressed, minimum: int) -> None:
 def set_plan(point: Checkpoint, free: list[Group], minimum: int) -> None:
     """The plan that the sliders of the groups stand at; for callbacks."""
     ks = {group.name: st.session_state[f"k of {point.name} {group.name}"] for group in free if group.most(minimum)}
-    st.session_state["plan"] = Plan.of(ks).text
-    links.drop_note("plan")
+    st.session_state.update({"way": HAND, "plan": Plan.of(ks).text})
+    for key in ("way", "plan"):
+        links.drop_note(key)
 
 
 def offer_article() -> None:

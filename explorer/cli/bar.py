@@ -2,8 +2,12 @@
 
 import sys
 import time
+from collections.abc import Callable
+from pathlib import Path
 from types import TracebackType
 from typing import TextIO
+
+from explorer.background.records import Reporter
 
 
 class Bar:
@@ -59,3 +63,16 @@ class Bar:
     def _write(self, text: str) -> None:
         self.stream.write(text)
         self.stream.flush()
+
+
+def reporting(bar: "Bar", path: Path | None) -> Callable[[int, int], None]:
+    """Who is told how far a training is: whoever looks at the terminal and, with a path, whoever reads that file."""
+    if path is None:
+        return bar
+    reporter = Reporter(path)
+
+    def both(done: int, total: int) -> None:
+        bar(done, total)
+        reporter(done, total)
+
+    return both

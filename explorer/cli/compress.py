@@ -1,25 +1,31 @@
 """Remove channels for real, prove the network equal to the masked one, weigh it, and say how good it is."""
 
 import argparse
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from explorer.answers import compressing, exporting
-from explorer.answers.compressing import Compression
+from explorer.answers.compressing import Compressed, Compression
 from explorer.answers.merits import Merits
 from explorer.answers.recovering import Tuned
-from explorer.cli.bar import Bar
+from explorer.answers.unfinished import Unfinished
+from explorer.cli.bar import Bar, reporting
 from explorer.cli.options import Commands, add_device, add_limit, add_name, load_checkpoint
 from explorer.cli.words import last_of
-from explorer.compression.export import FORMATS, format_info
+from explorer.compression.export import FORMATS, check_free, format_info
 from explorer.compression.plans import MULTIPLE
 from explorer.compression.scales import Scales
 from explorer.files import csv
 from explorer.files.names import check_plain
-from explorer.networks import checkpoints
+from explorer.files.staging import made
+from explorer.networks.checkpoints import Checkpoint
 from explorer.pruning.criteria import CRITERIA, REVERSED
+
+TABLES = ("accuracy", "scales", "layers")
 
 
 def add_to(commands: Commands) -> None:
@@ -48,6 +54,10 @@ def add_to(commands: Commands) -> None:
     known = "; ".join(f"{name}: {each.help}" for name, each in FORMATS.items())
     command.add_argument("--format", default="safetensors", metavar="F,F", help=f"{known} (default: safetensors)")
     command.add_argument("--name", metavar="NAME", help="of the network (default: CHECKPOINT-compressed)")
+    command.add_argument("--no-tables", action="store_true", help="write the network alone into --out, no tables")
+    text = "go on with the fine-tuning of that name in --out, from its last finished epoch"
+    command.add_argument("--resume", action="store_true", help=text)
+    command.add_argument("--progress", type=Path, metavar="FILE", help="keep a JSON file that says how far that is")
     add_limit(command)
     add_device(command)
     command.set_defaults(run=run)
@@ -71,33 +81,71 @@ def run(args: argparse.Namespace) -> None:
         args.limit,
         args.finetune,
     )
+    if args.resume and not (args.finetune and args.out):
+        raise ValueError("--resume goes on with a fine-tuning: give --finetune EPOCHS and --out DIR, too")
     formats = args.format.split(",")
     for each in formats:
         format_info(each)
     checkpoint = load_checkpoint(args.checkpoint)
     name = args.name or f"{checkpoint.name}-compressed"
     check_plain(name)
-    if args.out:
-        _check_folder(args.out)
-        if args.finetune and "safetensors" in formats:
-            checkpoints.check_free(name, args.out, "take that one away")
-    steps = compressing.compressed(checkpoint, wish, args.device, Bar("fine-tuning"))
-    found = last_of("compressing", steps)
+    if args.out is None:
+        _tell(_carried_out(args, checkpoint, wish), args)
+        return
+    with made(args.out):
+        _check_targets(args, name, formats)
+        unfinished = _unfinished(args, name) if wish.finetune else None
+        found = _carried_out(args, checkpoint, wish, unfinished)
+        _tell(found, args)
+        for file in exporting.exported(checkpoint, found, name, args.out, formats):
+            print(f"saved {file}")
+        for title, table in {} if args.no_tables else _tables(found).items():
+            csv.write_csv(table, args.out / f"{title}.csv")
+            print(f"saved {args.out / title}.csv")
+        if unfinished:
+            unfinished.forget()
+
+
+def _carried_out(
+    args: argparse.Namespace, checkpoint: Checkpoint, wish: Compression, unfinished: Unfinished | None = None
+) -> Compressed:
+    bar = Bar("fine-tuning")
+    steps = compressing.compressed(checkpoint, wish, args.device, reporting(bar, args.progress), unfinished)
+    try:
+        found: Compressed = last_of("compressing", steps)
+    except KeyboardInterrupt:
+        words = "stopped; --resume goes on from the last finished epoch" if unfinished else "stopped"
+        raise KeyboardInterrupt(words) from None
+    return found
+
+
+def _unfinished(args: argparse.Namespace, name: str) -> Unfinished:
+    """The fine-tuning to go on with, or a new one in the place of what is there."""
+    unfinished = Unfinished(name, args.out)
+    if not args.resume:
+        unfinished.forget()
+    elif not unfinished.is_there:
+        print(f"there is no unfinished fine-tuning of {name}, so it starts from scratch", file=sys.stderr)
+    return unfinished
+
+
+def _tables(found: Compressed) -> dict[str, pd.DataFrame]:
+    """The tables by the names of their files."""
+    assert found.merits is not None and found.scales is not None, "both are known at the end"
+    return dict(zip(TABLES, (found.merits.frame(), found.scales.totals(), found.scales.frame()), strict=True))
+
+
+def _tell(found: Compressed, args: argparse.Namespace) -> None:
+    """What came of it, in words and as tables."""
+    assert found.proof is not None and found.merits is not None and found.scales is not None
     print(f"plan: {found.plan.text}")
-    sentences = (found.proof.sentence(), found.proof.filter_sentence(), found.proof.added_sentence())
-    print("\n".join(filter(None, (found.reached, *sentences))))
-    tables = {"accuracy": found.merits.frame(), "scales": found.scales.totals(), "layers": found.scales.frame()}
-    print(tables["accuracy"].to_string(index=False, float_format="%.4f"))
+    proof = found.proof
+    sentences = (found.reached, proof.sentence(), proof.filter_sentence(), proof.added_sentence())
+    print("\n".join(filter(None, sentences)))
+    print(found.merits.frame().to_string(index=False, float_format="%.4f"))
     if found.tuned:
         print(_recovered(found.merits, found.tuned, args.steps))
     print(_in_words(found.scales))
-    if not args.out:
-        return
-    for file in exporting.exported(checkpoint, found, name, args.out, formats):
-        print(f"saved {file}")
-    for title, table in tables.items():
-        csv.write_csv(table, args.out / f"{title}.csv")
-        print(f"saved {args.out / title}.csv")
 
 
 def _recovered(merits: Merits, tuned: Tuned, steps: int) -> str:
@@ -116,13 +164,14 @@ def _share(row: Any) -> str:
     return f"{100 * row.accuracy:.2f} % ({100 * row.low:.2f}…{100 * row.high:.2f})"
 
 
-def _check_folder(folder: Path) -> None:
-    """ValueError where the tables could not be written, before the work."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ValueError(f"cannot make the folder {folder} ({error.strerror}); name one where you can write") from error
-    csv.check_writable(folder / "accuracy.csv")
+def _check_targets(args: argparse.Namespace, name: str, formats: Sequence[str]) -> None:
+    """ValueError where a file could not be written in the end, before the work."""
+    check_free(name, args.out, formats)
+    tables = [f"{table}.csv" for table in TABLES]
+    if args.finetune and f"{name}.csv" in tables:
+        raise ValueError(f"{name}.csv is the name of a table; give the network another --name")
+    for file in [*tables, f"{name}.csv"]:
+        csv.check_writable(args.out / file)
 
 
 def _in_words(scales: Scales) -> str:

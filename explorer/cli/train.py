@@ -6,8 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from explorer.background.records import Reporter
-from explorer.cli.bar import Bar
+from explorer.cli.bar import Bar, reporting
 from explorer.cli.options import Commands, add_device, load_checkpoint
 from explorer.cli.words import epoch_line, scores_in_words
 from explorer.images import augmentation
@@ -55,7 +54,7 @@ def run(args: argparse.Namespace) -> None:
         args.out,
         resume=args.resume,
         device=args.device,
-        progress=_tell(bar, args.progress),
+        progress=reporting(bar, args.progress),
         name=name,
         description=args.description,
         overwrite=args.replace,
@@ -85,19 +84,6 @@ def _start(args: argparse.Namespace) -> Checkpoint | None:
     start = checkpoints.load(args.start, args.out) if beside else load_checkpoint(args.start)
     args.model, args.data = args.model or start.card.model, args.data or start.card.dataset
     return start
-
-
-def _tell(bar: Bar, path: Path | None) -> loop.Progress:
-    """Who is told how far the training is: whoever looks at the terminal and, with a path, whoever reads that file."""
-    if path is None:
-        return bar
-    reporter = Reporter(path)
-
-    def both(done: int, total: int) -> None:
-        bar(done, total)
-        reporter(done, total)
-
-    return both
 
 
 def _recipe(args: argparse.Namespace, start: Checkpoint | None) -> Recipe:

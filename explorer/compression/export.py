@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from explorer.compression import source
 from explorer.compression.saving import check_alike, save
 from explorer.files.errors import sentence
-from explorer.files.staging import staging
+from explorer.files.staging import made, staging
 from explorer.images.batches import Inputs
 from explorer.networks.cards import Card
 from explorer.networks.checkpoints import Checkpoint, load
@@ -58,6 +58,19 @@ class Format:
     title: str
     help: str
     write: Callable[[Exported, Path], None]
+    files: tuple[str, ...]  # that it writes at least, NAME being that of the network
+
+
+def check_free(name: str, folder: Path, formats: Sequence[str]) -> None:
+    """ValueError for the first file of these formats that is there already, to be found out before the work."""
+    for each in formats:
+        for file in format_info(each).files:
+            _check_free(folder / file.replace("NAME", name))
+
+
+def _check_free(path: Path) -> None:
+    if path.exists():
+        raise ValueError(f"{path} is there already; choose another folder, or take it away")
 
 
 def export(
@@ -98,23 +111,18 @@ def format_info(name: str) -> Format:
 @contextlib.contextmanager
 def _writing(folder: Path) -> Iterator[None]:
     """ValueError where the folder cannot be written; it is gone at the end where that fails and it was not there."""
-    new = not folder.exists()
     try:
-        yield
+        with made(folder):
+            yield
     except OSError as error:
         raise ValueError(f"cannot write to {folder}: {sentence(error)}; choose another folder") from error
-    finally:
-        if new:
-            with contextlib.suppress(OSError):  # it holds what was exported, or was never made
-                folder.rmdir()
 
 
 def _moved(place: Path, folder: Path) -> list[Path]:
     """Put the files, which are complete, into the folder; ValueError where one of their names is taken."""
     files = sorted(place.iterdir())
     for file in files:
-        if (folder / file.name).exists():
-            raise ValueError(f"{folder / file.name} is there already; choose another folder, or take it away")
+        _check_free(folder / file.name)
     done: list[Path] = []
     try:
         for file in files:
@@ -200,11 +208,21 @@ def _quietly(what: str, make: Callable[[], Any]) -> Any:
 
 FORMATS: dict[str, Format] = {
     "safetensors": Format(
-        "Checkpoint", "weights and card, which ex.load reads: a network like any other", _safetensors
+        "Checkpoint",
+        "weights and card, which ex.load reads: a network like any other",
+        _safetensors,
+        ("NAME.safetensors", "NAME.json"),
     ),
     "torch": Format(
-        "PyTorch source", "network.py, which imports torch alone, and its weights network.pt: to train on", _source
+        "PyTorch source",
+        "network.py, which imports torch alone, and its weights network.pt: to train on",
+        _source,
+        ("network.py", "network.pt"),
     ),
-    "pt2": Format("Exported program", "network.pt2 of torch.export, which torch alone runs", _program),
-    "onnx": Format("ONNX", f"network.onnx, opset {OPSET}, which ONNX Runtime runs without PyTorch", _onnx),
+    "pt2": Format(
+        "Exported program", "network.pt2 of torch.export, which torch alone runs", _program, ("network.pt2",)
+    ),
+    "onnx": Format(
+        "ONNX", f"network.onnx, opset {OPSET}, which ONNX Runtime runs without PyTorch", _onnx, ("network.onnx",)
+    ),
 }

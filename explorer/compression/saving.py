@@ -15,15 +15,23 @@ from explorer.networks.sources import blank, network_of
 from explorer.networks.widths import differing
 
 
-def card_of(model: nn.Module, point: Checkpoint, plan: Plan, score: Score, epochs: int = 0) -> Card:
+def card_of(
+    model: nn.Module,
+    point: Checkpoint,
+    plan: Plan,
+    score: Score,
+    epochs: int = 0,
+    steps: int = 1,
+    pruned: Score | None = None,
+) -> Card:
     """The card of a network that the plan made of a checkpoint's, and that was fine-tuned for so many epochs.
 
-    `score` is what it gets right of the test images. ValueError where the checkpoint's architecture, narrower, is not
-    that network.
+    `score` is what it gets right of the test images, `pruned` what it got right before it was fine-tuned. ValueError
+    where the checkpoint's architecture, narrower, is not that network.
     """
     code = point.path.with_suffix(CODE)
     widths = differing(model, network_of(replace(point.card, widths={}), code))
-    parent = Parent(point.name, point.sha256, plan.text, plan.criterion, epochs)
+    parent = Parent(point.name, point.sha256, plan.text, plan.criterion, epochs, steps, pruned)
     card = replace(
         point.card, widths=widths, parent=parent, accuracy={"test": score}, versions=versions(), figures=None
     )

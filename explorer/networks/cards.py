@@ -49,7 +49,9 @@ class Parent:
     sha256: str  # of its weights
     plan: str = ""  # how many channels of which layers were removed, as "conv1:4,conv2:10"
     criterion: str = ""  # that chose them
-    epochs: int = 0  # of fine-tuning
+    epochs: int = 0  # of fine-tuning, of all steps together
+    steps: int = 1  # in which they were removed
+    pruned: Score | None = None  # the accuracy in between, where they were removed and then fine-tuned
 
 
 @dataclass(frozen=True)
@@ -188,10 +190,14 @@ def _positive(value: Any) -> tuple[float, ...]:
 
 def _scores(value: Any) -> dict[str, Score]:
     parts = PARTS if set(value) != {"test"} else ("test",)
-    scores = {part: Score(_count(value[part]["correct"]), _count(value[part]["n"])) for part in parts}
-    if any(score.correct > score.n or not score.n for score in scores.values()):
+    return {part: _score(value[part]) for part in parts}
+
+
+def _score(value: Any) -> Score:
+    score = Score(_count(value["correct"]), _count(value["n"]))
+    if score.correct > score.n or not score.n:
         raise ValueError
-    return scores
+    return score
 
 
 def _sha256(value: Any) -> str:
@@ -223,7 +229,9 @@ def _parent(value: Any) -> Parent | None:
         return None
     fields = dict(_of_type(dict)(value))
     name, plan, criterion = (_of_type(str)(fields[key]) for key in ("name", "plan", "criterion"))
-    return Parent(name, _sha256(fields["sha256"]), plan, criterion, _count(fields["epochs"]))
+    steps, pruned = _count(fields.get("steps", 1)), fields.get("pruned")
+    score = None if pruned is None else _score(pruned)
+    return Parent(name, _sha256(fields["sha256"]), plan, criterion, _count(fields["epochs"]), steps, score)
 
 
 _OPTIONAL = ("description", "figures", "source", "widths", "parent")

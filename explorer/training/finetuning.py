@@ -45,7 +45,15 @@ def check_start(card: Card, model: str, dataset: str, recipe: Recipe) -> None:
 
 
 def going_on(card: Card, start: Checkpoint) -> Card:
-    """The card of a training that went on from a checkpoint: how that is built, and that it was."""
+    """The card of a training that went on from a checkpoint: how that is built, and that it was.
+
+    Of a checkpoint that was pruned, it says what that was made from, how, and how good it was before it was fine-tuned.
+    """
     origin = start.card.origin if start.card.imported else card.origin
-    parent = Parent(start.name, start.sha256, epochs=card.epochs)
+    made = start.card.parent
+    if made is not None and made.plan:
+        pruned = made.pruned if made.epochs else start.card.accuracy["test"]
+        parent = replace(made, epochs=made.epochs + card.epochs, pruned=pruned)
+    else:
+        parent = Parent(start.name, start.sha256, epochs=card.epochs)
     return replace(card, origin=origin, source=start.card.source, widths=start.card.widths, parent=parent)

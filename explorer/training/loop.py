@@ -5,6 +5,7 @@ ends with the same weights, bit for bit, as one that ran through (on the same ma
 """
 
 import copy
+import hashlib
 import math
 import tempfile
 import time
@@ -27,7 +28,7 @@ from explorer.networks.cards import Card, Score, versions
 from explorer.networks.checkpoints import Checkpoint
 from explorer.networks.evaluation import Device, has_bfloat16, logits, predict, resolve_device
 from explorer.networks.registry import build, model_info
-from explorer.networks.weights import rounded
+from explorer.networks.weights import pack, rounded
 from explorer.training.finetuning import check_start, going_on
 from explorer.training.held_out import hold_out
 from explorer.training.loss import loss_of
@@ -115,12 +116,12 @@ def _train(
     identity = identity_of(model_name, fit, recipe, start.sha256 if start else "")
     if resume and path.exists():
         restore(run, path, identity)
-        save_history(run, history_path(name, out))  # it lacks an epoch after a kill between the files
+        save_history(run.history, history_path(name, out))  # it lacks an epoch after a kill between the files
     elif start:
         _keep(run, _evaluate(run.model.eval(), held_out, recipe, chosen)[1].accuracy)
     for record in _epochs(run, fit, held_out, recipe, chosen, progress):
         save_state(run, path, identity)
-        save_history(run, history_path(name, out))
+        save_history(run.history, history_path(name, out))
         yield record
     test = load_split(dataset_name, "test", root)
     card = _card(run, model_name, {"train": fit, "validation": held_out, "test": test}, recipe, description)
@@ -137,17 +138,29 @@ def tuned(
     device: Device = None,
     root: Path | None = None,
     progress: Progress | None = None,
+    state: Path | None = None,
+    tell: Callable[[Epoch], None] = lambda record: None,
 ) -> nn.Module:
     """A copy of the network, trained on from the weights that it has: those of the best epoch, or these, if better.
 
-    Writes nothing; `progress` as for `train`.
+    Where a path for its `state` is given, that is written after each epoch, and gone on from where it is there;
+    ValueError where it is another training's. `progress` as for `train`; `tell` gets the record of each epoch, of those
+    before a stop, too.
     """
     chosen = resolve_device(device)
     fit, held_out = hold_out(load_split(dataset_name, "train", root), recipe)
     run = _begun(copy.deepcopy(model), recipe, chosen)
-    _keep(run, _evaluate(run.model.eval(), held_out, recipe, chosen)[1].accuracy)
-    for _ in _epochs(run, fit, held_out, recipe, chosen, progress):
-        pass
+    identity = identity_of(type(model).__name__, fit, recipe, hashlib.sha256(pack(model)).hexdigest())
+    if state is not None and state.exists():
+        restore(run, state, identity)
+    else:
+        _keep(run, _evaluate(run.model.eval(), held_out, recipe, chosen)[1].accuracy)
+    for record in run.history:
+        tell(record)
+    for record in _epochs(run, fit, held_out, recipe, chosen, progress):
+        if state is not None:
+            save_state(run, state, identity)
+        tell(record)
     run.model.load_state_dict(run.best_weights)
     return run.model.cpu().to(memory_format=torch.contiguous_format).eval()
 

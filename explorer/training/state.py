@@ -5,6 +5,7 @@ import io
 import os
 import pickle
 import struct
+from collections.abc import Sequence
 from dataclasses import asdict, astuple, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,17 @@ def history_path(name: str, out: Path | None = None) -> Path:
     return checkpoints.weights_path(name, out).with_suffix(".csv")
 
 
+def asked_path(name: str, out: Path | None = None) -> Path:
+    """Where it lies what was asked of a fine-tuning after removals that makes the checkpoint `name`."""
+    return checkpoints.weights_path(name, out).with_suffix(".compress.json")
+
+
+def unfinished_files(name: str, out: Path | None = None) -> list[Path]:
+    """What lies there of a fine-tuning after removals that makes the checkpoint `name`."""
+    path = asked_path(name, out)
+    return [*path.parent.glob(f"{name}.step*.resume.pt*"), *([path] if path.is_file() else [])]
+
+
 def save_state(run: State, path: Path, identity: dict[str, Any]) -> None:
     """Write the state whole or not at all."""
     state = {
@@ -72,12 +84,12 @@ def save_state(run: State, path: Path, identity: dict[str, Any]) -> None:
     os.replace(part_of(path), path)
 
 
-def save_history(run: State, path: Path) -> None:
+def save_history(history: Sequence[Epoch], path: Path) -> None:
     """Write the records of all epochs, whole or not at all."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(each.name for each in fields(Epoch))
-    writer.writerows(astuple(record) for record in run.history)
+    writer.writerows(astuple(record) for record in history)
     write_part(path, text.getvalue().encode())
     os.replace(part_of(path), path)
 

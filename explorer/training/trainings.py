@@ -27,7 +27,7 @@ from explorer.networks.cards import Score
 from explorer.training import loop, recipes
 from explorer.training.finetuning import check_start
 from explorer.training.recipes import Recipe
-from explorer.training.state import Epoch, history_path, state_path
+from explorer.training.state import Epoch, history_path, state_path, unfinished_files
 
 NO_WORK = ("epochs", "lr", "momentum", "weight_decay", "schedule", "label_smoothing", "seed", "stored")
 COLUMNS = tuple(Epoch.__dataclass_fields__)
@@ -91,9 +91,14 @@ def submit(
     arguments += [f"--from={start}"] if start else []
     about = {"model": model_name, "dataset": dataset_name, "recipe": asdict(recipe), "description": description}
     about |= {"start": start}
+    enqueue(name, arguments, about, out)
+    return name
+
+
+def enqueue(name: str, arguments: list[str], about: dict[str, Any], out: Path | None = None) -> None:
+    """Queue a command line that trains and makes the checkpoint of that name, which is free; `about` tells of it."""
     history_path(name, out).unlink(missing_ok=True)  # of a network that is no longer there
     queue(out).submit(name, Request(arguments, about, f"../../{name}.json", _environment()))
-    return name
 
 
 def check(
@@ -137,7 +142,7 @@ def leftovers(name: str, out: Path | None = None) -> list[Path]:
         return []
     path, kept = checkpoints.weights_path(name, out), [state_path(name, out), history_path(name, out)]
     parts = map(part_of, [*kept, path, path.with_suffix(".json")])
-    return [each for each in [*kept, *parts] if each.is_file()]
+    return [each for each in [*kept, *parts] if each.is_file()] + unfinished_files(name, out)
 
 
 def check_name(name: str, out: Path | None = None) -> None:

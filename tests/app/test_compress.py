@@ -1,12 +1,17 @@
 """The Compress page."""
 
+from dataclasses import replace
+
 import pytest
 from app_test import BUNDLED, captions, metrics, percent, settle, visit, without_data
 
-from explorer.answers import compressing
+from explorer.answers import compressing, queueing
 from explorer.answers.compressing import Compression
+from explorer.answers.removing import groups_of
+from explorer.compression.plans import Plan
 from explorer.images import datasets
 from explorer.networks import checkpoints
+from explorer.networks.cards import Parent, Score
 from explorer.training.finetuning import finetuning_recipe
 
 pytestmark = pytest.mark.slow
@@ -49,15 +54,47 @@ def test_a_plan_is_made_layer_by_layer_and_stays_in_the_link():
     assert "plan" not in at.query_params and at.query_params["share"] == "40"
 
 
+def test_a_plan_is_chosen_by_a_threshold_or_for_a_target_and_goes_on_by_hand():
+    at = visit("compress", way="threshold", threshold="1.1")
+    plan = compressing.plan_of(point := checkpoints.load(BUNDLED), Compression(threshold=1.1), groups_of(point))
+    with pytest.raises(StopIteration) as found:
+        next(plan)
+    gone = sum(found.value.value.ks.values())
+    assert f"{gone} channels of" in " ".join(text.value for text in at.markdown)
+    at.button_group(key="way").set_value("target")
+    settle(at)
+    assert at.query_params["way"] == "target" and "threshold" not in at.query_params
+    at.button_group(key="target").set_value("macs")
+    at.run()
+    at.select_slider(key="macs_left").set_value("60")
+    settle(at)
+    assert at.query_params["target"] == "macs" and at.query_params["macs_left"] == "60"
+    said = " ".join(text.value for text in at.markdown)
+    assert "At most 60 % of the multiply-adds were to be left" in said
+    ks = {layer: at.slider(key=f"k of {BUNDLED} {layer}").value for layer in ("conv1", "conv2")}
+    at.button_group(key="way").set_value("hand")
+    settle(at)
+    assert at.query_params["plan"] == ",".join(f"{layer}:{k}" for layer, k in ks.items() if k), "it begins there"
+    assert not at.warning and not at.error
+
+
+def test_a_target_that_cannot_be_met_is_one_sentence_with_the_nearest():
+    at = visit("compress", way="target", target="macs", macs_left="10", minimum="64")
+    assert "no layer of this network can lose a channel" in at.error[0].value
+    at = visit("compress", way="target", target="macs", macs_left="10", minimum="12")
+    assert "10.00 % of the MACs cannot be reached; the nearest that can is" in at.error[0].value
+
+
 def test_steps_stand_beside_all_at_once():
     at = visit("compress", steps="2", minimum="8")
     assert at.dataframe[0].value["network"].tolist() == ["unpruned", "block", "2 steps"]
 
 
 def test_what_is_wrong_with_a_link_is_said():
-    at = visit("compress", share="55", plan="conv1", minimum="0", compress_by="mean")
+    at = visit("compress", share="55", plan="conv1", minimum="0", compress_by="mean", way="magic")
     said = " ".join(text.value for text in at.warning)
     assert "The link's share “55” is not one of 10, 20" in said
+    assert "The link's way “magic” is not known: choose one of share, threshold, target, hand" in said
     assert "The link's plan “conv1” is not LAYER" in said
     assert "The link's minimum “0” is outside the range" in said
     assert "is no criterion that ranks by weights alone" in said
@@ -113,3 +150,22 @@ def test_what_is_left_is_fine_tuned_on_the_train_page(own_folder):
     recipe = finetuning_recipe(checkpoints.read_card("tiny-one"))
     assert at.number_input(key="train_lr").value == recipe.lr
     assert at.number_input(key="train_epochs").value == recipe.epochs
+
+
+def test_what_fine_tuning_wins_back_stands_side_by_side_and_more_is_queued(own_folder, monkeypatch):
+    point = checkpoints.load(BUNDLED)
+    made = Parent(BUNDLED, point.sha256, "conv2:28", "l1", epochs=3, steps=2, pruned=Score(6_000, 10_000))
+    card = replace(point.card, parent=made, accuracy={**point.card.accuracy, "test": Score(8_000, 10_000)})
+    checkpoints.save("tuned", point.model, card, own_folder)
+    asked = []
+    monkeypatch.setattr(queueing, "queue", lambda *given, **more: asked.append((*given[1:], more)))
+    at = visit("compress", plan="conv2:28")
+    (table,) = (each.value for each in at.dataframe if "Fine-tuned" in each.value)
+    assert table["Network"].tolist() == ["tuned", "this plan, block"]
+    assert table["After pruning"][0].startswith("60.00 % (") and table["Fine-tuned"][0].startswith("80.00 % (")
+    assert table["Fine-tuned"][1] == "–", "without fine-tuning"
+    at.button(key="finetune here").click()
+    at.run()
+    assert not at.exception and not at.error
+    more = {"steps": 1, "minimum": 1, "limit": None}
+    assert asked == [(Plan.of({"conv2": 28}), f"{BUNDLED}-finetuned", finetuning_recipe(point.card).epochs, more)]

@@ -157,10 +157,3 @@ def test_training_images_that_are_not_here_are_said_before_the_work(capsys, monk
     monkeypatch.setattr(compressing, "groups_of", lambda checkpoint: pytest.fail("work began"))
     assert main.main(["compress", NET, "--share", "0.5", "--finetune", "1", *QUICK]) == 2
     assert capsys.readouterr().err == "error: no training images here\n"
-
-
-def test_a_name_that_is_taken_is_said_before_the_work(capsys, tmp_path):
-    (tmp_path / "half.safetensors").touch()
-    options = ["--share", "0.5", "--finetune", "1", "--out", str(tmp_path), "--name", "half"]
-    assert main.main(["compress", NET, *options, *QUICK]) == 2
-    assert "there is a network called 'half' already" in capsys.readouterr().err

@@ -225,9 +225,9 @@ def test_an_unknown_format(small, tmp_path):
 def test_a_folder_that_cannot_be_written(small, tmp_path, monkeypatch):
     point, net, card, images = small
     (tmp_path / "file").touch()
-    with pytest.raises(ValueError, match=r"cannot write to .*file.*; choose another folder"):
+    with pytest.raises(ValueError, match=r"cannot make the folder .*file.*; name one where you can write"):
         export("small", net, card, point, tmp_path / "file", ["safetensors"], images)
-    with pytest.raises(ValueError, match=r"cannot write to .*Not a directory.*; choose another folder"):
+    with pytest.raises(ValueError, match=r"cannot make the folder .*Not a directory.*; name one where you can write"):
         export("small", net, card, point, tmp_path / "file" / "out", ["safetensors"], images)
 
     def full(*_):

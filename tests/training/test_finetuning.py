@@ -8,7 +8,7 @@ import torch
 
 from explorer.images.batches import Batches
 from explorer.networks import checkpoints
-from explorer.networks.cards import Parent
+from explorer.networks.cards import Parent, Score
 from explorer.networks.evaluation import logits, predict
 from explorer.training import loop
 from explorer.training.finetuning import finetuning_recipe
@@ -41,7 +41,9 @@ def test_a_narrow_network_is_trained_on_and_stays_narrow(start, tmp_path):
     found = checkpoints.load("tuned", tmp_path)
     card = found.card
     assert card.widths == WIDTHS and found.model.conv2.weight.shape == (20, 9, 3, 3)
-    assert card.parent == Parent("small", start.sha256, epochs=4) and card.recipe["lr"] == 5e-3 and card.epochs == 4
+    made = Parent("simple-cnn_tiny", start.card.parent.sha256, "conv1:7,conv2:12", "l1", 4, pruned=Score(20, 40))
+    assert card.parent == made, "what it was before it was pruned, and how good after"
+    assert card.recipe["lr"] == 5e-3 and card.epochs == 4
     assert set(card.accuracy) == {"train", "validation", "test"} and card.accuracy["test"].accuracy > 0.9
     assert all(torch.equal(before[key], value) for key, value in start.model.state_dict().items()), "it is shared"
     assert not start.model.training

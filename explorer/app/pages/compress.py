@@ -20,6 +20,7 @@ from explorer.app import (
     planning,
     presets,
     story,
+    tuning,
     waiting,
 )
 from explorer.background.jobs import Job
@@ -28,8 +29,6 @@ from explorer.images import datasets
 from explorer.networks.checkpoints import Checkpoint
 from explorer.networks.registry import MODELS
 from explorer.show.words import percent, points
-
-COMPRESSING = "Removing channels and weighing what is left"
 
 ABOUT = """
 **Masking** sets channels to zero and saves nothing. **Compressing** removes them, from the layer, from its batch norm
@@ -72,9 +71,11 @@ def explore(point: Checkpoint, job: Job, live: bool) -> None:
     """What came of the plan so far. `live` while more comes in."""
     with st.container():
         if live:
-            waiting.progress(job, COMPRESSING)
+            waiting.progress(job, compressions.REMOVING)
     found: Compressed = job.latest
     gains.metrics(found, networks.examples_of(point))
+    if found.reached:
+        st.markdown(f":material/flag: {found.reached}")
     if found.proof is not None:
         whole = found.proof.done == found.proof.total and found.proof.differ == found.proof.ties
         st.markdown(f":material/{'verified' if whole else 'pending'}: {found.proof.sentence()}")
@@ -141,13 +142,12 @@ with links.page():
     lab = presets.pick_lab()
     point = networks.pick_checkpoint()
     top, body = st.container(), st.container()
-    asked = planning.pick_compression(point)
-    ask = partial(compressions.compressed, point, asked)
     there = downloads.is_here(point.card.dataset)
     with body:
         if lab and lab.name == "E":
             planning.offer_article()
-        planning.pick_share()
+        asked = planning.pick_compression(point)
+        ask = partial(compressions.compressed, point, asked)
         if there:
             waiting.wait_briefly(ask())
     live = not (there and ask().finished)  # whatever ends from here on is not in the head yet
@@ -156,7 +156,8 @@ with links.page():
     with body:
         downloads.require_data(point.card.dataset)
         job = ask()
-        waiting.require_part(job, COMPRESSING, ask, lambda: job.latest is not None)
+        waiting.notes(job)
+        waiting.require_part(job, compressions.stage(job), ask, lambda: compressions.so_far(job) is not None)
     links.fragment(explore, point, job, live, every=waiting.POLL if live else None)
     planning.pick_layers(point, job.latest, asked.minimum)
     if not live:
@@ -167,5 +168,6 @@ with links.page():
         with right:
             st.subheader("Accuracy against multiply-adds")
             frontiers.frontier(point, asked, job.latest)
+        tuning.fine_tuning(point, asked, job.latest)
         take_away(point, job.latest)
         gains.numbers(point, job.latest)

@@ -162,7 +162,8 @@ def facts(card: Card, sha256: str) -> dict[str, str]:
 
 def made_from(parent: Parent) -> dict[str, str]:
     """Which network it was before it was compressed or fine-tuned."""
-    removed = f", less channels of {parent.plan} by {parent.criterion}" if parent.plan else ""
+    steps = f" in {parent.steps} steps" if parent.steps > 1 else ""
+    removed = f", less channels of {parent.plan} by {parent.criterion}{steps}" if parent.plan else ""
     tuned = f", fine-tuned for {parent.epochs:,} epoch{'s'[: parent.epochs != 1]}" if parent.epochs else ""
     return {"Made from": f"{parent.name}{removed}{tuned}", "SHA-256 of that": parent.sha256}
 

@@ -8,20 +8,17 @@ from typing import Any
 import streamlit as st
 
 from explorer.answers.labs import LABS
-from explorer.app import downloads, drawing, guard, heads, links, networks, pickers, timings, waiting
-from explorer.background.jobs import CANCELLED, DONE, FAILED, QUEUED, RUNNING
-from explorer.background.records import BROKEN, INTERRUPTED
+from explorer.app import downloads, drawing, guard, heads, links, networks, pickers, timings, waiting, watching
+from explorer.background.jobs import QUEUED, RUNNING
 from explorer.files.names import LONGEST_DESCRIPTION, LONGEST_NAME
 from explorer.images import datasets
 from explorer.images.augmentation import AUGMENTATIONS
 from explorer.networks import checkpoints
 from explorer.networks.cards import Card
 from explorer.networks.registry import MODELS, model_info
-from explorer.show import charts
-from explorer.show.words import percent
 from explorer.training import trainings
 from explorer.training.finetuning import finetuning_recipe
-from explorer.training.recipes import OPTIONS, Option, Recipe, difference, recipe_for
+from explorer.training.recipes import OPTIONS, Option, Recipe, recipe_for
 from explorer.training.trainings import Training
 
 IN_SIGHT = ("epochs", "batch_size", "optimizer", "lr", "weight_decay", "schedule", "seed")
@@ -36,19 +33,9 @@ STRENGTHS = {  # of the augmentations, as more fields of a recipe
     for each in AUGMENTATIONS.values()
 }
 USUAL_DATA = "fashion-mnist"  # comes with the app
-LIVE, IDLE = 1.0, 4.0  # seconds between looks while something trains or waits, and otherwise
 START, FRESH = "train start", "Random weights"
 STARTED, MINE = "a training has started", "trainings that this tab started"
 MOST = 3  # of them at a time, so that others have their turn
-LOOKS: dict[str, dict[str, Any]] = {
-    RUNNING: {"icon": ":material/model_training:", "color": "blue"},
-    QUEUED: {"icon": ":material/hourglass_empty:", "color": "grey"},
-    DONE: {"icon": ":material/check_circle:", "color": "green"},
-    FAILED: {"icon": ":material/error:", "color": "red"},
-    CANCELLED: {"icon": ":material/cancel:", "color": "grey"},
-    INTERRUPTED: {"icon": ":material/power_off:", "color": "orange"},
-    BROKEN: {"icon": ":material/broken_image:", "color": "red"},
-}
 
 ABOUT = """
 **A training** goes over the training images *epochs* times, in batches; after each batch the optimizer moves every
@@ -251,169 +238,6 @@ def estimate(model: str, dataset: str, recipe: Recipe, found: list[Training]) ->
             waiting.follow(job, "Timing a few batches")
 
 
-# Watching
-
-
-def watch(lively: bool) -> None:
-    """All trainings, as they are now; the page anew when the first starts or the last ends."""
-    queue = trainings.queue()
-    queue.wake()
-    found = trainings.list_trainings()
-    if is_lively(found) != lively:
-        st.rerun()
-    st.set_page_config(page_title=title_of_tab(found))
-    waiting.show_trouble()
-    with st.container():
-        if queue.is_full() and is_lively(found):
-            words = f"The disk with {drawing.plain(str(queue.folder))} is full: free some space, and trainings go on."
-            st.error(words, icon=":material/hard_drive:")
-    if not found:
-        st.caption("None yet: what you start shows here, in every tab, and goes on when you close this one.")
-    for place, each in enumerate(found):
-        with st.container(border=True):
-            header(each)
-            BODIES[each.state](each)
-            if each.recipe is not None:
-                curves(each, each.recipe, shown=place == 0)
-
-
-def title_of_tab(found: list[Training]) -> str:
-    """What the browser's tab says: what trains, and how far it is."""
-    for each in found:
-        if each.state == RUNNING:
-            progress = each.job.progress()
-            return f"{'' if progress is None else f'{progress.fraction:.0%} '}{each.name} – Pruning Explorer"
-    return "Pruning Explorer"
-
-
-def is_lively(found: list[Training]) -> bool:
-    """Whether something trains or waits."""
-    return any(each.state in (RUNNING, QUEUED) for each in found)
-
-
-def header(each: Training) -> None:
-    """Its name, what is trained on what, and its state."""
-    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-        st.markdown(f"**{drawing.plain(each.name)}**", width="content")
-        st.badge(each.state.capitalize(), **LOOKS[each.state])
-    if each.recipe is not None:
-        network, images = model_info(each.model).title, datasets.dataset_info(each.dataset).title
-        changes = difference(each.recipe, each.model, each.dataset)
-        began = f", from {drawing.plain(each.start)}" if each.start else ""
-        st.caption(f"{network} on {images}{began}, {changes or 'by its own recipe'}")
-
-
-def running(each: Training) -> None:
-    """How far it is, how long it will take, and a button to stop it."""
-    progress, recipe = each.job.progress(), each.recipe
-    assert recipe is not None
-    with st.container(horizontal=True, vertical_alignment="center"):
-        if progress is None:
-            st.progress(0.0, ":material/hourglass_empty: Starting")
-        elif progress.done >= progress.total:
-            st.progress(1.0, ":material/fact_check: Testing the epoch kept")
-        else:
-            epoch = int(progress.fraction * recipe.epochs) + 1
-            left = "" if progress.left is None else f", {waiting.duration(progress.left)} left"
-            st.progress(progress.fraction, f":material/autorenew: Epoch {epoch} of {recipe.epochs}{left}")
-        label = "Cancelling…" if each.cancelling else "Cancel"
-        button(each, label, "cancel", trainings.queue().cancel, disabled=each.cancelling)
-
-
-def queued(each: Training) -> None:
-    """Its place, and a button to take it out."""
-    place = each.job.place
-    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-        waits = f"Waits for {place} other training{'s'[: place != 1]}."
-        st.markdown(waits if place else "About to start.", width="content")
-        button(each, "Cancel", "cancel", trainings.queue().cancel)
-
-
-def done(each: Training) -> None:
-    """How good the network is, and the way to prune it."""
-    score = trainings.score_of(each.name)
-    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-        if score is None:
-            st.markdown("Its network is no longer there.", width="content")
-        else:
-            right = f"{score.correct:,} of {score.n:,} test {datasets.dataset_info(each.dataset).examples}"
-            st.markdown(f"Test accuracy **{percent(score.accuracy)}** ({right})", width="content")
-            st.page_link(
-                "explorer/app/pages/prune.py",
-                label="Prune it",
-                icon=":material/content_cut:",
-                query_params={"checkpoint": each.name},
-            )
-        button(each, "Clear", "playlist_remove", trainings.remove, help="Take it off this list; the network stays.")
-
-
-def stopped(each: Training) -> None:
-    """Why it stopped, with the ways on: resume or remove."""
-    words = each.job.last_words()
-    if each.state == FAILED or (each.state == INTERRUPTED and words.startswith("error: ")):  # a full disk keeps no code
-        said = drawing.sentence(words.removeprefix("error: ")) or "It said nothing"
-        st.error(f"{drawing.plain(said)}.", icon=":material/error:")
-    elif each.state == INTERRUPTED:
-        st.warning("Its process was killed, or the machine stopped.", icon=":material/power_off:")
-    finished, recipe = len(trainings.history(each.name)), each.recipe
-    assert recipe is not None
-    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-        st.markdown(f"{finished} of {recipe.epochs} epochs are finished.", width="content")
-        with st.container(horizontal=True, width="content"):
-            button(each, "Resume", "resume", trainings.queue().resume)
-            remove(each)
-
-
-def broken(each: Training) -> None:
-    """What cannot be read can only be removed."""
-    st.error("Its files are corrupt, or this app did not write them.", icon=":material/broken_image:")
-    remove(each)
-
-
-def remove(each: Training) -> None:
-    """Remove it after a second look at what is lost."""
-    megabytes = sum(path.stat().st_size for path in trainings.leftovers(each.name)) / 1e6
-    with st.popover("Remove", icon=":material/delete:"):
-        st.markdown(f"Its finished epochs go, too, and {megabytes:.0f} MB are free again.")
-        button(each, "Remove for good", "delete_forever", trainings.remove)
-
-
-def curves(each: Training, recipe: Recipe, shown: bool) -> None:
-    """Loss and accuracy, after each epoch, on the images it learns from and on those held out."""
-    history = trainings.history(each.name)
-    if history.empty or each.state == QUEUED:
-        return
-    if each.state != RUNNING and not st.toggle("Curves", value=shown, key=f"curves {each.name}"):
-        return
-    left, right = st.columns(2, gap="medium")
-    for column, what in ((left, "loss"), (right, "accuracy")):
-        with column:
-            drawing.draw(charts.training_curve(history, what, recipe.epochs), key=f"{what} {each.name}")
-
-
-BODIES: dict[str, Callable[[Training], None]] = {
-    RUNNING: running,
-    QUEUED: queued,
-    DONE: done,
-    FAILED: stopped,
-    CANCELLED: stopped,
-    INTERRUPTED: stopped,
-    BROKEN: broken,
-}
-
-
-def button(each: Training, label: str, icon: str, action: Callable[[str], None], **look: Any) -> None:
-    """A button that does something to a training."""
-    key, icon = f"{icon} {each.name}", f":material/{icon}:"
-    look["disabled"] = guard.is_locked() or look.get("disabled", False)
-    st.button(label, key=key, icon=icon, on_click=act, args=(action, each.name), **look)
-
-
-def act(action: Callable[[str], None], name: str) -> None:
-    """What a training's button does; a callback."""
-    waiting.attempt(action, name)
-
-
 with links.page():
     try:
         found = trainings.list_trainings()
@@ -428,5 +252,5 @@ with links.page():
             new_training(found)
     with list_of_trainings:
         st.subheader("Trainings")
-        lively = is_lively(found)
-        links.fragment(watch, lively, every=LIVE if lively else IDLE)
+        lively = watching.is_lively(found)
+        links.fragment(watching.watch, lively, every=watching.LIVE if lively else watching.IDLE)

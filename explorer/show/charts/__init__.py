@@ -9,7 +9,7 @@ from explorer.show.charts.axis import HEIGHT, SIDE, pruning_axis
 from explorer.show.charts.channels import channel_bars
 from explorer.show.charts.classes import class_bars, confusion_map
 from explorer.show.charts.comparison import compare_curves, up_to, zoomable_curves
-from explorer.show.charts.compression import accuracy_against_macs, before_after_bars
+from explorer.show.charts.compression import accuracy_against_macs, before_after_bars, recovery_steps
 from explorer.show.charts.curve import accuracy_curve, empty_curve
 from explorer.show.charts.layers import layer_bars
 from explorer.show.charts.network import network_drawing
@@ -36,6 +36,7 @@ __all__ = [
     "network_drawing",
     "HEIGHT",
     "pruning_axis",
+    "recovery_steps",
     "sensitivity_curves",
     "sensitivity_map",
     "training_curve",

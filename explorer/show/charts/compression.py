@@ -8,7 +8,7 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from explorer.show.charts.parts import INTERVAL_TIPS, TONE, Chart, layered
+from explorer.show.charts.parts import DASHES, INTERVAL_TIPS, SHAPES, TONE, Chart, in_turn, layered
 from explorer.show.words import percent
 
 ROW = 30  # pixels a layer
@@ -118,5 +118,53 @@ def _points_spec(low: float, high: float, height: int) -> dict[str, Any]:
         rows.mark_point(filled=True, size=500, opacity=0, cursor="pointer")
         .encode(x=x, y=y, tooltip=tips)
         .add_params(pick),
+        height=height,
+    )
+
+
+def recovery_steps(table: pd.DataFrame, height: int = 260) -> Chart:
+    """The accuracy of several networks before pruning, after it, and fine-tuned, with 95 % intervals.
+
+    `table` has the columns network, state, accuracy, low and high, the rows of each network in the order of its states.
+    """
+    names, states = tuple(table["network"].unique()), tuple(table["state"].unique())
+    words = "; ".join(
+        f"{name}: " + ", ".join(f"{row.state} {percent(row.accuracy)}" for row in rows.itertuples())
+        for name, rows in table.groupby("network", sort=False)
+    )
+    low, high = float(table["low"].min()), float(table["high"].max())
+    return Chart(_recovery_spec(names, states, low, high, height), {"states": table}, f"Accuracy of {words}")
+
+
+@lru_cache(maxsize=32)
+def _recovery_spec(
+    names: tuple[str, ...], states: tuple[str, ...], low: float, high: float, height: int
+) -> dict[str, Any]:
+    axis = alt.Axis(labelAngle=0, labelExpr="upper(slice(datum.value, 0, 1)) + slice(datum.value, 1)")
+    x = alt.X("state:N", sort=list(states), title=None, axis=axis)
+    fits = alt.Scale(domain=[max(0, low - 0.02), min(1, high + 0.02)], nice=False)
+    y = alt.Y("accuracy:Q", title="Accuracy", axis=alt.Axis(format=".0%", tickCount=5), scale=fits)
+    legend = alt.Legend(title=None, orient="top", columns=1, labelLimit=400, symbolSize=160)
+    domain = list(names)
+    colour = alt.Color("network:N", scale=alt.Scale(domain=domain), legend=legend)
+    dash = alt.StrokeDash("network:N", scale=alt.Scale(domain=domain, range=in_turn(DASHES, names)), legend=legend)
+    shape = alt.Shape("network:N", scale=alt.Scale(domain=domain, range=in_turn(SHAPES, names)), legend=legend)
+    tips = [
+        alt.Tooltip("network:N", title="Network"),
+        alt.Tooltip("state:N", title="State"),
+        alt.Tooltip("accuracy:Q", title="Accuracy", format=".2%"),
+        *INTERVAL_TIPS,
+    ]
+    rows = alt.Chart(alt.NamedData("states"))
+    apart = alt.XOffset("network:N", sort=domain)
+    ends = rows.mark_rule(strokeWidth=2).encode(
+        x=x, xOffset=apart, y=alt.Y("low:Q", scale=fits), y2="high:Q", color=colour
+    )
+    return layered(
+        rows.mark_line(strokeWidth=2).encode(x=x, xOffset=apart, y=y, color=colour, strokeDash=dash),
+        ends,
+        rows.mark_point(filled=True, size=120, opacity=1).encode(
+            x=x, xOffset=apart, y=y, color=colour, shape=shape, tooltip=tips
+        ),
         height=height,
     )

@@ -1,0 +1,109 @@
+"""What fine-tuning wins back: networks pruned from this one and fine-tuned, and a form that queues another."""
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from explorer.answers import queueing, recovered
+from explorer.answers.compressing import Compressed, Compression
+from explorer.answers.recovered import AFTER, BEFORE, RECOVERED
+from explorer.app import drawing, guard, links, networks, waiting, watching
+from explorer.files.names import LONGEST_NAME
+from explorer.images import datasets
+from explorer.networks.cards import Card
+from explorer.networks.checkpoints import Checkpoint
+from explorer.show import charts
+from explorer.show.words import percent, points
+from explorer.training import trainings
+from explorer.training.finetuning import finetuning_recipe
+
+MOST_EPOCHS = 100
+ABOUT = (
+    "The network is pruned and then trained on, as it was trained but in smaller steps; what is pruned in several "
+    "steps, after each of them. It goes on when this tab or the server is closed."
+)
+
+
+def fine_tuning(point: Checkpoint, asked: Compression, found: Compressed) -> None:
+    """Accuracy before pruning, after it, and recovered; what is being fine-tuned; and a form for more."""
+    st.subheader("What fine-tuning wins back")
+    cards = recovered.made_from(point)
+    assert found.merits is not None
+    table = pd.concat([recovered.accuracies(point, cards), recovered.untuned(found.merits, asked.steps)])
+    left, right = st.columns(2, gap="large")
+    with left:
+        if cards:
+            drawing.draw(charts.recovery_steps(table), key="recovery")
+        side_by_side(point, cards, table)
+    with right:
+        form(point, asked, found)
+        lively = watching.is_lively(watching.listed(point.name))
+        every = watching.LIVE if lively else watching.IDLE
+        links.fragment(watching.watch, lively, point.name, every=every)
+
+
+def side_by_side(point: Checkpoint, cards: dict[str, Card], table: pd.DataFrame) -> None:
+    """A row for each network, with its accuracy in each state."""
+    rows = []
+    for name, states in table.groupby("network", sort=False):
+        known = states.set_index("state")
+        told = {state: in_words(known.loc[state]) if state in known.index else "–" for state in (AFTER, RECOVERED)}
+        last, first = known.iloc[-1], known.loc[BEFORE]
+        rows.append({
+            "Network": name,
+            "Steps": int(last["steps"]),
+            "Epochs": int(last["epochs"]),
+            "Before": in_words(first),
+            "After pruning": told[AFTER],
+            "Fine-tuned": told[RECOVERED],
+            "Points": points(100 * (last["accuracy"] - first["accuracy"])),
+        })  # fmt: skip
+    shown = pd.DataFrame(rows)
+    st.dataframe(shown, hide_index=True, alt="Accuracy before pruning, after pruning, and fine-tuned")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        counts = " and ".join(f"{n:,}" for n in sorted(set(table["n"]), reverse=True))
+        words = f"Over {counts} test {networks.examples_of(point)}, with 95 % intervals."
+        st.caption(words if cards else f"{words} None is pruned from this network and fine-tuned yet.")
+        name = drawing.plain_name(point.name, "finetuning")
+        drawing.csv_button(table, name, "CSV")
+    for name, card in cards.items():
+        if card.parent and st.session_state["plan"] != card.parent.plan:
+            label = f"Take the plan of {name}"
+            st.button(drawing.plain(label), key=label, icon=":material/tune:", on_click=take, args=(card,))
+
+
+def in_words(row: Any) -> str:
+    """An accuracy with its interval."""
+    return f"{percent(row['accuracy'])} ({100 * row['low']:.2f}…{100 * row['high']:.2f})"
+
+
+def take(card: Card) -> None:
+    """Turn to the plan that a network was pruned by; for callbacks."""
+    assert card.parent is not None
+    asked = {"plan": card.parent.plan, "way": "hand", "compress_by": card.parent.criterion, "steps": card.parent.steps}
+    st.session_state.update(asked)
+    for key in asked:
+        links.drop_note(key)
+
+
+def form(point: Checkpoint, asked: Compression, found: Compressed) -> None:
+    """How long, under which name, and a button that queues it."""
+    if "train" not in datasets.dataset_info(point.card.dataset).files:
+        st.caption("There are no training images of this data set, so that nothing can be fine-tuned.")
+        return
+    if guard.is_locked():
+        guard.ask_password("Fine-tuning it here", "tune")
+        return
+    usual = finetuning_recipe(point.card).epochs
+    steps = f" after each of {asked.steps} steps" if asked.steps > 1 else ""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        epochs = st.number_input(f"Epochs{steps}", 1, MOST_EPOCHS, usual, key=f"epochs for {point.name}")
+        free = trainings.first_free(f"{point.name}-finetuned")
+        key = f"name of tuned {point.name}"
+        name = st.text_input("Name", key=key, placeholder=free, max_chars=LONGEST_NAME) or free
+        if st.button("Fine-tune this plan", key="finetune here", icon=":material/model_training:", help=ABOUT):
+            more: dict[str, Any] = {"steps": asked.steps, "minimum": asked.minimum, "limit": asked.limit}
+            waiting.attempt(lambda: queueing.queue(point, found.plan, name, int(epochs), **more))
+            st.rerun()
+    waiting.show_trouble()
