@@ -87,7 +87,7 @@ def test_the_one_axis_has_each_channel_between_the_k_before_and_the_k_that_prune
     assert chart.data["strip"].values.tolist() == [[0, 4, "data:,"]] and chart.data["drop"]["last"].tolist() == [3]
     assert chart.words == (
         "Accuracy against channels pruned: 90.00 % at K = 0, 70.00 % at K = 2, 10.00 % at K = 4; it falls most from "
-        "K = 1 to 3. Channels pruned, in order: 3, 2"
+        "K = 1 to 3. Channels pruned, in order: 3, 2. The slider below moves K by keyboard, as do the keys L and M"
     )
 
 

@@ -117,7 +117,6 @@ def accuracies(point: Checkpoint) -> None:
                 f"{score.correct:,} of {score.n:,} {networks.examples_of(point)}",
                 delta_color="off",
                 delta_arrow="off",
-                border=True,
             )
 
 

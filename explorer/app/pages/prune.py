@@ -146,8 +146,8 @@ def headline(view: View, sweep: Sweep, k: int, asked: int, job: Job) -> None:
     last = f"last to go: channel {sweep.order[gone - 1]}" if gone else "none pruned"
     if gone > k:
         last = f"{gone} gone at K = {k}: ranked again"
-    interval = f"95 % interval: {100 * row['low']:.2f} to {percent(row['high'])}"
-    with st.grid(3, min_column_width=220, gap="small"):
+    interval = f"95 %: {100 * row['low']:.2f} to {percent(row['high'])}"
+    with st.grid(3, min_column_width=165, gap="small"):
         st.metric(f"Accuracy at K = {k}", percent(row["accuracy"]), interval, **quiet)
         st.metric("Change in points", points(sweep.change(k)), f"unpruned: {percent(sweep.accuracy[0])}", **quiet)
         st.metric("Channels left", f"{sweep.channels - gone} of {sweep.channels}", last, **quiet)

@@ -31,7 +31,8 @@ HEIGHT = 170  # pixels of the curve alone
 BARS, STRIP, GAP = 46, 28, 6  # pixels: the heights of what lies below the curve, and what is between
 NUMBERED = 40  # up to so many channels have their numbers below the strip
 ROOM = 0.8  # accuracy above which a curve leaves no room for a legend over it
-WORDS = 0.39  # the share of the axis that the words beside K and those below the steepest drop take together
+WORDS = 250  # pixels that the words beside K and those below the steepest drop take together
+PLACE = 17  # pixels that the number of a channel takes
 LABEL = 18  # pixels of a line of text
 
 
@@ -83,7 +84,8 @@ def _words(
     fall = f"; it falls most from K = {steepest[0]} to {steepest[1]}" if steepest else ""
     return (
         f"Accuracy against channels pruned: {percent(first['accuracy'])} at K = {first['k']:.0f}{at}, "
-        f"{percent(last['accuracy'])} at K = {last['k']:.0f}{fall}. Channels pruned, in order: {pruned}"
+        f"{percent(last['accuracy'])} at K = {last['k']:.0f}{fall}. Channels pruned, in order: {pruned}. "
+        "The slider below moves K by keyboard, as do the keys L and M"
     )
 
 
@@ -137,7 +139,7 @@ def _curve(count: int, height: int, points: bool, names: tuple[str, ...], low: b
         x=_x("first", count), x2=alt.X2("last:Q"), y=alt.YValue(0), y2=alt.Y2Value(height)
     )
     said = (
-        drop.transform_filter(f"datum.k < datum.last - {WORDS * count} || datum.k > datum.last + {WORDS * count}")
+        drop.transform_filter(f"abs(datum.k - datum.last) * width > {WORDS * count}")
         .mark_text(align="right", baseline="top", fontSize=15)
         .encode(x=_x("last", count), y=alt.YValue(height + 5), text=alt.TextValue("steepest drop"))
     )
@@ -188,7 +190,7 @@ def _channels(count: int, top: int, title: str) -> Any:
 
 
 def _strip(count: int, top: int) -> Any:
-    """The picture of the channels, and their numbers where there is room."""
+    """The picture of the channels, and the numbers of as many as there is room for."""
     picture = (
         alt.Chart(alt.NamedData("strip"))
         .mark_image(aspect=False)
@@ -204,6 +206,7 @@ def _strip(count: int, top: int) -> Any:
         return picture
     numbers = (
         alt.Chart(alt.NamedData("channels"))
+        .transform_filter(f"datum.left % ceil({PLACE * count} / width) == 0")
         .transform_calculate(middle="datum.left + 0.5")
         .mark_text(baseline="top", fontSize=12)
         .encode(
