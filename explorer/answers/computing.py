@@ -8,7 +8,7 @@ from explorer.answers.choices import ORDERS, Measured, criterion_named
 from explorer.answers.experiment import Experiment
 from explorer.answers.images import batches_of
 from explorer.answers.runs import run_of
-from explorer.engine.curves import Band, Sweep
+from explorer.engine.curves import Sweep
 from explorer.engine.greedy import cost_of, greedy_stream
 from explorer.engine.ks import check_ks, coarse_to_fine
 from explorer.engine.oracle import Cost, Oracle, Search
@@ -106,18 +106,6 @@ def preview_of(experiment: Experiment, checkpoint: Checkpoint, measured: Channel
     *_, result = sweep_of(few, checkpoint, steps=(ranking, None))
     run = replace(result.run, ranked_on=f"first {measured.done} of {experiment.ranked_on}")
     return replace(result, run=run, total=images, preview=measured.done)
-
-
-def band_of(
-    experiment: Experiment,
-    checkpoint: Checkpoint,
-    orders: int,
-    device: Device = None,
-    coarse_first: bool = False,
-) -> Iterator[Band]:
-    """Sweep along so many random orders, of the seeds from the experiment's on, with one look at each batch."""
-    for sweeps in along_seeds(seeds_of(experiment, checkpoint, orders), checkpoint, device, coarse_first):
-        yield Band(sweeps)
 
 
 def along_seeds(

@@ -9,8 +9,7 @@ from explorer.images.batches import Batches, batch_size_for
 from explorer.images.reading import load_split
 from explorer.images.split import Split
 from explorer.networks.checkpoints import Checkpoint
-from explorer.pruning.activations import collect, outputs
-from explorer.pruning.statistics import ChannelStatistics
+from explorer.pruning.activations import outputs
 from explorer.training.held_out import held_out_of
 
 
@@ -34,13 +33,6 @@ def _images(checkpoint: Checkpoint, split: str) -> Split:
     if split == HELD_OUT:
         return replace(held_out_of(checkpoint.card), split=HELD_OUT)
     return load_split(checkpoint.card.dataset, split)
-
-
-def statistics_of(
-    checkpoint: Checkpoint, layer: str, split: str, limit: int | None = None, point: str = "raw"
-) -> ChannelStatistics:
-    """Statistics of the layer's output over a split; `point` is a key of points.POINTS."""
-    return collect(checkpoint.model, layer, batches_of(checkpoint, split, limit), point)
 
 
 @dataclass(frozen=True, eq=False)

@@ -128,12 +128,6 @@ def to_share(choices: Sequence[Choice], share: float) -> Choice:
     return found
 
 
-def to_points(choices: Sequence[Choice], points: float) -> Choice:
-    """The last plan on the path whose losses add up to at most so many points: a guide, see `within`."""
-    check_points(points)
-    return max((choice for choice in choices if choice.added_up <= points), key=lambda choice: -choice.share)
-
-
 @dataclass(frozen=True)
 class Tried:
     """How far the search for a plan is, 0…1."""

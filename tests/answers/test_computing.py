@@ -5,9 +5,17 @@ import pytest
 
 from explorer.answers.checking import check
 from explorer.answers.choices import criterion_named, default_layer, splits_to_rank_on
-from explorer.answers.computing import band_of, measure_stream, oracle_cost, preview_of, ranking_of, sweep_of
+from explorer.answers.computing import (
+    along_seeds,
+    measure_stream,
+    oracle_cost,
+    preview_of,
+    ranking_of,
+    seeds_of,
+    sweep_of,
+)
 from explorer.answers.experiment import Experiment
-from explorer.answers.images import batches_of, examples_of, statistics_of
+from explorer.answers.images import batches_of, examples_of
 from explorer.answers.outline import criteria_for
 from explorer.engine.curves import ACCURACY_COLUMNS
 from explorer.engine.greedy import greedy
@@ -16,6 +24,7 @@ from explorer.images.batches import batch_size_for
 from explorer.images.reading import load_split
 from explorer.networks import checkpoints
 from explorer.networks.evaluation import logits, predict
+from explorer.pruning.activations import collect
 from explorer.pruning.prune import prune
 
 FASHION = "simple-cnn_fashion-mnist"
@@ -68,7 +77,7 @@ def test_bundled_fashion_mnist(layer, criterion):
 
 def test_ranking_by_hand_from_the_statistics_of_the_split():
     checkpoint = checkpoints.load(FASHION)
-    statistics = statistics_of(checkpoint, "conv2", "test", 500)
+    statistics = collect(checkpoint.model, "conv2", batches_of(checkpoint, "test", 500))
     ranking = ranking_of(Experiment(FASHION, "conv2", limit=500), checkpoint)
     assert np.array_equal(ranking.order, np.argsort(statistics.mean, kind="stable"))
     assert default_layer(checkpoint) == "conv2"
@@ -143,7 +152,9 @@ def test_ranking_on_held_out_images_looks_at_those_alone():
     checkpoint = checkpoints.load(FASHION)
     experiment = Experiment(FASHION, "conv2", ranked_on="held-out", ks=(0, 16), limit=300)
     result = last(sweep_of(experiment, checkpoint))
-    assert np.array_equal(result.importance, statistics_of(checkpoint, "conv2", "held-out", 300).mean)
+    assert np.array_equal(
+        result.importance, collect(checkpoint.model, "conv2", batches_of(checkpoint, "held-out", 300)).mean
+    )
     assert (result.run.ranked_on, result.run.split, result.done) == ("held-out", "test", 300)
 
 
@@ -171,19 +182,19 @@ def test_the_oracle_as_an_experiment():
 def test_a_band_is_the_sweeps_of_its_seeds(monkeypatch):
     checkpoint = checkpoints.load(FASHION)
     experiment = Experiment(FASHION, "conv2", "random", seed=5, limit=100, ks=(0, 8, 20))
-    band = last(band_of(experiment, checkpoint, 20))
-    assert [each.run.seed for each in band.sweeps] == list(range(5, 25))
+    band = last(along_seeds(seeds_of(experiment, checkpoint, 20), checkpoint))
+    assert [each.run.seed for each in band] == list(range(5, 25))
     alone = last(sweep_of(Experiment(FASHION, "conv2", "random", seed=7, limit=100, ks=(0, 8, 20)), checkpoint))
-    assert np.array_equal(band.sweeps[2].predictions, alone.predictions) and band.sweeps[2].run == alone.run
+    assert np.array_equal(band[2].predictions, alone.predictions) and band[2].run == alone.run
     with pytest.raises(ValueError, match="19 orders are outside 20…200"):
-        next(band_of(experiment, checkpoint, 19))
+        seeds_of(experiment, checkpoint, 19)
     monkeypatch.setattr("explorer.answers.computing.BAND_BYTES", 3 * 100 * 25)
     with pytest.raises(
         ValueError, match="26 orders of 3 K on 100 images are too much to keep; choose at most 25 orders"
     ):
-        next(band_of(experiment, checkpoint, 26))
+        seeds_of(experiment, checkpoint, 26)
     with pytest.raises(ValueError, match="several orders need the criterion random, not 'mean'"):
-        next(band_of(Experiment(FASHION, "conv2"), checkpoint, 20))
+        seeds_of(Experiment(FASHION, "conv2"), checkpoint, 20)
 
 
 def test_names_of_what_fits_a_layer():

@@ -9,11 +9,12 @@ import pytest
 
 from explorer.answers import computing, door, here, images, keeping
 from explorer.answers.experiment import Experiment
-from explorer.answers.images import statistics_of
+from explorer.answers.images import batches_of
 from explorer.answers.store import Store
 from explorer.engine.curves import Band, Sweep
 from explorer.engine.oracle import Search
 from explorer.networks import checkpoints
+from explorer.pruning.activations import collect
 from explorer.pruning.statistics import ChannelStatistics
 
 FASHION = "simple-cnn_fashion-mnist"
@@ -149,7 +150,7 @@ def test_statistics_are_found_again_and_are_those_of_one_point_and_split(point, 
 
 
 def test_statistics_that_are_given_are_not_looked_for(point, results):
-    averages = statistics_of(point, "conv2", "test", 300)
+    averages = collect(point.model, "conv2", batches_of(point, "test", 300))
     found = last(kept(point, measured=averages))
     assert [path.name.split("-")[0] for path in results.iterdir()] == ["sweep"]
     assert_same(found, last(computing.sweep_of(EXPERIMENT, point)))

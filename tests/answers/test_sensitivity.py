@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from explorer.answers import door, here, ordering, packing, shipped
-from explorer.answers.images import batches_of, statistics_of
+from explorer.answers.images import batches_of
 from explorer.answers.store import Store
 from explorer.background.jobs import Progress
 from explorer.engine.sensitivities import Sensitivity
@@ -42,7 +42,9 @@ def test_each_row_is_the_curve_of_its_layer_and_is_found_again(point, monkeypatc
         "test" * ranks_on_images,
     )
     for place, row in enumerate(found.rows):
-        measured = statistics_of(point, row.layer, "test", 60, "taylor" if criterion == "taylor" else "raw")
+        measured = collect(
+            point.model, row.layer, batches_of(point, "test", 60), "taylor" if criterion == "taylor" else "raw"
+        )
         order = rank_by(point.model, row.layer, criterion, measured).order
         curve = sweep(point.model, row.layer, batches_of(point, "test", 60), order, found.ks[place], "weights")
         assert [curve.correct[curve.index(k)] for k in found.ks[place]] == found.correct[place].tolist()

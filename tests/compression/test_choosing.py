@@ -8,7 +8,7 @@ import torch
 from by_hand import sensitivity_by_hand
 from nets import warm_up_on
 
-from explorer.compression.choosing import Cost, path, to_points, to_share, to_time, within
+from explorer.compression.choosing import Cost, path, to_share, to_time, within
 from explorer.compression.costs import costs_of, macs_of
 from explorer.compression.counting import count
 from explorer.compression.plans import Group
@@ -75,14 +75,13 @@ def test_an_analysis_in_another_mode_is_refused():
 def test_a_target_is_a_place_on_the_path_or_one_sentence():
     choices = path(found_by_hand(), GROUPS, COSTS)
     assert to_share(choices, 0.6) == choices[1] and to_share(choices, 0.5) == choices[2]
-    assert to_points(choices, 0) == choices[0] and to_points(choices, 4.9) == choices[1]
     with pytest.raises(ValueError, match="30.00 % of the MACs cannot be reached; the nearest that can is 42.50 %"):
         to_share(choices, 0.3)
     for share in (0, 1, -1, float("nan")):
         with pytest.raises(ValueError, match="is outside 0…1: give 0.5 for half of it"):
             to_share(choices, share)
     with pytest.raises(ValueError, match="-1 points are no loss of accuracy"):
-        to_points(choices, -1)
+        next(within(choices, -1, measuring({}, [])))
 
 
 def found_by(search):
