@@ -1,5 +1,6 @@
 """What each layer of a network can spare, by shares of its channels: a map, or a small curve for each layer."""
 
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -146,33 +147,40 @@ def draw_page(point: Checkpoint, show: str, top: Any, picture: Any) -> None:
         waiting.notes(job)
         what = RANKING if work.sensitivity_so_far(job) is None else PRUNING
         waiting.require_part(job, what, ask, lambda: work.sensitivity_so_far(job) is not None)
-    links.fragment(explore, point, job, show, loss, live, every=waiting.POLL if live else None)
+    picture_of = partial(draw, point, job, show, loss, live)
+    links.fragment(explore, job, live, PRUNING, picture_of, every=waiting.POLL if live else None)
     if not live:
         numbers(point, job.latest, loss)
 
 
-def explore(point: Checkpoint, job: Job, show: str, loss: float, live: bool) -> None:
-    """The picture so far, and the way from a layer to Prune. `live` while more images come in."""
+def explore(job: Job, live: bool, what: str, picture: Callable[[], None]) -> None:
+    """The picture so far. `live` while more images come in, as `what` goes on."""
     with st.container():
         if live:
-            waiting.progress(job, PRUNING)
+            waiting.progress(job, what)
+    picture()
+    if live and job.finished:
+        st.rerun()
+
+
+def draw(point: Checkpoint, job: Job, show: str, loss: float, live: bool) -> None:
+    """The map or the curves, and the way from a layer to Prune."""
     found = work.sensitivity_so_far(job)
     assert found is not None, "the page waits for it"
     table, spared = prepared.sensitivity_table(found), found.spared(loss)
     if show == MAP:
         chart = charts.sensitivity_map(table, spared, loss)
-        drawing.draw(chart, key="map", on_select=choose_clicked, selection_mode="pick")
+        drawing.draw(chart, key="map", on_select=partial(choose_clicked, "map"), selection_mode="pick")
     else:
         drawing.draw(charts.sensitivity_curves(table, spared, loss), key="curves")
     st.caption(about(point, found, show, live))
-    open_on_prune(point, found)
-    if live and job.finished:
-        st.rerun()
+    way = {"mode": found.run.mode, "criterion": found.run.criterion}
+    open_on_prune(point, [row.layer for row in found.rows], way)
 
 
-def choose_clicked() -> None:
-    """Choose the layer whose cell was clicked."""
-    picked = st.session_state["map"].selection.pick
+def choose_clicked(chart: str) -> None:
+    """Choose the layer that was clicked in the chart of that key; for callbacks."""
+    picked = st.session_state[chart].selection.pick
     if picked:
         st.session_state["layer"] = picked[0]["layer"]
 
@@ -191,13 +199,12 @@ def about(point: Checkpoint, found: Sensitivity, show: str, live: bool) -> str:
     return words + (f" It came with the app (computed {found.made})." if found.made else "")
 
 
-def open_on_prune(point: Checkpoint, found: Sensitivity) -> None:
-    """One layer, and a link to it on Prune."""
-    layers = [row.layer for row in found.rows]
+def open_on_prune(point: Checkpoint, layers: Sequence[str], way: Mapping[str, str]) -> None:
+    """One of the layers, and a link to it on Prune, which is pruned there in this `way`."""
     usual = default_layer(point) if default_layer(point) in layers else layers[-1]
     with st.container(horizontal=True, vertical_alignment="bottom"):
         layer = pickers.pick_named("Layer", "layer", layers, usual, "not among the layers scanned", width=320)
-        link = {"checkpoint": point.name, "layer": layer, "mode": found.run.mode, "criterion": found.run.criterion}
+        link = {"checkpoint": point.name, "layer": layer, **way}
         label = f"Prune {layer} channel by channel"
         st.page_link(PRUNE, label=label, icon=":material/content_cut:", query_params=link)
 

@@ -6,7 +6,6 @@ from typing import Any
 import streamlit as st
 
 from explorer.answers import shipped
-from explorer.answers.choices import default_layer
 from explorer.app import (
     cache,
     downloads,
@@ -37,8 +36,6 @@ EVERYTHING = sparing.EVERYTHING
 WHICH = {"blocks": "Last of each block", EVERYTHING: "All"}
 SCANNING = "Pruning one layer at a time"
 SLACK = 0.02  # an accuracy that is so little above guessing still counts as such
-
-PRUNE = "explorer/app/pages/prune.py"
 
 ABOUT = """
 **A bar** is what the network loses when *all* channels of one layer are set to zero and everything else stays:
@@ -87,25 +84,13 @@ def pick_layers(point: Checkpoint) -> str:
     return pickers.pick_option("Convolutions", "layers", list(LAYERS), format_func=WHICH.get, help=words)
 
 
-def explore(point: Checkpoint, job: Job, live: bool) -> None:
+def draw(point: Checkpoint, job: Job, live: bool) -> None:
     """The bars so far, and the way from one of them to Prune. `live` while more images come in."""
-    with st.container():
-        if live:
-            waiting.progress(job, SCANNING)
     scan: Scan = job.latest
-    table = prepared.scan_table(scan)
-    drawing.draw(charts.layer_bars(table[1:]), key="bars", on_select=choose_clicked, selection_mode="pick")
+    chart = charts.layer_bars(prepared.scan_table(scan)[1:])
+    drawing.draw(chart, key="bars", on_select=partial(sparing.choose_clicked, "bars"), selection_mode="pick")
     st.caption(about(point, scan, job, live))
-    open_on_prune(point, scan)
-    if live and job.finished:
-        st.rerun()
-
-
-def choose_clicked() -> None:
-    """Choose the layer whose bar was clicked."""
-    picked = st.session_state["bars"].selection.pick
-    if picked:
-        st.session_state["layer"] = picked[0]["layer"]
+    sparing.open_on_prune(point, scan.names, {"mode": scan.run.mode})
 
 
 def about(point: Checkpoint, scan: Scan, job: Job, live: bool) -> str:
@@ -122,15 +107,6 @@ def about(point: Checkpoint, scan: Scan, job: Job, live: bool) -> str:
     if scan.total < everything and seconds is not None:
         words += f" All {everything:,} {examples} would take about {waiting.duration(seconds)}."
     return words
-
-
-def open_on_prune(point: Checkpoint, scan: Scan) -> None:
-    """One layer, and a link to it on Prune."""
-    usual = default_layer(point) if default_layer(point) in scan.names else scan.names[-1]
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        layer = pickers.pick_named("Layer", "layer", scan.names, usual, "not among the layers scanned", width=320)
-        link = {"checkpoint": point.name, "layer": layer, "mode": scan.run.mode}
-        st.page_link(PRUNE, label=f"Prune {layer} channel by channel", icon=":material/content_cut:", query_params=link)
 
 
 def numbers(scan: Scan, examples: str) -> None:
@@ -195,7 +171,8 @@ def draw_page(point: Checkpoint, top: Any, picture: Any) -> None:
             downloads.require_data(point.card.dataset)
         job = ask()
         waiting.require_part(job, SCANNING, ask, lambda: job.latest is not None)
-    links.fragment(explore, point, job, live, every=waiting.POLL if live else None)
+    bars = partial(draw, point, job, live)
+    links.fragment(sparing.explore, job, live, SCANNING, bars, every=waiting.POLL if live else None)
     if not live:
         numbers(job.latest, networks.examples_of(point))
 
