@@ -60,6 +60,31 @@ def _accuracy_at(sweep: Sweep, k: int) -> float:
     return float(sweep.accuracy[sweep.index(k)]) if k in sweep.ks else float("nan")
 
 
+def usual_table(curves: Mapping[str, Sweep]) -> pd.DataFrame:
+    """What one asks of a curve first, one row a curve: answer (its name), channels, n, and its usual figures.
+
+    Those are its accuracy at the smallest K (`unpruned`, with its interval from `low` to `high`), `cliff`, the steepest
+    drop `steepest_from` one K `steepest_to` another (empty where accuracy never falls), and `area`: see Sweep.
+    """
+    rows = []
+    for name, curve in curves.items():
+        low, high = curve.intervals
+        start, end = curve.steepest() or (None, None)
+        rows.append({
+            "answer": name,
+            "channels": curve.channels,
+            "n": curve.done,
+            "unpruned": curve.accuracy[0],
+            "low": low[0],
+            "high": high[0],
+            "cliff": curve.cliff(),
+            "steepest_from": start,
+            "steepest_to": end,
+            "area": curve.area,
+        })  # fmt: skip
+    return pd.DataFrame(rows).astype({"steepest_from": "Int64", "steepest_to": "Int64"})
+
+
 def class_table(sweep: Sweep, k: int) -> pd.DataFrame:
     """Per true class: n, and accuracy with its interval with K = 0 (`before`) and at K = k; change in points."""
     n = sweep.class_totals

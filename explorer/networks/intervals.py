@@ -1,5 +1,6 @@
-"""Intervals and tests for accuracies: Wilson, Agresti and Min, McNemar, Student."""
+"""Intervals and tests for accuracies: Wilson, Agresti and Min, McNemar, Newcombe, Student."""
 
+import math
 from statistics import NormalDist
 
 import numpy as np
@@ -43,6 +44,26 @@ def change_interval(broken: np.ndarray, repaired: np.ndarray, n: int, z: float =
     centre = (won - lost) / total
     half = z * np.sqrt(lost + won - (won - lost) ** 2 / total) / total
     return np.clip(centre - half, -1, 1), np.clip(centre + half, -1, 1)
+
+
+def independent_interval(correct: int, n: int, other_correct: int, other_n: int, z: float = Z95) -> tuple[float, float]:
+    """Interval (low, high) of the second accuracy minus the first, −1…1, of two independent samples.
+
+    Newcombe (1998), *Interval estimation for the difference between independent proportions*, Stat. Med. 17, his
+    method 10: of Wilson's two intervals.
+    """
+    one, other = correct / n, other_correct / other_n
+    (low, high), (other_low, other_high) = wilson(correct, n, z), wilson(other_correct, other_n, z)
+    difference = other - one
+    down, up = math.hypot(other - other_low, high - one), math.hypot(other_high - other, one - low)
+    return difference - down, difference + up
+
+
+def two_proportions(correct: int, n: int, other_correct: int, other_n: int) -> float:
+    """Two-sided p-value that two independent samples are of one accuracy: the z test with the pooled variance."""
+    pooled = (correct + other_correct) / (n + other_n)
+    spread = math.sqrt(pooled * (1 - pooled) * (1 / n + 1 / other_n))
+    return math.erfc(abs(other_correct / other_n - correct / n) / spread / math.sqrt(2)) if spread else 1.0
 
 
 def student_t(freedom: int, z: float = Z95) -> float:

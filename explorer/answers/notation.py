@@ -1,0 +1,75 @@
+"""An experiment in one line, as links and the command line say it: CHECKPOINT:LAYER:CRITERION, then what is unusual."""
+
+from dataclasses import fields
+from typing import Any
+from urllib.parse import quote, unquote
+
+from explorer.answers.experiment import Experiment
+
+NAMES = {"mode": "mode", "on": "ranked_on", "seed": "seed", "schedule": "schedule", "dtype": "dtype", "k": "ks"}
+USUAL = {field.name: field.default for field in fields(Experiment)}
+LONGEST = 400  # characters
+HIGHEST = 65_535  # a K, or a step: more channels than any layer has
+FORM = "CHECKPOINT:LAYER:CRITERION, perhaps with " + ", ".join(f":{name}=…" for name in NAMES) + " behind it"
+
+
+def written(experiment: Experiment) -> str:
+    """The experiment in one line, over the whole test split; `read` reads it.
+
+    Its K go in even steps, after K = 0, which every curve begins with here; ValueError where they do not.
+
+    >>> written(Experiment("net", "conv2", "l1", mode="weights", ks=(0, 1, 3, 5)))
+    'net:conv2:l1:mode=weights:k=1-5-2'
+    """
+    asked = {name: getattr(experiment, field) for name, field in NAMES.items()}
+    unusual = {name: value for name, value in asked.items() if value != USUAL[NAMES[name]]}
+    if "k" in unusual:
+        unusual["k"] = _range_of(tuple(sorted({0, *unusual["k"]})))
+    first = (experiment.checkpoint, quote(experiment.layer, safe=""), experiment.criterion)
+    return ":".join([*first, *(f"{name}={value}" for name, value in unusual.items())])
+
+
+def read(text: str) -> Experiment:
+    """The experiment that `written` wrote; ValueError, in one sentence, for a text that is none.
+
+    Whether its names exist is not asked here: see `checking.check`.
+
+    >>> read("net:conv2:l1:mode=weights:k=1-5-2").ks
+    (0, 1, 3, 5)
+    """
+    first, more = text.split(":")[:3], [part.partition("=") for part in text.split(":")[3:]]
+    given: dict[str, Any] = {NAMES[name]: value for name, _, value in more if value and name in NAMES}
+    if len(text) > LONGEST or len(first) < 3 or not all(first) or len(given) < len(more):
+        raise ValueError(f"{_shown(text)} is not {FORM}")
+    if "seed" in given:
+        given["seed"] = _whole(given["seed"], text, "seed")
+    if "ks" in given:
+        given["ks"] = _ks_of(given["ks"], text)
+    checkpoint, layer, criterion = first
+    return Experiment(checkpoint, unquote(layer), criterion, **given)
+
+
+def _range_of(ks: tuple[int, ...]) -> str:
+    """First, last and step of K that begin with 0, or from the second on where the first step is another."""
+    evenly = ks[1:] if len(ks) > 2 and ks[1] != ks[2] - ks[1] else ks
+    step = evenly[1] - evenly[0] if len(evenly) > 1 else 1
+    if tuple(range(evenly[0], evenly[-1] + 1, step)) != evenly:
+        raise ValueError(f"K = {', '.join(map(str, ks))} do not go in even steps, so that no link can name them")
+    return f"{evenly[0]}-{evenly[-1]}-{step}"
+
+
+def _ks_of(said: str, text: str) -> tuple[int, ...]:
+    ends = [_whole(each, text, "K", HIGHEST) for each in said.split("-")]
+    if len(ends) != 3 or ends[0] > ends[1] or not ends[2]:
+        raise ValueError(f"the K of {_shown(text)} are not FIRST-LAST-STEP, such as 0-32-2")
+    return tuple(sorted({0, *range(ends[0], ends[1] + 1, ends[2])}))
+
+
+def _whole(said: str, text: str, what: str, highest: int = 2**31 - 1) -> int:
+    if not (said.isdecimal() and len(said) < 12 and int(said) <= highest):
+        raise ValueError(f"the {what} {_shown(said)} of {_shown(text)} is no whole number from 0 to {highest}")
+    return int(said)
+
+
+def _shown(text: str) -> str:
+    return f"“{text}”" if len(text) <= 60 else f"“{text[:60]}…”"
