@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from explorer.cli import (
     bench,
+    compare,
     compress,
     data,
     import_images,
@@ -35,6 +36,7 @@ COMMANDS = (
     train,
     stats,
     sweep,
+    compare,
     scan,
     sensitivity,
     compress,
