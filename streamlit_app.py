@@ -34,6 +34,12 @@ def pages() -> list[st.Page]:
             help="Accuracy at every K for one or several rankings, as a chart, a table and a CSV file.",
         ),
         st.Page(
+            "explorer/app/pages/compare.py",
+            title="Compare",
+            icon=":material/compare_arrows:",
+            help="Any answers side by side: networks, layers, rankings and modes, and how they differ at one K.",
+        ),
+        st.Page(
             "explorer/app/pages/scan.py",
             title="Scan",
             icon=":material/layers:",

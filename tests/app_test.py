@@ -19,7 +19,7 @@ from explorer.training.recipes import RECIPES, Recipe
 
 ENTRY = str(Path(__file__).parent.parent / "streamlit_app.py")
 BUNDLED = "simple-cnn_fashion-mnist"
-PAGES = ["prune", "activations", "sweep", "scan", "model"]
+PAGES = ["prune", "activations", "sweep", "compare", "scan", "model"]
 PATIENCE = 300  # seconds
 
 

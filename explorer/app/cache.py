@@ -52,6 +52,11 @@ def dtypes() -> tuple[str, ...]:
     """What can be computed in: bfloat16 only where the device has it, which nobody knows before torch is here."""
     if not loading.torch_is_here() and "dtype" not in st.query_params:
         return ("float32",)
+    return native_dtypes()
+
+
+def native_dtypes() -> tuple[str, ...]:
+    """What the device computes in; imports torch."""
     from explorer.networks import evaluation
 
     native = evaluation.has_bfloat16(evaluation.resolve_device(None))

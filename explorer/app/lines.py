@@ -9,7 +9,7 @@ import streamlit as st
 from explorer.answers import shipped
 from explorer.answers.choices import ORDERS, criterion_named
 from explorer.answers.experiment import RANKED_ON, Experiment
-from explorer.app import cache, downloads, pickers, views, work
+from explorer.app import cache, downloads, links, pickers, views, work
 from explorer.app.titles import SPLITS
 from explorer.app.views import View
 from explorer.background.jobs import Job
@@ -83,13 +83,10 @@ def pick_more(view: View, criteria: Sequence[str]) -> list[Line]:
     return lines
 
 
-LIT = "the ranking lit on the page of curves"
-
-
 def keep_lit(view: View) -> None:
     """Let the ranking of the sidebar be among the curves once it is another than before; then it may be taken away."""
-    name, before = view.experiment.criterion, st.session_state.get(LIT)
-    st.session_state[LIT] = name
+    name, before = view.experiment.criterion, st.session_state.get(links.LIT)
+    st.session_state[links.LIT] = name
     linked = before is None and any(key in st.query_params for key in ("criteria", "reversed", "oracle"))
     if name == before or linked or (lab_lines(view) and view.variant):
         return

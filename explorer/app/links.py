@@ -12,12 +12,14 @@ from typing import Any
 import streamlit as st
 from streamlit.runtime.scriptrunner import StopException, get_script_run_ctx
 
-from explorer.app import drawing, idle, loading, work
+from explorer.app import drawing, idle, loading, recent, work
 
 NOTES = "notes on the link"
 NOTE_DROPPED = "a note was dropped"
 CHOSEN = "keys of the pickers"
 DRAWN = "defaults of the pickers on this page, by key"
+GRID_OF = "the layer and lab that the K of the curves are of"
+LIT = "the ranking lit on the page of curves"
 WRITTEN = "what the address said last, of which page, and for which values"
 
 Raw = list[str]  # what an address says of one key, which may stand there several times
@@ -26,6 +28,7 @@ Raw = list[str]  # what an address says of one key, which may stand there severa
 @contextmanager
 def page() -> Iterator[None]:
     """Wraps a page's script: says at the top which values of the link are not valid, and writes the next one."""
+    recent.go_back(forget=(GRID_OF, LIT))
     _follow()
     st.session_state[DRAWN] = {}
     work.jobs()  # whose making also keeps what is loaded by now out of every later garbage collection
@@ -38,6 +41,7 @@ def page() -> Iterator[None]:
         write(whole=False)
         raise
     finally:
+        recent.show()
         for text in st.session_state.get(NOTES, {}).values():
             top.warning(drawing.plain(text), icon=":material/link_off:")
         loading.go_on()
@@ -78,6 +82,7 @@ def write(whole: bool) -> None:
     said = _said()
     kept = {key: raw for key, raw in said.items() if key not in drawn and not (whole and key in st.session_state)}
     query = kept | {key: _texts(value) for key, value in values.items() if value != drawn[key]}
+    recent.note(values, query)
     if query != said:
         st.query_params.from_dict(query)
     st.session_state[WRITTEN] = (_page(), query, values)
@@ -93,7 +98,8 @@ def _follow() -> None:
     if page is None or said == query or changed:
         return  # a new session, nothing new, or a widget that changed before its last address came back
     for key in said if moved else st.session_state.get(CHOSEN, ()):
-        st.session_state.pop(key, None)
+        if key != recent.GATHERED or key in said or key in values:
+            st.session_state.pop(key, None)
 
 
 def _keep() -> None:

@@ -12,7 +12,7 @@ import pandas as pd
 import streamlit as st
 
 from explorer.app.cache import TABS, TEST, identity
-from explorer.engine import tables
+from explorer.engine import contrasts, tables
 from explorer.engine.curves import Sweep
 from explorer.engine.scans import Scan
 from explorer.engine.sensitivities import Sensitivity
@@ -87,6 +87,13 @@ def sensitivity_table(result: Sensitivity) -> pd.DataFrame:
 def class_table(result: Sweep, k: int) -> pd.DataFrame:
     """Accuracy per class at K = k; see `tables.class_table`."""
     return tables.class_table(result, k)
+
+
+@once(LOOKS)
+def contrast_table(names: tuple[str, ...], ks: tuple[int, ...], *results: Sweep) -> pd.DataFrame:
+    """What each of the curves has at its K more than the first, by their `names`; see `contrasts.contrast_table`."""
+    curves = dict(zip(names, results, strict=True))
+    return contrasts.contrast_table(curves, dict(zip(names, ks, strict=True)))
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 SPLITS = {"test": "Test", "train": "Training", "held-out": "Held-out"}
 SCHEDULES = {"once": "Once", "rerank": "Again at each K"}
+AXES = {"k": "K", "ratio": "Share"}
 DTYPES = {"float32": "float32 (exact)", "bfloat16": "bfloat16 (faster)", "audited": "float32 by way of bfloat16"}
 DETAILS = {
     "flips": "Changed images",

@@ -282,6 +282,12 @@ def pick_ks(view: View) -> tuple[int, ...]:
     return tuple(range(first, last + 1, int(step)))
 
 
+def pick_axis() -> str:
+    """What accuracy is drawn against, a key of charts.AXES."""
+    words = "K channels, or K as a share of all channels of the layer."
+    return pickers.pick_option("Axis", "axis", list(charts.AXES), format_func=titles.AXES.get, help=words)
+
+
 def pick_orders(fewest: int, most: int) -> int:
     """How many random orders make a band."""
     links.note_whole("orders", fewest, most, fewest, "no number of random orders")
@@ -309,10 +315,10 @@ def start_afresh(view: View) -> None:
     Comes before the pickers of the Sweep page.
     """
     lab = _lab_of(view)
-    whose, before = (view.checkpoint.sha256, view.layer, lab and lab.name), st.session_state.get("ks of")
+    whose, before = (view.checkpoint.sha256, view.layer, lab and lab.name), st.session_state.get(links.GRID_OF)
     if whose == before:
         return
-    st.session_state["ks of"] = whose
+    st.session_state[links.GRID_OF] = whose
     if lab is None and before is None:
         return
     first, last, step = _grid(view)

@@ -15,6 +15,11 @@ def decimal(value: float) -> str:
     return "–" if pd.isna(value) else f"{value:.4f}".replace("-", "−")
 
 
+def whole(number: float) -> str:
+    """A count, or a median of counts, as text; an unknown one is a dash."""
+    return "–" if pd.isna(number) else f"{number:,.10g}"
+
+
 def points(change: float) -> str:
     """A change in percentage points with its sign and two decimals, as text."""
     return f"{change:+.2f}".replace("-", "−")

@@ -20,11 +20,26 @@ KEYS = (
     "criteria",
     "output",
     "axis",
+    "answer",
 )
 VALUES = st.one_of(
     st.integers(-3, 40).map(str),
     st.sampled_from(
-        ["A", "E", "conv1", "conv2", "weights", "rerank", "random", "taylor", "ratio", "train", "block", ""]
+        [
+            "A",
+            "E",
+            "conv1",
+            "conv2",
+            "weights",
+            "rerank",
+            "random",
+            "taylor",
+            "ratio",
+            "train",
+            "block",
+            "",
+            "simple-cnn_fashion-mnist:conv1:l1:k=0-16-8",
+        ]
     ),
     st.text(st.characters(blacklist_categories=["Cs"]), max_size=12),
 )
@@ -32,7 +47,7 @@ LINKS = st.dictionaries(st.sampled_from(KEYS), st.lists(VALUES, min_size=1, max_
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", ["prune", "activations", "sweep", "scan", "compress"])
+@pytest.mark.parametrize("page", ["prune", "activations", "sweep", "compare", "scan", "compress"])
 @given(link=LINKS)
 @settings(max_examples=10, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
 def test_no_link_breaks_a_page(page, link):

@@ -57,5 +57,6 @@ def test_the_curve_that_ships_is_there_without_torch(tmp_path, link, accuracy):
 
 
 @pytest.mark.slow
-def test_the_comparison_that_ships_is_there_without_torch(tmp_path):
-    assert opened_without_torch(tmp_path, "sweep", {})["charts"] == 1
+@pytest.mark.parametrize("page", ["sweep", "compare"])
+def test_the_comparison_that_ships_is_there_without_torch(tmp_path, page):
+    assert opened_without_torch(tmp_path, page, {})["charts"] == 1

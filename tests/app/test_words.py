@@ -50,7 +50,7 @@ def test_the_cliff_is_one_on_every_page(truth):
     best = truth["accuracy"][0] - 0.01
     cliff = int((truth["accuracy"] < best).idxmax()) - 1
     table = visit("sweep", criteria="mean").dataframe[0].value
-    assert table["cliff"].tolist() == [cliff]
+    assert table["cliff"].tolist() == [str(cliff)]
     at = visit()
     at.button(key="cliff").click()
     settle(at)

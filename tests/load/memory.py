@@ -23,7 +23,7 @@ from load import Server, print_row, served
 from playwright.sync_api import Browser, TimeoutError, sync_playwright
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
-PAGES = ("", "activations", "sweep", "scan", "compress", "model", "train")
+PAGES = ("", "activations", "sweep", "compare", "scan", "compress", "model", "train")
 AFTER = (15, 30, 60)  # seconds after the last tab was closed
 LOOK = 0.25  # seconds between two looks for the highest
 USE = 10.0  # seconds at the end for which processor time is counted

@@ -392,6 +392,8 @@ def test_k_is_marked_and_the_curve_of_the_sidebar_is_thicker():
     assert chart.data["here"][["k", "ratio", "label"]].values.tolist() == [[2, 0.5, "K = 2"]]
     assert chart.data["curves"].groupby("criterion")["lit"].all().to_dict() == {"l1": True, "mean": False}
     assert chart.spec is charts.zoomable_curves(table, k=3, lit="mean").spec, "another K sends rows only"
+    between = charts.zoomable_curves(table, "ratio", k=1.6, label="40 %").data["here"]
+    assert between[["ratio", "label"]].values.tolist() == [[0.4, "40 %"]]
     assert charts.zoomable_curves(table, k=9).data["here"].empty and charts.zoomable_curves(table).data["here"].empty
 
 

@@ -9,6 +9,7 @@ import streamlit as st
 from explorer.answers.choices import criterion_named
 from explorer.answers.experiment import Experiment
 from explorer.app import (
+    comparing,
     downloads,
     drawing,
     links,
@@ -287,6 +288,7 @@ with links.page(), st.container(gap="xxsmall"):
     else:
         presenting.present_button()
         tour.tour_button()
+        comparing.offer([view.experiment])
         tour.show_step()
         switch = partial(presets.pick_way, view.lab, view.variant)
         story.head_of_pruning(view.checkpoint, view.layer, view.experiment.criterion, view.lab, switch)

@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from explorer.answers.choices import criterion_named
-from explorer.app import cache, drawing, heads, links, pickers, prepared, story, sweeps, views, waiting
+from explorer.app import cache, comparing, drawing, heads, links, pickers, prepared, story, sweeps, views, waiting
 from explorer.app.lines import (
     Line,
     at_ks,
@@ -30,18 +30,16 @@ from explorer.engine import tables
 from explorer.engine.curves import Band, Sweep, difference
 from explorer.pruning.modes import MODES
 from explorer.show import charts, figures
-from explorer.show.words import percent, points
+from explorer.show.words import percent, points, whole
 
 MOST = 12  # curves
 
 PRUNE = "explorer/app/pages/prune.py"
 
 NAMED = 5  # curves in a file's name
-AXIS_ROOM = 88  # pixels that the axis of two charts in one takes beyond its width
 CLICKED = "a point of a curve was clicked"
 HEIGHT = 225  # of the curves, so that all of them and their controls are in sight at 1280 × 720
 ZOOMS = {"none": 0.0, "0.1": 0.1, "0.25": 0.25, "0.5": 0.5}  # shares of the channels
-AXES = {"k": "K", "ratio": "Share"}
 
 ABOUT = """
 **A curve** is the share of test images that the network still gets right with the first K channels of an order set to
@@ -111,10 +109,8 @@ def compare(
     if found:
         table = tables.curve_table({named[name]: curve for name, curve in found.items()})
         chart = charts.zoomable_curves(table, axis, HEIGHT, k, lit.title if lit else None)
-        with st.container(horizontal=True, gap=None):
-            clicked = partial(choose_clicked, view, lines)
-            drawing.draw(chart, key="curves", on_select=clicked, selection_mode="pick")
-            st.space(AXIS_ROOM)
+        clicked = partial(choose_clicked, view, lines)
+        drawing.draw_pair(chart, key="curves", on_select=clicked, selection_mode="pick")
     else:
         st.skeleton(height=HEIGHT + 150)
 
@@ -219,13 +215,13 @@ def summary(view: View, lines: list[Line], found: dict[str, Sweep | Band], ks: t
         table.insert(2, "images", [found[name].done for name in table["criterion"]])
     at = [f"K = {k}" for k in chosen]
     st.dataframe(
-        drawing.in_words(table.assign(area=table["area"].map(percent)), at),
+        drawing.in_words(table.assign(area=table["area"].map(percent), cliff=table["cliff"].map(whole)), at),
         column_config={
             "criterion": None,
             "title": st.column_config.TextColumn("Ranked by", pinned=True),
-            "images": st.column_config.NumberColumn(view.examples.capitalize()),
+            "images": st.column_config.NumberColumn(view.examples.capitalize(), format="localized"),
             "area": st.column_config.TextColumn("Area", help=AREA),
-            "cliff": st.column_config.NumberColumn("Last K within 1 point", format="%g", help=CLIFF),
+            "cliff": st.column_config.TextColumn("Last K within 1 point", help=CLIFF),
         },
         hide_index=True,
         height="content",
@@ -308,16 +304,13 @@ def controls(view: View) -> tuple[list[Line], tuple[int, ...], str, int, float]:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         criteria = pick_lines(view)
         k = pick_k(view)
-        axis = pickers.pick_option("Axis", "axis", list(charts.AXES), format_func=AXES.get, help=IN_AXIS)
+        axis = views.pick_axis()
         with st.popover("More", icon=":material/tune:"):
             ks = views.pick_ks(view)
             zoom = pickers.pick_option("Second chart, up to", "zoom", list(ZOOMS), format_func=zoom_title)
             view = pick_evidence(view)
             lines = pick_more(view, criteria)
     return lines, ks, axis, k, ZOOMS[zoom]
-
-
-IN_AXIS = "K channels, or K as a share of all channels of the layer."
 
 
 def zoom_title(zoom: str) -> str:
@@ -344,6 +337,8 @@ with links.page():
     lines, ks, axis, k, zoom = controls(view)
     some = None if len(ks) == view.channels + 1 else ks
     shown = [at_ks(view, line, some) for line in lines[:MOST]]
+    if single := [line.experiment for line in shown if line.orders == 1]:
+        comparing.offer(single)
     with picture:
         jobs = start(view, shown, ks) if ks else {}
         if jobs:

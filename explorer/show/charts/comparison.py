@@ -29,6 +29,7 @@ from explorer.show.words import percent
 
 OVERVIEW_HEIGHT = 36
 AXIS_WIDTH = 62  # of the accuracies, so that both charts begin at the same place
+LONG = 320  # pixels; names as long stand below one another, as not every page is so wide
 TICKS = 6  # of the accuracies, about, the last of them at the end of the axis
 LEGEND_WIDTH = 960  # pixels; a letter takes about 9, and what stands beside a name 40
 
@@ -81,21 +82,26 @@ def _axis(x: str, low: float, high: float) -> alt.Axis:
 
 
 def zoomable_curves(
-    table: pd.DataFrame, x: str = "k", height: int = 440, k: int | None = None, lit: str | None = None
+    table: pd.DataFrame,
+    x: str = "k",
+    height: int = 440,
+    k: float | None = None,
+    lit: str | None = None,
+    label: str | None = None,
 ) -> Chart:
     """Several accuracy curves, told apart by colour, dash and point shape, each with its interval as a band.
 
-    A line marks `k`, and the curve called `lit` is drawn thicker. Below stands an overview: dragging there zooms the
-    curves, on both axes. A click on a point picks it: the selection `pick` gives criterion and k. `table` has the
-    columns criterion (the curve's name), k, channels, accuracy, low and high; `x` is "k" or "ratio" (K of all
-    channels).
+    A line marks `k`, on the ratio's axis that of the first curve, with "K = …" or the `label` beside it, and the curve
+    called `lit` is drawn thicker. Below stands an overview: dragging there zooms the curves, on both axes. A click on a
+    point picks it: the selection `pick` gives criterion and k. `table` has the columns criterion (the curve's name), k,
+    channels, accuracy, low and high; `x` is "k" or "ratio" (K of all channels).
     """
     check_axis(x)
     rows, names, points, words = _curve_rows(table)
     rows["lit"] = rows["criterion"] == lit
     marked = [] if k is None or not rows["k"].min() <= k <= rows["k"].max() else [k]
     here = with_ratio(pd.DataFrame({"k": marked, "channels": table["channels"].iloc[0]}, dtype=float))
-    here["label"] = [f"K = {k}" for k in marked]
+    here["label"] = [label or f"K = {k}" for k in marked]
     spec = _zoomable_spec(names, x, float(rows[x].min()), float(rows[x].max()), points, height)
     return Chart(spec, {"curves": rows, "here": here}, words)
 
@@ -185,7 +191,8 @@ def _overview_of(names: tuple[str, ...], x: str, low: float, high: float) -> alt
 
 def _looks(names: tuple[str, ...]) -> tuple[alt.Color, alt.StrokeDash, alt.Shape]:
     """Colour, dash and point shape of each curve by its name, with one legend."""
-    columns = max(1, LEGEND_WIDTH // (9 * max(map(len, names)) + 40))
+    longest = 9 * max(map(len, names)) + 40
+    columns = LEGEND_WIDTH // longest if longest <= LONG else 1
     legend = alt.Legend(
         title=None,
         orient="top",
@@ -193,7 +200,7 @@ def _looks(names: tuple[str, ...]) -> tuple[alt.Color, alt.StrokeDash, alt.Shape
         symbolSize=200,
         symbolStrokeWidth=0,
         symbolOpacity=1,
-        labelLimit=400,
+        labelLimit=640,
     )
     domain = list(names)
     dashes, shapes = in_turn(DASHES, names), in_turn(SHAPES, names)

@@ -1,0 +1,191 @@
+"""The comparison of this tab: which answers stand side by side, what tells them apart, and the way to add one."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from typing import Any
+
+import streamlit as st
+
+from explorer.answers import notation, outline
+from explorer.answers.choices import criterion_named
+from explorer.answers.experiment import RANKED_ON, Experiment
+from explorer.app import cache, drawing, links, recent, story, titles
+from explorer.app.lines import Line
+from explorer.app.views import View
+from explorer.files.errors import sentence
+from explorer.networks.checkpoints import list_checkpoints
+from explorer.pruning.criteria import REVERSED
+from explorer.pruning.modes import MODES
+
+ANSWERS = recent.GATHERED  # the key of the comparison, in the address once for each answer
+MOST = 6  # answers side by side
+PAGE = "explorer/app/pages/compare.py"
+
+
+# Which answers
+
+
+def answers() -> list[View]:
+    """The answers of the comparison, in its order; says of a link's that cannot be shown, why."""
+    links.linked(ANSWERS, [])
+    said, found, wrong = st.session_state[ANSWERS], dict[str, View](), list[str]()
+    for text in said[:MOST]:
+        try:
+            view = view_of(text)
+            found.setdefault(notation.written(view.experiment), view)
+        except (ValueError, OSError) as error:
+            wrong.append(sentence(error))
+    if len(said) > MOST:
+        wrong.append(f"there are {len(said)}, and at most {MOST} stand side by side")
+    if wrong:
+        more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
+        links.note(ANSWERS, f"Not every answer of the link can be compared: {wrong[0]}{more}.")
+    st.session_state[ANSWERS] = list(found)
+    return list(found.values())
+
+
+def view_of(text: str) -> View:
+    """The answer that a link's text names; ValueError for the first thing in it that does not exist or fit."""
+    asked = notation.read(text)
+    _check("network", asked.checkpoint, list_checkpoints())
+    point = cache.checkpoint(asked.checkpoint)
+    convs = outline.channels_of(point)
+    of_layer = (point, asked.layer)
+    _check(f"layer of {point.name}", asked.layer, convs)
+    _check(f"ranking that fits {asked.layer}", asked.criterion, cache.criteria_for(*of_layer))
+    _check(f"mode that fits {asked.layer}", asked.mode, cache.fitting_modes(*of_layer))
+    needs_data = criterion_named(asked.criterion).needs_data
+    _check("split to rank on", asked.ranked_on, cache.splits_to_rank_on(point) if needs_data else RANKED_ON)
+    _check("schedule that fits", asked.schedule, cache.fitting_schedules(*of_layer, asked.criterion, asked.mode))
+    if asked.dtype != "float32":
+        _check("type to compute in on this machine", asked.dtype, cache.native_dtypes())
+    if asked.ks and asked.ks[-1] > convs[asked.layer]:
+        raise ValueError(f"{asked.layer} has {convs[asked.layer]} channels, so that there is no K = {asked.ks[-1]}")
+    return View(point, asked, convs[asked.layer])
+
+
+def _check(what: str, name: str, known: Sequence[str] | dict[str, int]) -> None:
+    if name not in known:
+        shown = name if len(name) <= 40 else f"{name[:40]}…"
+        raise ValueError(f"“{shown}” is no {what}: choose one of {', '.join(known)}")
+
+
+def usual(view: View) -> list[View]:
+    """What is compared before anybody has chosen: the ways of the lab that is lit, or else two rankings."""
+    if view.lab and view.lab.layer == view.layer and len(view.lab.variants) > 1:
+        asked = [view.lab.experiment(way) for way in view.lab.variants]
+    else:
+        fitting = [name for name in cache.fitting_criteria(view.checkpoint, view.layer) if name != "random"][:2]
+        asked = [Experiment(view.checkpoint.name, view.layer, name) for name in fitting]
+    return [replace(view, experiment=each, lab=None) for each in asked]
+
+
+# What they are called
+
+RANKING = "ranking"
+ALWAYS = ("network", "layer", RANKING)  # what an answer's name says wherever two differ in it
+
+
+def named(views: Sequence[View]) -> dict[str, View]:
+    """The answers by names that tell them apart: a number, and in words what is not the same of all.
+
+    What is as usual goes without saying, unless nothing else would be said of one, or of two the same.
+    """
+    words, usual = [_words_of(view) for view in views], [_words_of(_usual_of(view)) for view in views]
+    parts = words[0] if words else {}
+    differ = [part for part in parts if len({each[part] for each in words}) > 1] or [RANKING]
+    unusual = [
+        {part for part in differ if part in ALWAYS or one[part] != two[part]}
+        for one, two in zip(words, usual, strict=True)
+    ]
+    brief = [_joined(each, some) for each, some in zip(words, unusual, strict=True)]
+    clear = len(set(brief)) == len(brief) and all(brief)
+    names = brief if clear else [_joined(each, differ) for each in words]
+    return {f"{place} · {name}": view for place, (name, view) in enumerate(zip(names, views, strict=True), start=1)}
+
+
+def _joined(words: dict[str, str], parts: Collection[str]) -> str:
+    return ", ".join(text for part, text in words.items() if text and part in parts)
+
+
+def _usual_of(view: View) -> View:
+    """The same answer, over its own K, where it is pruned as usual."""
+    usual = Experiment(view.checkpoint.name, view.layer, view.experiment.criterion, ks=view.experiment.ks)
+    return replace(view, experiment=usual)
+
+
+def in_full(view: View) -> str:
+    """Everything that an answer is, in words."""
+    return ", ".join(filter(None, _words_of(view).values()))
+
+
+def _words_of(view: View) -> dict[str, str]:
+    """What makes an answer, part by part; empty where there is nothing to say of one."""
+    asked = view.experiment
+    criterion = criterion_named(asked.criterion)
+    split = titles.SPLITS[asked.ranked_on].lower()
+    ks = [str(k) for k in asked.ks or ()]
+    is_random = asked.criterion.removesuffix(REVERSED) == "random"
+    return {
+        "network": story.title_of(asked.checkpoint),
+        "layer": asked.layer,
+        RANKING: criterion.title,
+        "mode": drawing.within(MODES[asked.mode].title),
+        "ranked on": f"ranked on {split} {view.examples}" if criterion.needs_data else "",
+        "schedule": "ranked once" if asked.schedule == "once" else "ranked again at each K",
+        "seed": f"seed {asked.seed}" if is_random else "",
+        "dtype": asked.dtype,
+        "K": f"K = {', '.join(ks[:3])} … {ks[-1]}" if ks else "every K",
+    }
+
+
+def line_of(name: str, view: View) -> Line:
+    """An answer as a curve of that name."""
+    return Line(name, view.experiment, label=name)
+
+
+# To add, to take away, to move
+
+
+def offer(experiments: Sequence[Experiment]) -> None:
+    """In the sidebar: the way to set what one looks at beside other answers, and the way to those."""
+    there = len(st.session_state.get(ANSWERS, []))
+    with st.sidebar, st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        add_button("Compare", experiments)
+        if there:
+            label = f"{there} side by side" if there > 1 else "1 answer so far"
+            st.page_link(PAGE, label=label, icon=":material/compare_arrows:")
+
+
+def add_button(label: str, experiments: Sequence[Experiment]) -> None:
+    """A button that lets these answers join the comparison; says why where they cannot."""
+    there = st.session_state.get(ANSWERS, [])
+    new = [text for text in map(notation.written, experiments) if text not in there]
+    fit = new[: MOST - len(there)]
+    what = "what the sidebar stands at" if len(experiments) == 1 else f"these {len(experiments)} curves"
+    words = f"Set {what} beside other answers, on the page Compare: {MOST} at most"
+    if not new:
+        words = f"The comparison has {what} already"
+    elif not fit:
+        words = f"{MOST} answers stand side by side already: remove one on the page Compare first"
+    look: dict[str, Any] = {"key": "compare", "icon": ":material/add_chart:", "help": words, "disabled": not fit}
+    st.button(label, on_click=add, args=(fit, len(new)), **look)
+
+
+def add(texts: Sequence[str], wanted: int = 1) -> None:
+    """Let these answers join the comparison, of so many that were `wanted`; for callbacks."""
+    _set([*st.session_state.get(ANSWERS, []), *texts])
+    now = len(st.session_state[ANSWERS])
+    cut = f" There was room for {len(texts)} of {wanted}." if len(texts) < wanted else ""
+    plural = "answer" if now == 1 else "answers"
+    st.toast(f"{now} {plural} in the comparison, on the page Compare.{cut}", icon=":material/add_chart:")
+
+
+def keep(texts: Sequence[str]) -> None:
+    """Let the comparison be these answers; for callbacks."""
+    _set(texts)
+
+
+def _set(texts: Sequence[str]) -> None:
+    st.session_state[ANSWERS] = list(texts)
+    links.drop_note(ANSWERS)

@@ -1,0 +1,306 @@
+"""Answers side by side: curves of any networks, layers and ways of pruning, and how they differ at one K."""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from explorer.answers import notation
+from explorer.app import comparing, downloads, drawing, heads, lines, links, prepared, sweeps, views, waiting, work
+from explorer.app.views import View
+from explorer.background.jobs import Job
+from explorer.engine import tables
+from explorer.engine.contrasts import PAIRED
+from explorer.engine.curves import Sweep
+from explorer.show import charts, figures
+from explorer.show.words import percent, points
+
+HEIGHT = 215  # of the curves, so that they and the K below are in sight at 1280 × 720
+PRUNE = "explorer/app/pages/prune.py"
+HALF = 50  # percent of the channels
+FIRST = "The first is what the others are compared with"
+NAME = 200  # pixels of an answer's name in a table
+
+ABOUT = """
+**An answer** is a curve: the share of test images that a network still gets right with the first K channels of an order
+set to zero. Here answers of any networks, layers, labs, rankings and modes stand side by side, as those of one network
+before and after it is fine-tuned. The first is what the others are compared with.
+
+**Image by image**: where two answers are over the same images, a difference counts those that only one of them gets
+right. Its interval is that of Agresti and Min (95 %), p the exact one of McNemar: how often chance alone would make a
+difference as large. Where one is over a sample of the other's images, the difference is over that sample.
+
+**As two samples**: where the images are not the same ones, accuracies are compared as those of independent samples,
+with Newcombe's interval and the pooled z test. Differences have to be larger there before they mean something.
+
+By **share**, layers of different sizes are compared with the same share of their channels pruned.
+"""
+
+
+def opening(view: View, example: bool) -> None:
+    """The title, with the way to add an answer, and in one sentence what stands side by side."""
+    sentence = "Each curve is one answer; the others are compared with the first, at the K that you choose."
+    if example:
+        sentence = "An example. Add your own: what the sidebar stands at, here or with **Compare** on Prune and Sweep."
+    add = partial(comparing.add_button, "Add an answer", [view.experiment])
+    heads.head("Answers side by side", sentence, ABOUT, add)
+
+
+def start(answers: dict[str, View]) -> dict[str, Job]:
+    """The jobs of the answers, by name; of images that are not here it says who needs them, and how to get them."""
+    jobs: dict[str, Job] = {}
+    there = {name: view for name, view in answers.items() if lines.can_be_had(view, comparing.line_of(name, view))}
+    missing: dict[str, list[str]] = {}
+    for name, view in answers.items():
+        if name not in there:
+            missing.setdefault(view.checkpoint.card.dataset, []).append(drawing.plain(name))
+    for dataset, names in missing.items():
+        downloads.has_data(dataset, why=f"{'; '.join(names)} would have to be computed on")
+    for name, view in there.items():
+        jobs |= lines.start(view, [comparing.line_of(name, view)], view.ks)
+        if name in jobs and work.ships(view.checkpoint, view.experiment):
+            jobs[name].wait(work.SHORT)
+    return jobs
+
+
+def show_lost(answers: dict[str, View], jobs: dict[str, Job]) -> None:
+    """What became of the answers that failed or were cancelled, each with a button to start it anew."""
+    with st.container():
+        for name in lines.lost_of(jobs):
+            view = answers[name]
+            what = sweeps.sweeping(jobs[name], view.layer, drawing.plain(name))
+            waiting.show_end(jobs[name], what, partial(work.sweep, view.checkpoint, view.experiment))
+        for job in jobs.values():
+            waiting.notes(job)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where answers are compared: at one K, or at one share of the channels."""
+
+    axis: str  # a key of charts.AXES
+    value: int  # K, or the share in percent
+
+    @property
+    def label(self) -> str:
+        """What it is called."""
+        return f"K = {self.value}" if self.axis == "k" else f"{self.value} %"
+
+    def mark(self, curve: Sweep) -> float:
+        """The same as a K of this curve, which may lie between two."""
+        return self.value if self.axis == "k" else self.value / 100 * curve.channels
+
+    def k_of(self, curve: Sweep) -> int | None:
+        """The nearest K that was computed; None where the layer has not so many channels."""
+        mark = self.mark(curve)
+        return None if mark > curve.channels else curve.nearest(round(mark))
+
+
+def explore(answers: dict[str, View], jobs: dict[str, Job], live: bool) -> None:
+    """Everything that answers to K: look-ups in the curves. `live` while one of them streams."""
+    curves = {name: curve for name, job in jobs.items() if (curve := work.curve(job)) is not None}
+    with st.container(gap="xsmall"):
+        sentence, chart = st.container(), st.container()
+        place = pick_place(max(view.channels for view in answers.values()))
+        found = {name: k for name, curve in curves.items() if (k := place.k_of(curve)) is not None}
+        with chart:
+            if curves:
+                draw(curves, place)
+            elif live:
+                st.skeleton(height=HEIGHT + 150)
+        with st.container():
+            if live:
+                waiting.several({drawing.plain(name): job for name, job in jobs.items()}, "Pruning at every K")
+    if found:
+        at = {name: curves[name] for name in found}
+        table = prepared.contrast_table(tuple(at), tuple(found.values()), *at.values())
+        sentence.markdown(in_a_sentence(table, place))
+        st.subheader(f"At {place.label}")
+        about(curves, examples_of(answers), live)
+        differences(table, place)
+        figures_of(curves)
+        files(answers, curves, table, place.axis)
+    if live and all(job.finished for job in jobs.values()):
+        st.rerun()
+
+
+def pick_place(most: int) -> Place:
+    """K, up to the `most` channels that a layer has, or a share of the channels."""
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        axis = views.pick_axis()
+        if axis == "k":
+            return Place(axis, views.pick_k(range(most + 1)))
+        links.note_whole("at_share", 0, 100, HALF, "no share of the channels in percent", "share")
+        linked = links.linked("at_share", HALF, links.whole_number(0, 100, HALF))
+        return Place(axis, st.slider("Share of the channels pruned (%)", 0, 100, HALF, **linked))
+
+
+def draw(curves: dict[str, Sweep], place: Place) -> None:
+    """The curves, the first of them thicker, with a line where they are compared; a click on a point moves it."""
+    name, first = next(iter(curves.items()))
+    table = tables.curve_table(curves)
+    chart = charts.zoomable_curves(table, place.axis, HEIGHT, place.mark(first), name, place.label)
+    sizes = {each: curve.channels for each, curve in curves.items()}
+    drawing.draw_pair(
+        chart, key="together", on_select=partial(choose_clicked, place.axis, sizes), selection_mode="pick"
+    )
+
+
+def choose_clicked(axis: str, sizes: dict[str, int]) -> None:
+    """Move K, or the share, to the point clicked; a callback. `sizes` has each curve's number of channels."""
+    for picked in st.session_state["together"].selection.pick:
+        if axis == "k":
+            views.set_k(int(picked["k"]))
+        else:
+            st.session_state["at_share"] = round(100 * picked["k"] / sizes[picked["criterion"]])
+
+
+def in_a_sentence(table: pd.DataFrame, place: Place) -> str:
+    """Which answer keeps most, and how it differs from the first, or the next best from the first where that does."""
+    first, *others = table.to_dict("records")
+    name, accuracy = f"**{drawing.plain(first['answer'])}**", percent(first["accuracy"])
+    if not others:
+        return f"At {place.label}, {name} gets {accuracy} right."
+    best = max(others, key=lambda row: row["accuracy"])
+    comes = "beats" if best["accuracy"] > first["accuracy"] else "comes closest to"
+    comes = "equals" if best["accuracy"] == first["accuracy"] else comes
+    return (
+        f"At {place.label}, **{drawing.plain(best['answer'])}** {comes} {name}: {percent(best['accuracy'])} against "
+        f"{accuracy}, {points(best['change'])} points ({interval_of(best)}, {p_of(best['p_value'])})."
+    )
+
+
+def interval_of(row: dict[str, Any]) -> str:
+    """The interval of a difference, in words."""
+    return f"{points(row['change_low'])} to {points(row['change_high'])}"
+
+
+def p_of(value: float) -> str:
+    """A p-value, in words."""
+    return "p < 0.0001" if value < 0.0001 else f"p = {value:.4f}"
+
+
+def examples_of(answers: dict[str, View]) -> str:
+    """What the networks look at, in words."""
+    return " or ".join(dict.fromkeys(view.examples for view in answers.values()))
+
+
+def about(curves: dict[str, Sweep], examples: str, live: bool) -> None:
+    """Over how many images the numbers are."""
+    over = sweeps.counted(list(curves.values()), f"test {examples}")
+    state = "So far over" if live else "Over"
+    remarks = dict.fromkeys(remark for curve in curves.values() if (remark := sweeps.remarks(curve)))
+    st.caption(f"{state} {over}, with 95 % intervals; differences are from the first answer.{''.join(remarks)}")
+
+
+def differences(table: pd.DataFrame, place: Place) -> None:
+    """What each answer gets right, and what that is more than the first."""
+    first = table["answer"].iloc[0]
+    rows = [
+        {
+            "Answer": row["answer"],
+            "K": row["k"],
+            "Accuracy": f"{percent(row['accuracy'])} ({100 * row['low']:.2f} to {100 * row['high']:.2f})",
+            "Points more": "–" if row["answer"] == first else f"{points(row['change'])} ({interval_of(row)})",
+            "p": "–" if row["answer"] == first else p_of(row["p_value"]),
+            "Compared": "–" if row["answer"] == first else compared(row, table["n"].nunique() > 1),
+        }
+        for row in table.to_dict("records")
+    ]
+    st.dataframe(
+        pd.DataFrame(rows),
+        column_config={
+            "Answer": st.column_config.TextColumn(pinned=True, width=NAME),
+            "K": st.column_config.NumberColumn(format="localized", help="The nearest that was computed"),
+            "Points more": st.column_config.TextColumn(help="Than the first answer"),
+            "p": st.column_config.TextColumn(help="How often chance alone would make a difference as large"),
+        },
+        hide_index=True,
+        height="content",
+        alt=f"Accuracy of each answer at {place.label}, and its difference from the first with interval and p-value",
+    )
+
+
+def compared(row: dict[str, Any], samples: bool) -> str:
+    """How a difference was found, in words, and where there are `samples`, over how many images."""
+    if row["test"] != PAIRED:
+        return "as two samples"
+    return f"image by image ({row['images']:,.0f})" if samples else "image by image"
+
+
+def figures_of(curves: dict[str, Sweep]) -> None:
+    """The usual figures of each curve."""
+    st.subheader("Of the whole curve")
+    rows = [
+        {
+            "Answer": row["answer"],
+            "Unpruned": percent(row["unpruned"]),
+            "Last K within 1 point": of_all(row["cliff"], row["channels"]),
+            "Steepest drop, from K": of_all(row["steepest_from"], row["channels"]),
+            "to K": of_all(row["steepest_to"], row["channels"]),
+            "Area": percent(row["area"]),
+        }
+        for row in tables.usual_table(curves).to_dict("records")
+    ]
+    st.dataframe(
+        pd.DataFrame(rows),
+        column_config={"Answer": st.column_config.TextColumn(pinned=True, width=NAME)},
+        hide_index=True,
+        height="content",
+        alt="Of each answer the unpruned accuracy, the last K within a point, the steepest drop, and the area",
+    )
+
+
+def of_all(k: int, channels: int) -> str:
+    """A K, and which share of the channels that is."""
+    return "–" if pd.isna(k) else f"{k} ({100 * k / channels:.0f} %)"
+
+
+def files(answers: dict[str, View], curves: dict[str, Sweep], contrasts: pd.DataFrame, axis: str) -> None:
+    """The files with every number, and the chart as a figure for print."""
+    networks = dict.fromkeys(view.checkpoint.name for view in answers.values())
+    name = drawing.plain_name("compare", *list(networks)[:2], f"{len(curves)}-answers")
+    drawn = {each: curve.points() for each, curve in curves.items()}
+    with st.container(horizontal=True, vertical_alignment="center"):
+        drawing.csv_button(tables.rows_of(curves.values()), name, "Every number")
+        drawing.csv_button(contrasts, f"{name}_differences", "Differences", key="differences")
+        drawing.csv_button(tables.usual_table(curves), f"{name}_figures", "Figures of the curves", key="figures")
+        draw = partial(figures.accuracy_figure, drawn, axis)
+        drawing.figure_button(partial(prepared.figure_file, draw), name, "compare", "Chart for print")
+
+
+def arrange(answers: dict[str, View]) -> None:
+    """The answers in their order, in full, with what moves one up, takes it away, or opens it on Prune."""
+    st.subheader("The answers")
+    texts = [notation.written(view.experiment) for view in answers.values()]
+    for place, (name, view) in enumerate(answers.items()):
+        words, buttons = st.columns([2, 1], vertical_alignment="center")
+        words.markdown(f"**{name.partition(' ')[0]}** {drawing.plain(comparing.in_full(view))}")
+        rest = texts[:place] + texts[place + 1 :]
+        before = max(place - 1, 0)
+        higher = [*rest[:before], texts[place], *rest[before:]]
+        look: dict[str, Any] = {"type": "tertiary", "on_click": comparing.keep}
+        with buttons, st.container(horizontal=True, horizontal_alignment="right", gap="small"):
+            up: dict[str, Any] = {"args": (higher,), "disabled": not place, "help": FIRST}
+            st.button("Up", key=f"up {place}", icon=":material/arrow_upward:", **up, **look)
+            st.button("Remove", key=f"remove {place}", icon=":material/close:", args=(rest,), **look)
+            link = {key: value for key, value in views.link_to(view.experiment, 0).items() if key != "k"}
+            st.page_link(PRUNE, label="Open", icon=":material/content_cut:", query_params=link)
+
+
+with links.page():
+    view = views.pick_view()
+    chosen = comparing.answers()
+    answers = comparing.named(chosen or comparing.usual(view))
+    opening(view, example=not chosen)
+    with st.container():
+        jobs = start(answers)
+        if jobs:
+            waiting.wait_briefly(list(jobs.values())[-1])
+        show_lost(answers, jobs)
+    live = not all(job.finished for job in jobs.values())
+    if jobs:
+        links.fragment(explore, answers, jobs, live, every=waiting.POLL if live else None)
+    arrange(answers)
