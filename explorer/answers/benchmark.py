@@ -1,23 +1,37 @@
 """Time the sweep against the obvious way, both in one run, and compare what they predict."""
 
+import copy
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from statistics import median
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from explorer.answers.computing import oracle_cost, ranking_of
 from explorer.answers.experiment import Experiment
 from explorer.answers.images import batches_of
+from explorer.engine.audit import Audited
 from explorer.engine.greedy import greedy
 from explorer.engine.ks import check_ks
 from explorer.engine.plan import make_plan
 from explorer.engine.steps import in_order
 from explorer.engine.sweep import sweep
+from explorer.images.batches import Batches
 from explorer.networks.checkpoints import Checkpoint
-from explorer.networks.evaluation import logits, predict, resolve_dtype
+from explorer.networks.evaluation import (
+    AUDITED,
+    Batch,
+    Device,
+    logits,
+    predict,
+    resolve_device,
+    resolve_dtype,
+    to_device,
+)
 from explorer.pruning.prune import prune
 
 REPEATS = 3
@@ -54,6 +68,8 @@ class Benchmark:
     batch_size: int
     dtype: str
     threads: int
+    device: str
+    peak_bytes: int | None  # the most that tensors took of a graphics card's memory; of others nobody counts it
 
     def as_dict(self) -> dict[str, object]:
         """Plain values, for JSON."""
@@ -65,27 +81,38 @@ def bench(
     experiment: Experiment,
     repeats: int = REPEATS,
     progress: Callable[[int, int], None] | None = None,
+    device: Device = "cpu",
+    batch_size: int | None = None,
 ) -> Benchmark:
-    """Run the benchmark on the CPU; `progress(done, total)` counts its steps."""
-    batches = batches_of(checkpoint, experiment.split, experiment.limit)
+    """Run the benchmark; `progress(done, total)` counts its steps.
+
+    `device` is "cpu" unless another is asked for, and `batch_size` that of all answers. ValueError for a device that is
+    not there, and a batch size below 1.
+    """
+    target, batches = resolve_device(device), batches_of(checkpoint, experiment.split, experiment.limit)
+    if batch_size is not None:
+        batches = Batches(batches.split, batches.mean, batches.std, batch_size)
+    model = copy.deepcopy(checkpoint.model).to(target)
+    if target.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(target)
 
     def plain_pass() -> Tensor:
-        return logits(checkpoint.model, batches)
+        return logits(model, batches, target)
 
     warm_up = _seconds(plain_pass)
     start = time.perf_counter()
-    order = ranking_of(experiment, checkpoint, device="cpu").order
+    order = ranking_of(experiment, checkpoint, device=target).order
     rank_seconds = time.perf_counter() - start
     ks = check_ks(experiment.ks, len(order))
 
     def lab_step(k: int) -> Tensor:
-        return logits(prune(checkpoint.model, experiment.layer, order[:k].tolist(), experiment.mode), batches)
+        return logits(prune(model, experiment.layer, order[:k].tolist(), experiment.mode), batches, target)
 
     def fast() -> object:
-        return sweep(checkpoint.model, experiment.layer, batches, order, ks, experiment.mode, experiment.dtype, "cpu")
+        return sweep(checkpoint.model, experiment.layer, batches, order, ks, experiment.mode, experiment.dtype, target)
 
     def oracle() -> object:
-        return greedy(checkpoint.model, experiment.layer, batches, mode=experiment.mode, device="cpu")
+        return greedy(checkpoint.model, experiment.layer, batches, mode=experiment.mode, device=target)
 
     has_oracle = oracle_cost(replace(experiment, ranked_on=experiment.split), checkpoint).linear
     timed = _spread(ks, LAB_LOOP_BUDGET / warm_up)
@@ -103,7 +130,7 @@ def bench(
             steps.append(time.perf_counter() - start)
             if progress:
                 progress(len(passes) + len(sweeps) + len(oracles) + len(steps), total)
-    found = _logits_at(checkpoint, experiment, batches, order, timed)
+    found = _logits_at(checkpoint, experiment, batches, order, timed, target)
     disagreements, ties, difference = _compare(found, torch.stack(wanted))
     pass_seconds, sweep_seconds, lab_seconds = median(passes), median(sweeps), median(steps) * len(ks)
     return Benchmark(
@@ -129,7 +156,13 @@ def bench(
         batch_size=batches.batch_size,
         dtype=experiment.dtype,
         threads=torch.get_num_threads(),
+        device=str(target) if target.type == "cpu" else f"{target} ({_name(target)})",
+        peak_bytes=torch.cuda.max_memory_allocated(target) if target.type == "cuda" else None,
     )
+
+
+def _name(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
 def _seconds(work: Callable[[], object]) -> float:
@@ -146,14 +179,23 @@ def _spread(ks: tuple[int, ...], most: float) -> list[int]:
     return [ks[round(i * (len(ks) - 1) / (count - 1))] for i in range(count)]
 
 
-def _logits_at(checkpoint: Checkpoint, experiment: Experiment, batches: Iterable, order, ks: list[int]) -> Tensor:  # noqa: ANN001
-    """The engine's own logits (number of K, N, classes)."""
+def _logits_at(
+    checkpoint: Checkpoint,
+    experiment: Experiment,
+    batches: Iterable[Batch],
+    order: np.ndarray,
+    ks: list[int],
+    device: torch.device,
+) -> Tensor:
+    """The engine's own logits (number of K, N, classes), on the CPU."""
     plan, parts = None, []
     for inputs, _ in batches:
-        plan = plan or make_plan(
-            checkpoint.model, experiment.layer, experiment.mode, inputs, dtype=resolve_dtype(experiment.dtype)
-        )
-        parts.append(in_order(plan.logits(inputs, order, ks)))
+        moved = to_device(inputs, device)
+        make = partial(make_plan, checkpoint.model, experiment.layer, experiment.mode, moved, device)
+        plan = plan or make(resolve_dtype(experiment.dtype))
+        if experiment.dtype == AUDITED and not isinstance(plan, Audited):
+            plan = Audited(plan, make())
+        parts.append(in_order(plan.logits(moved, order, ks)).cpu())
     return torch.cat(parts, dim=1)
 
 

@@ -8,6 +8,7 @@ from explorer.cli.bar import Bar
 from explorer.cli.options import (
     Commands,
     add_checkpoint,
+    add_device,
     add_dtype,
     add_limit,
     add_mode,
@@ -28,8 +29,11 @@ def add_to(commands: Commands) -> None:
     words = "time the sensitivity analysis of all layers against a full pass for each cell instead"
     command.add_argument("--sensitivity", action="store_true", help=words)
     add_mode(command)
+    add_device(command)
+    words = "how many images go through the network together, but for the sensitivity analysis"
+    command.add_argument("--batch-size", type=int, metavar="N", help=words)
     command.add_argument("--json", action="store_true", help="print JSON")
-    command.set_defaults(run=run)
+    command.set_defaults(run=run, device="cpu")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -39,17 +43,19 @@ def run(args: argparse.Namespace) -> None:
         _layers(args, checkpoint)
         return
     with Bar("benchmark") as bar:
-        result = benchmark.bench(checkpoint, experiment_of(args, checkpoint), progress=bar)
+        asked = experiment_of(args, checkpoint)
+        result = benchmark.bench(checkpoint, asked, progress=bar, device=args.device, batch_size=args.batch_size)
     if args.json:
         print(json.dumps(result.as_dict(), indent=2))
         return
     oracle = ""
     if result.oracle_seconds is not None:
         oracle = f"  greedy oracle     {result.oracle_seconds:8.2f} s   {result.oracle_over_pass:.2f} × one pass\n"
+    memory = "" if result.peak_bytes is None else f" (at most {result.peak_bytes / 2**20:,.0f} MiB of it)"
     extrapolated = "" if result.lab_ks_timed == result.ks else f" (from {result.lab_ks_timed} of them)"
     print(
         f"{result.checkpoint} {result.layer}: {result.n:,} images, {result.ks} K, {result.dtype}, "
-        f"medians of {result.repeats} repeats\n"
+        f"on {result.device}{memory}, batches of {result.batch_size}, medians of {result.repeats} repeats\n"
         f"  one test pass     {result.pass_seconds:8.2f} s\n"
         f"  sweep, every K    {result.sweep_seconds:8.2f} s   {result.sweep_over_pass:.2f} × one pass, "
         f"{result.k_over_pass:.3f} a K\n"
@@ -63,6 +69,8 @@ def run(args: argparse.Namespace) -> None:
 
 def _layers(args: argparse.Namespace, checkpoint: Checkpoint) -> None:
     """Time the sensitivity analysis against a masked copy and a full pass for each cell."""
+    if args.device != "cpu" or args.batch_size is not None:
+        raise ValueError("--sensitivity counts seconds of the processor; leave --device and --batch-size out")
     with Bar("benchmark") as bar:
         result = layer_benchmark.bench_layers(checkpoint, args.mode, args.limit, args.dtype, bar)
     if args.json:

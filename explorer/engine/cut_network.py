@@ -72,6 +72,11 @@ class CutNetwork:
         self.stacks = bool(self.linears) and all(self._keeps_rows_apart(node) for node in rest)
 
     @property
+    def nbytes(self) -> int:
+        """Bytes of all values of a batch like the example: no run of it holds on to more."""
+        return sum(4 * shape.numel() for shape in self.cut.shapes.values())
+
+    @property
     def largest_value(self) -> int:
         """Bytes of the largest value, of a batch like the example, in what takes longest: the suffix, or all before."""
         nodes = self.cut.suffix.nodes if self.one_by_one else self.cut.head.nodes
@@ -233,11 +238,10 @@ class CutNetwork:
         """z (len(channels), N, out) as one channel comes back after the other, to the sums before."""
         added = {}
         for node, change in changes.items():
-            running = sums[node].new_empty((len(channels), *sums[node].shape))
-            for step, channel in enumerate(channels):
-                previous = running[step - 1] if step else sums[node]
-                torch.addmm(previous, change[channel], self.weights[node][channel], alpha=-1, out=running[step])
-            added[node] = running
+            chosen = torch.as_tensor(channels, device=change.device)
+            running = torch.bmm(change[chosen], self.weights[node][chosen]).neg_()
+            running[0] += sums[node]
+            added[node] = running.cumsum_(0)
         return added
 
     @torch.inference_mode()

@@ -32,6 +32,7 @@ from explorer.networks.layers import conv_layer
 EAGER = 50  # images of that first curve, so that it is there in seconds
 KEPT_BYTES = 2**25  # of what is kept of the images under way, also while a sweep waits for its turn
 NEAR_BYTES = 2**24  # of the largest value that is computed again and again, which then stays in the processor's cache
+CARD_SHARE = 0.5  # of a graphics card's free memory, that the values of images under way may take
 WHOLE = 2**31  # images of which nothing is kept
 BEAT = 0.5  # seconds after which a batch under way lets others have their turn
 
@@ -133,7 +134,7 @@ def sweep_orders_stream(
         for course in courses
     )
     run_as = Audited(plan, exact) if dtype == AUDITED else plan
-    work = _Work(run_as, exact, counted, target, _at_once(plan, example))
+    work = _Work(run_as, exact, counted, target, _at_once(plan, example, target))
     in_rounds = coarse_first and plan.one_by_one and len(chosen) > 2 * COARSE
     try:
         yield from work.run(empty, in_rounds)
@@ -226,11 +227,17 @@ class _Work:
         return _eagerly(parts) if eager else parts
 
 
-def _at_once(plan: Plan, example: Inputs) -> int:
-    """How many images are best under way together: what is kept of them is bounded, and what is run most stays near."""
+def _at_once(plan: Plan, example: Inputs, device: torch.device) -> int:
+    """How many images are best under way together: what is kept of them is bounded, and what is run most stays near.
+
+    On a graphics card, which is idle where there are few, it is as many as a part of its free memory holds.
+    """
     prepared = plan.prepare(two_images(example))
     if not isinstance(plan, CutNetwork) or not isinstance(prepared, Prepared):
         return WHOLE
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        return max(1, int(IMAGES_OF_EXAMPLE * CARD_SHARE * free / (plan.nbytes + 2 * prepared.nbytes)))
     fitting = min(KEPT_BYTES // max(1, prepared.nbytes), NEAR_BYTES // max(1, plan.largest_value))
     return max(1, IMAGES_OF_EXAMPLE * fitting)
 

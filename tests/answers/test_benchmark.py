@@ -48,6 +48,18 @@ def test_benchmark_in_bfloat16_compares_with_float32():
     assert 1e-4 < result.max_logit_difference < 1
 
 
+def test_benchmark_of_an_audited_sweep_predicts_what_float32_does_in_batches_of_any_size():
+    checkpoint = checkpoints.load("simple-cnn_fashion-mnist")
+    experiment = Experiment(checkpoint.name, "conv1", limit=130, ks=(0, 5, 8), dtype="audited")
+    result = benchmark.bench(checkpoint, experiment, repeats=1, device="cpu", batch_size=60)
+    assert result.disagreements == result.ties and 1e-4 < result.max_logit_difference < 1
+    assert (result.batch_size, result.device, result.peak_bytes) == (60, "cpu", None)
+    with pytest.raises(ValueError, match="batch size 0 is not at least 1"):
+        benchmark.bench(checkpoint, experiment, batch_size=0)
+    with pytest.raises(ValueError, match="device 'abacus' is not available"):
+        benchmark.bench(checkpoint, experiment, device="abacus")
+
+
 def test_a_long_lab_loop_is_timed_on_ks_spread_over_the_range():
     assert benchmark._spread(tuple(range(33)), 5.9) == [0, 8, 16, 24, 32]
     assert benchmark._spread((0, 1), 100) == [0, 1]

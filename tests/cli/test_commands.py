@@ -462,6 +462,11 @@ def test_bench_prints_the_promised_json(capsys):
             f"sensitivity {FASHION} --limit 20 --dtype audited --jobs 2",
             "workers prune layer by layer in float32 alone; leave --dtype audited out, or --jobs",
         ),
+        (
+            f"bench {FASHION} --sensitivity --batch-size 9",
+            "--sensitivity counts seconds of the processor; leave --device and --batch-size out",
+        ),
+        (f"bench {FASHION} --batch-size 0", "batch size 0 is not at least 1"),
         (f"sensitivity {FASHION} --limit 0", "limit 0 is outside 1…10000"),
         (
             f"sensitivity {FASHION} --limit 20 --points -1",

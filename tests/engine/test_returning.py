@@ -75,3 +75,20 @@ def test_k_that_repeat(gone):
     plan, order = make_plan(model, "conv", "filter", x), np.arange(6)
     every = in_order(plan.logits(x, order, range(7)))
     torch.testing.assert_close(in_order(plan.logits(x, order, gone)), every[gone], rtol=1e-5, atol=1e-6)
+
+
+def test_linear_layers_add_up_all_channels_in_one_batched_product(monkeypatch):
+    torch.manual_seed(0)
+    plan, calls, product = (
+        make_plan(build("simple-cnn").eval(), "conv2", "filter", torch.randn(2, 3, 32, 32)),
+        [],
+        torch.bmm,
+    )
+    monkeypatch.setattr(torch, "bmm", lambda *parts: calls.append(len(parts[0])) or product(*parts))
+    x, order = torch.randn(5, 3, 32, 32), np.random.default_rng(0).permutation(32)
+    at_once = in_order(plan.logits(x, order, range(33)))
+    assert calls == [31], "one product for each K but 0 and P, on whichever device"
+    monkeypatch.setattr(cut_network, "RUNNING_SUM_FLOATS", 1)
+    one_by_one = in_order(plan.logits(x, order, range(33)))
+    assert calls == [31, *[1] * 31]
+    torch.testing.assert_close(at_once, one_by_one, rtol=1e-5, atol=1e-6)

@@ -12,7 +12,8 @@ from explorer.engine.curves import Band, Run, difference
 from explorer.engine.cut_network import CutNetwork
 from explorer.engine.greedy import greedy
 from explorer.engine.ks import coarse_to_fine
-from explorer.engine.sweep import Course, sweep, sweep_orders_stream, sweep_stream
+from explorer.engine.plan import make_plan
+from explorer.engine.sweep import Course, _at_once, sweep, sweep_orders_stream, sweep_stream
 from explorer.networks.evaluation import logits, predict
 from explorer.networks.intervals import change_interval, wilson
 from explorer.networks.registry import build
@@ -146,6 +147,17 @@ def test_a_sweep_that_waits_for_its_turn_holds_few_images_however_wide_the_layer
     assert max(held) < 3 * 10 * per_image
     assert np.array_equal(parts[-1].predictions, whole.predictions)
     assert np.array_equal(parts[-1].labels, whole.labels)
+
+
+def test_a_graphics_card_gets_as_many_images_as_part_of_its_free_memory_holds(model, batches, monkeypatch):
+    plan = make_plan(model, "conv1", "filter", batches[0][0])
+    sizes = []
+    for free in (0, 10**8, 10**9):
+        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device, free=free: (free, 10**10))
+        sizes.append(_at_once(plan, batches[0][0], torch.device("cuda")))
+    per_image = (plan.nbytes + 2 * plan.prepare(batches[0][0][:2]).nbytes) / 2
+    assert sizes == [1, int(0.5 * 10**8 / per_image), int(0.5 * 10**9 / per_image)]
+    assert per_image > 4 * (3 + 16 + 16) * 32 * 32, "the inputs, and what the first layer and its activation put out"
 
 
 def test_batches_that_are_shuffled_anew_are_refused_where_they_are_gone_over_again(model, batches, monkeypatch):
