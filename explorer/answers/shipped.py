@@ -12,7 +12,7 @@ import numpy as np
 
 from explorer.answers import outline, packing
 from explorer.answers.archive import SPLIT, Archive, Arrays, Facts, Note, Question, differences, predictions_of
-from explorer.answers.experiment import Experiment
+from explorer.answers.experiment import SPLITS, Experiment
 from explorer.answers.runs import layers_run, run_of
 from explorer.engine.curves import Band, Run, Sweep
 from explorer.engine.ks import check_ks
@@ -29,10 +29,11 @@ STATISTICS = ("mean", "std", "minimum", "maximum", "mean_absolute", "mean_positi
 
 def curve_question(asked: Experiment, checkpoint: Checkpoint) -> Question | None:
     """The question that an experiment is, whatever its K; None for one of a kind that never ships."""
-    if not _may_ship(asked) or asked.seed:
+    if not _may_ship(replace(asked, ranked_on=SPLIT)) or asked.ranked_on not in SPLITS or asked.seed:
         return None
     fields = {"layer": asked.layer, "criterion": asked.criterion, "mode": asked.mode, "schedule": asked.schedule}
-    return Question(checkpoint, "curve", fields)
+    more = {} if asked.ranked_on == SPLIT else {"ranked_on": asked.ranked_on}
+    return Question(checkpoint, "curve", fields | more)
 
 
 def _may_ship(asked: Experiment) -> bool:

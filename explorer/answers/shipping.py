@@ -15,6 +15,7 @@ from explorer.answers.choices import ORDERS, default_layer
 from explorer.answers.computing import oracle_cost
 from explorer.answers.experiment import Experiment
 from explorer.answers.labs import LABS, Lab
+from explorer.answers.questions import asked_by
 from explorer.engine.oracle import ORACLES
 from explorer.engine.scan import samples
 from explorer.networks.checkpoints import Checkpoint
@@ -67,7 +68,7 @@ def _layout(checkpoint: Checkpoint) -> Piece:
 
 
 def _curves(checkpoint: Checkpoint, lab: Lab | None, layer: str) -> list[Piece]:
-    """The lab's ways, the comparison, the oracle where it is cheap, and a band of random orders."""
+    """The lab's ways, the comparison, what the lab's questions take, oracles where cheap, a band of random orders."""
     plain = Experiment(checkpoint.name, layer)
     cheap = oracle_cost(plain, checkpoint).linear  # whether every K comes out of one pass
     if not cheap and lab is not None:
@@ -76,7 +77,10 @@ def _curves(checkpoint: Checkpoint, lab: Lab | None, layer: str) -> list[Piece]:
     compared = [replace(plain, criterion=name) for name in COMPARED]
     oracles = [replace(plain, criterion=name) for name in ORACLES] if cheap else []
     found = []
-    for asked in dict.fromkeys([*ways, *compared, *oracles]):
+    taught = asked_by(lab) if lab else []
+    if cheap:
+        taught = [replace(each, ks=None) if each.schedule == "once" else each for each in taught]
+    for asked in dict.fromkeys([*ways, *compared, *taught, *oracles]):
         few = asked if cheap or asked == plain else replace(asked, limit=SAMPLE)
         if asked.criterion in ORACLES:
             search = shipped.search_question(asked, checkpoint)

@@ -40,10 +40,16 @@ def pick_several(label: str, key: str, options: Sequence[str], usual: Sequence[s
 
 def pick_count(label: str, key: str, low: int, high: int, empty: str, **look: Any) -> int | None:
     """A whole number from `low` to `high`, or none: the field is `empty` to begin with."""
+    link_count(label, key, low, high, empty)
+    return pick_number(label, low, high, None, key, placeholder=empty, **look)
+
+
+def link_count(label: str, key: str, low: int, high: int, empty: str) -> None:
+    """What a link says of a field of `pick_count`, which need not be drawn."""
     fix = f"does not fit: give a whole number from {low} to {high}; showing {empty}"
     links.note_link(key, lambda raw: len(raw) == 1 and links.is_whole(raw[0], low, high), fix, label.lower())
     keep_if(key, lambda kept: kept is None or low <= kept <= high, None)
-    return pick_number(label, low, high, None, key, placeholder=empty, **look)
+    links.linked(key, None, _count(low, high))
 
 
 def pick_among(label: str, key: str, options: Sequence[str], usual: Sequence[str] = (), **look: Any) -> list[str]:

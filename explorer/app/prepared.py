@@ -11,9 +11,10 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from explorer.answers.questions import Question
 from explorer.app.cache import TABS, TEST, identity
 from explorer.engine import contrasts, tables
-from explorer.engine.curves import Sweep
+from explorer.engine.curves import Band, Sweep
 from explorer.engine.scans import Scan
 from explorer.engine.sensitivities import Sensitivity
 from explorer.images import datasets
@@ -125,6 +126,12 @@ def axis_chart(
     own, curve = results[names.index(name)], curves.pop(name)
     channels = channel_table(own, own.gone_at(k))
     return charts.pruning_axis(curve, k, channels, title, strip, own.steepest(), name, curves, names, height)
+
+
+@once(LOOKS)
+def answer(question: Question, names: tuple[str, ...], *results: Sweep | Band | Scan) -> str:
+    """The answer to a question about a lab, from the results by their `names`."""
+    return question.answer(dict(zip(names, results, strict=True)))
 
 
 @once(LOOKS)

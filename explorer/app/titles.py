@@ -9,6 +9,7 @@ DETAILS = {
     "class table": "Classes",
     "confusion matrix": "Confusion matrix",
     "network": "The network",
+    "questions": "Questions",
 }
 FLIPS = {"broken": "Broken", "repaired": "Repaired"}
 AGAINST = {"true": "The true class", "unpruned": "The unpruned network"}

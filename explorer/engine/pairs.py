@@ -59,6 +59,13 @@ def apart_at(one: Sweep, other: Sweep, k: int) -> Apart:
     return Apart(100 * (ahead - behind) / one.done, 100 * float(low), 100 * float(high), one.done)
 
 
+def change_at(curve: Sweep, k: int) -> Apart:
+    """Accuracy at K = k minus that at the smallest K, paired by image; see intervals.change_interval."""
+    broken, repaired = map(len, curve.flipped(k))
+    low, high = change_interval(np.array(broken), np.array(repaired), curve.done)
+    return Apart(curve.change(k), 100 * float(low), 100 * float(high), curve.done)
+
+
 def apart_over(one: Sweep | Band, other: Sweep | Band) -> Apart:
     """Mean accuracy along `one` over all K that both have minus that along `other`, paired by image.
 

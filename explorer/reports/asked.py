@@ -6,6 +6,7 @@ from typing import Any
 
 from explorer.answers import outline
 from explorer.answers.choices import criterion_named, default_layer
+from explorer.answers.exercise import Outcome
 from explorer.answers.experiment import Experiment
 from explorer.answers.labs import ASSIGNED, LABS, Lab, lab_of
 from explorer.engine.ks import check_ks
@@ -19,11 +20,12 @@ class Asked:
     experiment: Experiment
     lab: Lab | None = None
     k: int | None = None
+    exercise: Outcome | None = None  # what came of a guess at the curve
 
     @property
     def key(self) -> Hashable:
         """What tells two questions apart."""
-        return (self.experiment, self.lab and self.lab.name, self.k)
+        return (self.experiment, self.lab and self.lab.name, self.k, self.exercise)
 
 
 def lab_named(name: str) -> Lab:

@@ -114,6 +114,7 @@ def settings_of(facts: Facts, codes: Sequence[str], files: Files) -> dict[str, A
         "broken_and_repaired": list(map(len, curve.flipped(facts.k))),
         "removal": gone and {key: getattr(gone, key) for key in REMOVED},
         "ways": {title: asdict(way.run) for title, way in facts.ways.items()},
+        "exercise": facts.exercise and asdict(facts.exercise) | {"mean_error": facts.exercise.mean_error},
         "computed": {"accuracy": curve.made or "here"},
         "languages": list(codes),
         "missing": [asdict(each) for each in facts.missing],

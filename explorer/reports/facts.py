@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from explorer.answers.exercise import Outcome
 from explorer.answers.experiment import Experiment
 from explorer.answers.labs import Lab
 from explorer.engine.curves import Band, Sweep
@@ -52,6 +53,7 @@ class Facts:
     pictures: np.ndarray | None  # of the `changed` ones, uint8 (n, C, H, W)
     missing: tuple[Missing, ...]
     versions: Mapping[str, str]  # of what made the report
+    exercise: Outcome | None = None  # what came of a guess at the curve
 
     @property
     def changed(self) -> pd.DataFrame:

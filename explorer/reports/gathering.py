@@ -70,6 +70,7 @@ def gather(asked: Asked, checkpoint: Checkpoint, brought: Brought | None = None,
         pictures=_pictures(curve, k, missing),
         missing=tuple(missing),
         versions=versions(),
+        exercise=asked.exercise,
     )
 
 

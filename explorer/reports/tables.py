@@ -1,5 +1,7 @@
 """The tables of a report as they lie beside it, tidy, one a CSV file; and which rows of long ones it shows."""
 
+from dataclasses import asdict
+
 import pandas as pd
 
 from explorer.engine import tables
@@ -34,6 +36,8 @@ def tables_of(facts: Facts) -> dict[str, pd.DataFrame]:
         found["scan"] = facts.scan.frame()
     if facts.removal is not None:
         found |= {"compression": facts.removal.stages, "scales": facts.removal.totals}
+    if facts.exercise is not None:
+        found["exercise"] = pd.DataFrame([asdict(point) | {"error": point.error} for point in facts.exercise.points])
     return found
 
 

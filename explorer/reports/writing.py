@@ -4,7 +4,16 @@ from collections.abc import Callable, Iterable, Iterator
 
 from explorer.reports.document import Block, Document, Note
 from explorer.reports.facts import Facts
-from explorer.reports.sections import channels, compression, conclusions, curves, effects, network, training
+from explorer.reports.sections import (
+    channels,
+    compression,
+    conclusions,
+    curves,
+    effects,
+    expected,
+    network,
+    training,
+)
 from explorer.reports.texts import Language
 from explorer.reports.writer import Writer
 
@@ -45,6 +54,7 @@ SECTIONS: tuple[Callable[[Writer], Iterator[Block]], ...] = (
     training.training,
     channels.channels,
     curves.accuracy,
+    expected.expected,
     curves.ways,
     curves.criteria,
     effects.classes,

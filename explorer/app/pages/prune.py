@@ -9,9 +9,11 @@ import streamlit as st
 from explorer.answers.choices import criterion_named
 from explorer.answers.experiment import Experiment
 from explorer.app import (
+    asking,
     comparing,
     downloads,
     drawing,
+    exercise,
     links,
     pickers,
     prepared,
@@ -65,7 +67,8 @@ def explore(view: View, job: Job, others: dict[str, Job], live: bool) -> None:
 
 def closer(view: View, sweep: Sweep, others: dict[str, Job], k: int) -> None:
     """What comes below: the images whose prediction changed, the classes, and where the numbers come from."""
-    detail = pickers.pick_option("Look closer at", "details", list(DETAILS), format_func=titles.DETAILS.get)
+    details = [name for name in DETAILS if name != "questions" or view.lab]
+    detail = pickers.pick_option("Look closer at", "details", details, format_func=titles.DETAILS.get)
     DETAILS[detail](view, sweep, k)
     st.subheader("Accuracy per class", help="The bar is the pruned network, the tick the unpruned one.")
     drawing.draw(prepared.class_chart(sweep, k, 400), key="classes")
@@ -226,7 +229,19 @@ def network(view: View, sweep: Sweep, k: int) -> None:
     st.caption(words + marked)
 
 
-DETAILS = {"flips": flips, "class table": classes, "confusion matrix": confusion, "network": network}
+def questions(view: View, sweep: Sweep, k: int) -> None:
+    """What the lab's questions are, and what was measured."""
+    if view.lab:
+        asking.show(view.lab)
+
+
+DETAILS = {
+    "flips": flips,
+    "class table": classes,
+    "confusion matrix": confusion,
+    "network": network,
+    "questions": questions,
+}
 
 
 def provenance(view: View, sweep: Sweep, others: dict[str, Job], k: int) -> None:
@@ -254,7 +269,7 @@ def report(view: View, sweep: Sweep, others: dict[str, Job], k: int) -> None:
     ways = ways_of(lab, view.experiment)
     curves = {ways[title]: work.curve(job) for title, job in others.items() if title in ways}
     at_hand = {way: curve for way, curve in curves.items() if curve is not None and curve.preview is None}
-    asked = Asked(view.experiment, lab, k)
+    asked = Asked(view.experiment, lab, k, exercise.outcome_of(view))
     reporting.report_button(view.checkpoint, asked, Brought(at_hand | {view.experiment: sweep}), "prune")
 
 
@@ -279,16 +294,15 @@ def other_ways(view: View) -> dict[str, Job]:
     return jobs
 
 
-with links.page(), st.container(gap="xxsmall"):
-    waiting.show_news()
-    large = presenting.presents()
-    view = views.pick_view()
-    if large:
+def opened(view: View) -> None:
+    """The page as it opens: the head, and below it the answer."""
+    if st.session_state["present"]:
         presenting.head(story.title(view.checkpoint, view.lab))
     else:
         presenting.present_button()
         tour.tour_button()
         comparing.offer([view.experiment])
+        exercise.begin_button()
         tour.show_step()
         switch = partial(presets.pick_way, view.lab, view.variant)
         story.head_of_pruning(view.checkpoint, view.layer, view.experiment.criterion, view.lab, switch)
@@ -298,3 +312,13 @@ with links.page(), st.container(gap="xxsmall"):
     others = other_ways(view)
     live = not all(each.finished for each in (job, *others.values()))
     links.fragment(explore, view, job, others, live, every=waiting.POLL if live else None)
+
+
+with links.page(), st.container(gap="xxsmall"):
+    waiting.show_news()
+    presenting.presents()
+    view = views.pick_view()
+    if exercise.is_taken():
+        exercise.page(view)
+    else:
+        opened(view)

@@ -11,6 +11,7 @@ from explorer.show.charts.classes import class_bars, confusion_map
 from explorer.show.charts.comparison import compare_curves, up_to, zoomable_curves
 from explorer.show.charts.compression import accuracy_against_macs, before_after_bars, recovery_steps
 from explorer.show.charts.curve import accuracy_curve, empty_curve
+from explorer.show.charts.guesses import guess_chart
 from explorer.show.charts.layers import layer_bars
 from explorer.show.charts.network import network_drawing
 from explorer.show.charts.parts import AXES, KEPT, MANY, PRUNED, Chart
@@ -32,6 +33,7 @@ __all__ = [
     "compare_curves",
     "confusion_map",
     "empty_curve",
+    "guess_chart",
     "layer_bars",
     "network_drawing",
     "HEIGHT",
