@@ -63,6 +63,12 @@ def pages() -> list[st.Page]:
             icon=":material/model_training:",
             help="Train a network with a recipe of your own, watch it learn, and prune it.",
         ),
+        st.Page(
+            "explorer/app/pages/lessons.py",
+            title="Lessons",
+            icon=":material/school:",
+            help="What one would expect of each lab, what was measured, and why it came otherwise.",
+        ),
     ]
 
 

@@ -24,6 +24,7 @@ disable_debug_mode()  # Altair's look at whether charts fit its schema, which is
 
 LIGHT_INK = "#44525F"
 AXIS_ROOM = 88  # pixels that the axis of two charts in one takes beyond its width
+UNBROKEN = "\u00a0\u202f"  # spaces at which no line breaks
 LARGER = 1.25  # how much larger type is for a class
 
 
@@ -97,7 +98,7 @@ def plain(text: object, longest: int = 400) -> str:
 
     What cannot be printed, such as half a character, becomes �; a text longer than a page takes is cut, and says so.
     """
-    whole = "".join(sign if sign.isprintable() else "�" for sign in str(text))
+    whole = "".join(sign if sign.isprintable() or sign in UNBROKEN else "�" for sign in str(text))
     shown = whole if len(whole) <= longest else f"{whole[:longest]}… ({len(whole):,} characters in all)"
     shown = re.sub(r"([\\`*\[\]$<>~#|@]|:(?=[\w/])|\b_|_\b)", r"\\\1", shown)
     return re.sub(r"(?i)\b(www)\.", r"\1\\.", shown)

@@ -11,9 +11,10 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from explorer.answers.lessons import Lesson
 from explorer.answers.questions import Question
 from explorer.app.cache import TABS, TEST, identity
-from explorer.engine import contrasts, tables
+from explorer.engine import contrasts, pairs, tables
 from explorer.engine.curves import Band, Sweep
 from explorer.engine.scans import Scan
 from explorer.engine.sensitivities import Sensitivity
@@ -132,6 +133,27 @@ def axis_chart(
 def answer(question: Question, names: tuple[str, ...], *results: Sweep | Band | Scan) -> str:
     """The answer to a question about a lab, from the results by their `names`."""
     return question.answer(dict(zip(names, results, strict=True)))
+
+
+@once(LOOKS)
+def explained(lesson: Lesson, *results: Sweep | Band) -> str:
+    """What explains a lesson's two curves."""
+    return lesson.explained(dict(zip(lesson.curves, results, strict=True)))
+
+
+@once(LOOKS)
+def pair_chart(names: tuple[str, ...], height: int, *results: Sweep | Band) -> charts.Chart:
+    """Two curves by their `names`, over the same images."""
+    one, other = results
+    if isinstance(one, Sweep) and isinstance(other, Sweep):
+        one, other = pairs.alike(one, other)
+    return charts.compare_curves(tables.curve_table(dict(zip(names, (one, other), strict=True))), height=height)
+
+
+@once(LOOKS)
+def pair_table(one: Sweep, other: Sweep) -> pd.DataFrame:
+    """Two curves at each K that both have; see `pairs.pair_table`."""
+    return pairs.pair_table(one, other)
 
 
 @once(LOOKS)

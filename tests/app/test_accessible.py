@@ -7,6 +7,7 @@ from browsing import PATIENCE, accuracy_at, percent, wait_until_done
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]
 
 PAGES = ["", "activations", "sweep", "compare", "scan", "compress", "model", "train"]
+PAGES += ["lessons?lesson=leak", "?exercise=1&lab=B"]
 OURS = {"serious", "critical"}
 # By rule, a class of elements of Vega's that it gives a role and no name, and that no specification can name: the frame
 # in which one drags a range, and the ground behind it. The chart around them has a name.

@@ -17,7 +17,8 @@ WHOLE = dict(zip(PLACES, ("80", "70", "50", "30", "20"), strict=True)) | {"expec
 def words(at):
     """All that the page says, charts and their texts included."""
     texts = [each.value for kind in ("markdown", "caption", "header", "subheader", "metric") for each in at.get(kind)]
-    return " ".join([*texts, *(chart.proto.alt + chart.proto.spec for chart in at.get("vega_lite_chart"))])
+    said = " ".join([*texts, *(chart.proto.alt + chart.proto.spec for chart in at.get("vega_lite_chart"))])
+    return said.replace("\u00a0", " ")
 
 
 def button(at, label):
@@ -108,7 +109,7 @@ def test_the_report_of_the_curve_has_what_was_expected(shipped_answers):
     assert job.wait(300) and job.status == "done", job.error
     with zipfile.ZipFile(io.BytesIO(job.result.content)) as archive:
         settings = json.loads(archive.read("settings.json"))
-        english, chinese = (archive.read(f"report-{code}.md").decode() for code in ("en", "zh"))
+        english, chinese = (archive.read(f"report-{code}.md").decode().replace("\u00a0", " ") for code in ("en", "zh"))
         assert archive.read("tables/exercise.csv").decode().count("\n") == 6
     assert settings["exercise"]["cliff_expected"] == 4
     assert "What was expected" in english and "剪枝前的预测" in chinese

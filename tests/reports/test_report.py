@@ -16,6 +16,7 @@ import pandas as pd
 import pytest
 from reported import CARD, curve_of, facts_of, falling, gathered
 
+from explorer.answers.exercise import Guess, compare
 from explorer.answers.labs import LABS
 from explorer.cli import main
 from explorer.files import whole
@@ -25,6 +26,7 @@ from explorer.reports.asked import asked_of
 from explorer.reports.binding import bind, folder_of, languages_of, measured, readable
 from explorer.reports.brought import Brought
 from explorer.reports.drawing import figures_of
+from explorer.reports.exercised import sentences
 from explorer.reports.facts import Missing, some_flips
 from explorer.reports.findings import findings
 from explorer.reports.gathering import gather
@@ -128,6 +130,24 @@ def test_every_number_of_a_report_is_in_its_files(shipped_answers, lab, code):
     text = text_of(files[f"report-{code}.html"])
     words = re.compile(r"[A-D]\b|CIFAR-10|ResNet-18|SHA-256|3×3|[\w.-]*\w+\d[\w.]*")  # names, not numbers
     assert not unknown_numbers(words.sub(" ", text), values_in(files))
+
+
+def _unspaced(text):
+    return "".join(text.split())
+
+
+@pytest.mark.parametrize("code", ["en", "zh"])
+def test_what_was_expected_stands_in_the_report_with_numbers_that_its_files_have(code):
+    curve = falling(90, 88, 45, 10)
+    guess = Guess(tuple((k, 0.5) for k in curve.ks[1:]), cliff=2, rivals=("mean", "l1"), winner="l1")
+    exercise = compare(guess, curve, curve)
+    files = files_of(facts_of(curve, exercise=exercise), code)
+    spoken, text = language(code), text_of(files[f"report-{code}.html"])
+    said = sentences(exercise, spoken, spoken.say("word.images"))
+    assert spoken.say("heading.exercise") in text and all(_unspaced(each) in _unspaced(text) for each in said)
+    own = {name: files[name] for name in ("tables/exercise.csv", "settings.json")}
+    assert not unknown_numbers(" ".join(said).replace("L1", ""), values_in(own))
+    assert spoken.say("heading.exercise") not in text_of(files_of(facts_of(curve), code)[f"report-{code}.html"])
 
 
 @pytest.mark.parametrize("code", ["en", "zh"])
