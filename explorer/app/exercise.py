@@ -28,6 +28,7 @@ from explorer.app.heads import head
 from explorer.app.views import View
 from explorer.engine.curves import Sweep
 from explorer.reports.asked import Asked
+from explorer.reports.brought import Brought
 from explorer.show import charts
 from explorer.show.words import percent
 
@@ -202,7 +203,7 @@ def _reveal(view: View, guess: Guess, curve: Sweep, rival: Sweep | None = None) 
         st.button("Explore this curve", icon=":material/content_cut:", on_click=_leave, type="primary")
         st.button("Try again", icon=":material/restart_alt:", on_click=_forget)
         asked = Asked(view.experiment, view.lab, exercise=outcome)
-        reporting.report_button(view.checkpoint, asked, {view.experiment: curve}, "exercise")
+        reporting.report_button(view.checkpoint, asked, Brought({view.experiment: curve}), "exercise")
     _numbers(outcome)
     shown = curve.at(view.stops)
     chart = charts.guess_chart(
