@@ -32,15 +32,19 @@ def guess_chart(
     if curve is None:
         lattice = [(k, share) for k in guesses for share in levels]
         data["lattice"] = pd.DataFrame(lattice, columns=["k", "share"])
-        return Chart(_guess_spec(*ends, False, height), data, f"Accuracy expected against channels pruned: {said}")
+        return Chart(
+            _guess_spec(*ends, False, bool(len(placed)), height),
+            data,
+            f"Accuracy expected against channels pruned: {said}",
+        )
     rows = curve[["k", "accuracy", "low", "high"]].assign(tone=0)
     data |= {"curve": rows, "apart": placed.merge(rows, on="k")}
     words = f"Accuracy against channels pruned, as measured. Expected were {said}"
-    return Chart(_guess_spec(*ends, True, height), data, words)
+    return Chart(_guess_spec(*ends, True, True, height), data, words)
 
 
 @lru_cache(maxsize=32)
-def _guess_spec(low: int, high: int, revealed: bool, height: int) -> dict[str, Any]:
+def _guess_spec(low: int, high: int, revealed: bool, placed: bool, height: int) -> dict[str, Any]:
     at, y = _scales(low, high)
     asked, expected = alt.Chart(alt.NamedData("asked")), alt.Chart(alt.NamedData("expected"))
     tips = [alt.Tooltip("k:Q", title="Channels pruned"), alt.Tooltip("share:Q", title="Expected", format=".0%")]
@@ -50,11 +54,11 @@ def _guess_spec(low: int, high: int, revealed: bool, height: int) -> dict[str, A
         return layered(*_measured(at, y), points, height=height)
     pick = alt.selection_point(name="pick", fields=["k", "share"], on="click", nearest=True, toggle=False, clear=False)
     lattice = alt.Chart(alt.NamedData("lattice"))
+    line = expected.mark_line(strokeDash=[6, 4], strokeWidth=2).encode(x=at, y=y("share"), color=TONE)
     return layered(
         asked.mark_rule(strokeDash=[4, 4], opacity=0.5).encode(x=at),
         asked.mark_text(align="left", baseline="top", dx=5, fontSize=15).encode(x=at, y=alt.value(2), text="label:N"),
-        expected.mark_line(strokeDash=[6, 4], strokeWidth=2).encode(x=at, y=y("share"), color=TONE),
-        points,
+        *([line, points] if placed else []),  # a mark of nothing has no name, which whoever cannot see it misses
         lattice.mark_point(size=60, opacity=0, cursor="crosshair")
         .encode(x=at, y=y("share"), tooltip=tips)
         .add_params(pick),
