@@ -1,6 +1,7 @@
 """Workers that are processes of this machine, through joblib."""
 
 import signal
+import warnings
 from collections.abc import Generator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 
@@ -25,6 +26,7 @@ class Processes:
         """See units.Pool."""
         from joblib import Parallel, delayed
 
+        warnings.filterwarnings("ignore", message=".*still being processed by the workers")  # as a cancel means it
         left, deaths = dict(enumerate(calls)), 0
         while left:
             tasks = [delayed(_work)(place, call.request, self.threads, *call.arrays) for place, call in left.items()]
