@@ -10,7 +10,7 @@ from typing import Any
 
 from explorer.files.csv import csv_bytes
 from explorer.reports import rendering, reproducing
-from explorer.reports.drawing import figures_of
+from explorer.reports.drawing import WORDLESS, Draw, figures_of
 from explorer.reports.facts import Facts
 from explorer.reports.findings import findings
 from explorer.reports.tables import tables_of
@@ -20,6 +20,7 @@ from explorer.reports.writing import write
 from explorer.show.figures import DRAWING, FORMATS, figure_bytes
 
 DPI = 200  # of the figures as PNG files: sharp on paper, and quick to make
+PAGE = 7.2  # inches, the width of a page's text
 BOTH = "both"
 FIRST_DAY = (1980, 1, 1, 0, 0, 0)  # of every file in the ZIP, so that the same report is the same bytes
 REMOVED = ("network", "plan", "criterion", "steps", "differ", "device", "threads")
@@ -54,9 +55,8 @@ def bind(facts: Facts, codes: Sequence[str]) -> Iterator[Bound]:
     total = len(todo) + 1
     for done, (folder, name, draw) in enumerate(todo):
         yield Bound(done, total)
-        with DRAWING:
-            figure = draw()
-            drawn[folder, name] = {kind: figure_bytes(figure, kind, DPI) for kind in FORMATS}
+        same = [made for (_, other), made in drawn.items() if other == name and name in WORDLESS]
+        drawn[folder, name] = same[0] if same else pictures_of(draw)
     yield Bound(len(todo), total)
     files = {f"{folder}/{name}.{kind}": made[kind] for (folder, name), made in drawn.items() for kind in made}
     for each in spoken:
@@ -64,6 +64,18 @@ def bind(facts: Facts, codes: Sequence[str]) -> Iterator[Bound]:
         pictures = {name: made for (where, name), made in drawn.items() if where == folder}
         files |= readable(facts, each, folder, pictures)
     yield Bound(total, total, zipped(files | measured(facts, codes)))
+
+
+def pictures_of(draw: Draw) -> Files:
+    """A figure as a file of each format; one that is broader than a page has no more pixels than a page takes."""
+    made = {}
+    with DRAWING:
+        figure = draw()
+        dpi = round(DPI * min(1, PAGE / figure.get_figwidth()))
+        for kind in FORMATS:
+            made[kind] = figure_bytes(figure, kind, dpi)
+            figure.set_layout_engine("none")  # everything stays where the first one put it
+    return made
 
 
 def folder_of(spoken: Language) -> str:

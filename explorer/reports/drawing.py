@@ -20,6 +20,7 @@ from explorer.show.fonts import shows, with_chinese
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+WORDLESS = ("network", "changed")  # figures that are the same in every language
 LONGEST = 28  # letters of a name at an axis
 Draw = Callable[[], "Figure"]
 

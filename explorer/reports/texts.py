@@ -19,7 +19,9 @@ from explorer.show.fonts import shows
 from explorer.show.labels import ENGLISH, Labels
 from explorer.show.words import decimal, percent, points
 
-TIED = re.compile(r"(?<=\d) (?=%)|(?<=\b[KP]) (?==)|(?<=\b[KP] =) |(?<=<) (?=\d)")  # spaces at which no line is broken
+TIED = re.compile(
+    r"(?<=\d) (?=%)|(?<=\b[KP]) (?==)|(?<=\b[KP] =) |(?<=<) (?=\d)|(?<=\bp) (?=[<=])"
+)  # spaces at which no line is broken
 MIXED = re.compile(r"(?<=[A-Za-z0-9])(?=[\u4e00-\u9fff])|(?<=[\u4e00-\u9fff])(?=[A-Za-z0-9])")
 FOLDER = Path(__file__).parent / "texts"
 LANGUAGES = {"en": "English", "zh": "简体中文"}
