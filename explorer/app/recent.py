@@ -16,7 +16,7 @@ BACK = "what it goes back to"
 MENU = "recent"  # the key of the list
 MOST = 12  # entries
 GATHERED = "answer"  # what several pages add to: only the address of the page that shows it says otherwise
-WAY = ("checkpoint", "layer", "criterion", "mode", "ranked_on", "seed", "schedule", "step", "dtype", GATHERED)
+WAY = ("checkpoint", "layer", "criterion", "mode", "ranked_on", "seed", "schedule", "step", "dtype")
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,9 @@ class Seen:
 
     @property
     def way(self) -> tuple[Any, ...]:
-        """What makes it another view; where its address differs in nothing else, such as K, it is the same one."""
-        return (self.page, *(tuple(self.query.get(key, ())) for key in WAY))
+        """What makes it another view: a comparison's answers, else its way; K and the like make it no other."""
+        keys = (GATHERED,) if GATHERED in self.query else WAY
+        return (self.page, *(tuple(self.query.get(key, ())) for key in keys))
 
     @property
     def label(self) -> str:

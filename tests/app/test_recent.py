@@ -66,6 +66,14 @@ def test_there_are_twelve_at_most_and_one_that_is_gone_is_named():
     assert "“gone-0” is no trained network here" in at.warning[0].value and len(at.warning) == 1
 
 
+def test_a_comparison_is_its_answers_whatever_the_sidebar_stands_at():
+    query = {recent.GATHERED: ["a:b:c"]}
+    one, other = (
+        recent.Seen("compare.py", "Compare", {}, query | more) for more in ({}, {"layer": ["conv1"], "k": ["3"]})
+    )
+    assert one.way == other.way != recent.Seen("compare.py", "Compare", {}, {recent.GATHERED: ["a:b:d"]}).way
+
+
 def test_words_from_elsewhere_are_no_markup():
     values = {"checkpoint": "x", "layer": "*a*[b](c)", "criterion": "l1", "mode": "weights", "k": 3}
     label = "Prune: x, \\*a\\*\\[b\\](c), L1 norm, zero its weights only, K = 3"

@@ -178,8 +178,8 @@ def interval_of(row: dict[str, Any]) -> str:
 
 
 def p_of(value: float) -> str:
-    """A p-value, in words."""
-    return "p < 0.0001" if value < 0.0001 else f"p = {value:.4f}"
+    """A p-value, in words that stay on one line."""
+    return "p\u00a0<\u00a00.0001" if value < 0.0001 else f"p\u00a0=\u00a0{value:.4f}"
 
 
 def examples_of(answers: dict[str, View]) -> str:
