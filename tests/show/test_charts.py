@@ -485,3 +485,18 @@ def test_plans_are_named_where_their_words_do_not_touch():
         "here": [False, True, False, False, False],
     })  # fmt: skip
     assert compression.labels(rows) == ["", "80 %", "70 %", "", "unpruned"]
+
+
+def test_the_chart_of_guesses_shows_nothing_of_the_curve_before_it_is_revealed():
+    hidden = charts.guess_chart((0, 32), {5: 0.9, 16: None})
+    assert hidden.words == "Accuracy expected against channels pruned: 90.00 % at K = 5"
+    assert set(hidden.data) == {"asked", "expected", "lattice"} and hidden.data["expected"]["k"].tolist() == [5]
+    lattice = hidden.data["lattice"]
+    assert set(lattice["k"]) == {5, 16} and lattice["share"].min() == 0 and lattice["share"].max() == 1
+    rows = pd.DataFrame({"k": [0, 5, 16], "accuracy": [0.9, 0.8, 0.2], "low": 0.1, "high": 0.95})
+    revealed = charts.guess_chart((0, 32), {5: 0.9, 16: 0.5}, rows)
+    assert revealed.data["apart"][["share", "accuracy"]].to_numpy().tolist() == [[0.9, 0.8], [0.5, 0.2]]
+    nothing = charts.guess_chart((0, 32), {5: None})
+    assert len(nothing.spec["layer"]) < len(hidden.spec["layer"]), "a mark of nothing has no name"
+    for chart in (hidden, revealed, nothing):
+        chart.altair()
