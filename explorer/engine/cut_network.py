@@ -238,10 +238,8 @@ class CutNetwork:
         """z (len(channels), N, out) as one channel comes back after the other, to the sums before."""
         added = {}
         for node, change in changes.items():
-            chosen = torch.as_tensor(channels, device=change.device)
-            running = torch.bmm(change[chosen], self.weights[node][chosen]).neg_()
-            running[0] += sums[node]
-            added[node] = running.cumsum_(0)
+            add_up = _one_by_one if change.device.type == "cpu" else _batched
+            added[node] = add_up(sums[node], change, self.weights[node], channels)
         return added
 
     @torch.inference_mode()
@@ -296,3 +294,20 @@ def _linear(node: fx.Node) -> nn.Linear | nn.Conv2d:
     module = module_of(node)
     assert isinstance(module, (nn.Linear, nn.Conv2d))
     return module
+
+
+def _one_by_one(sums: Tensor, changes: Tensor, weights: Tensor, channels: list[int]) -> Tensor:
+    """Sums (len(channels), N, out) as one channel comes back after the other: each is in the cache for the next."""
+    running = sums.new_empty((len(channels), *sums.shape))
+    for step, channel in enumerate(channels):
+        previous = running[step - 1] if step else sums
+        torch.addmm(previous, changes[channel], weights[channel], alpha=-1, out=running[step])
+    return running
+
+
+def _batched(sums: Tensor, changes: Tensor, weights: Tensor, channels: list[int]) -> Tensor:
+    """The same in one product and one cumulative sum, for graphics cards, on which many small ones take longest."""
+    chosen = torch.as_tensor(channels, device=changes.device)
+    running = torch.bmm(changes[chosen], weights[chosen]).neg_()
+    running[0] += sums
+    return running.cumsum_(0)

@@ -77,18 +77,16 @@ def test_k_that_repeat(gone):
     torch.testing.assert_close(in_order(plan.logits(x, order, gone)), every[gone], rtol=1e-5, atol=1e-6)
 
 
-def test_linear_layers_add_up_all_channels_in_one_batched_product(monkeypatch):
+def test_channels_of_linear_layers_add_up_in_one_batched_product_as_they_do_one_by_one():
+    sums, changes, weights = torch.randn(3, 2), torch.randn(6, 3, 4), torch.randn(6, 4, 2)
+    order = [4, 0, 5, 1]
+    parts = [changes[channel] @ weights[channel] for channel in order]
+    wanted = torch.stack([sums - sum(parts[: count + 1]) for count in range(4)])
+    for add_up in (cut_network._one_by_one, cut_network._batched):
+        torch.testing.assert_close(add_up(sums, changes, weights, order), wanted, rtol=1e-5, atol=1e-5)
+
+
+def test_logits_from_batched_products_are_those_of_pruned_copies(monkeypatch):
+    monkeypatch.setattr(cut_network, "_one_by_one", cut_network._batched)
     torch.manual_seed(0)
-    plan, calls, product = (
-        make_plan(build("simple-cnn").eval(), "conv2", "filter", torch.randn(2, 3, 32, 32)),
-        [],
-        torch.bmm,
-    )
-    monkeypatch.setattr(torch, "bmm", lambda *parts: calls.append(len(parts[0])) or product(*parts))
-    x, order = torch.randn(5, 3, 32, 32), np.random.default_rng(0).permutation(32)
-    at_once = in_order(plan.logits(x, order, range(33)))
-    assert calls == [31], "one product for each K but 0 and P, on whichever device"
-    monkeypatch.setattr(cut_network, "RUNNING_SUM_FLOATS", 1)
-    one_by_one = in_order(plan.logits(x, order, range(33)))
-    assert calls == [31, *[1] * 31]
-    torch.testing.assert_close(at_once, one_by_one, rtol=1e-5, atol=1e-6)
+    assert assert_equals_prune(build("simple-cnn"), "conv2", torch.randn(5, 3, 32, 32)).linears
