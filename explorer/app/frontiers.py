@@ -49,7 +49,7 @@ def draw_frontier(
         table = plans_of(job.latest)
         if asked.plan or asked.steps > 1 or asked.rounded:  # which the shares at once are not
             assert found.merits is not None
-            table = pd.concat([table, plans_of(found.merits)[1:]])
+            table = pd.concat([table, plans_of(found.merits)[1:]], ignore_index=True)
         drawing.draw(
             charts.accuracy_against_macs(table, here), key="frontier", on_select=choose_clicked, selection_mode="pick"
         )

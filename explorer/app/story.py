@@ -13,6 +13,7 @@ from explorer.networks.checkpoints import Checkpoint
 from explorer.networks.registry import model_info
 from explorer.pruning.criteria import REVERSED
 
+HALF = "-half"  # behind a network's name: a compressed one
 TASKS = {  # by data set, what a network does that was trained on it
     "cifar10": "tells ten kinds of animals and vehicles apart",
     "mnist": "tells the ten handwritten digits apart",
@@ -75,7 +76,8 @@ def title_of(name: str) -> str:
     if name not in checkpoints.SHIPPED:
         return name
     model, dataset = name.split("_", 1)
-    return f"{model_info(model).title} on {datasets.dataset_info(dataset).title}"
+    less = ", half the multiply-adds" if model.endswith(HALF) else ""
+    return f"{model_info(model.removesuffix(HALF)).title} on {datasets.dataset_info(dataset).title}{less}"
 
 
 def task_of(point: Checkpoint) -> str:

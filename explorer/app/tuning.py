@@ -8,16 +8,17 @@ import streamlit as st
 from explorer.answers import queueing, recovered
 from explorer.answers.compressing import Compressed, Compression
 from explorer.answers.recovered import AFTER, BEFORE, RECOVERED
-from explorer.app import drawing, guard, links, networks, waiting, watching
+from explorer.app import drawing, guard, links, networks, story, waiting, watching
 from explorer.files.names import LONGEST_NAME
 from explorer.images import datasets
 from explorer.networks.cards import Card
-from explorer.networks.checkpoints import Checkpoint
+from explorer.networks.checkpoints import Checkpoint, list_checkpoints, read_card
 from explorer.show import charts
 from explorer.show.words import percent, points
 from explorer.training import trainings
 from explorer.training.finetuning import finetuning_recipe
 
+EXAMPLE = "resnet18-half_cifar10"
 MOST_EPOCHS = 100
 ABOUT = (
     "The network is pruned and then trained on, as it was trained but in smaller steps; what is pruned in several "
@@ -30,17 +31,40 @@ def fine_tuning(point: Checkpoint, asked: Compression, found: Compressed) -> Non
     st.subheader("What fine-tuning wins back")
     cards = recovered.made_from(point)
     assert found.merits is not None
-    table = pd.concat([recovered.accuracies(point, cards), recovered.untuned(found.merits, asked.steps)])
+    both = (recovered.accuracies(point, cards), recovered.untuned(found.merits, asked.steps))
+    table = pd.concat(both, ignore_index=True)
     left, right = st.columns(2, gap="large")
     with left:
-        if cards:
-            drawing.draw(charts.recovery_steps(table), key="recovery")
-        side_by_side(point, cards, table)
+        drawing.draw(charts.recovery_steps(table), key="recovery")
     with right:
         form(point, asked, found)
         lively = watching.is_lively(watching.listed(point.name))
         every = watching.LIVE if lively else watching.IDLE
         links.fragment(watching.watch, lively, point.name, every=every)
+    side_by_side(point, cards, table)
+
+
+def offer_example(point: Checkpoint) -> None:
+    """The way to a network that was compressed and fine-tuned, where it is among those here."""
+    if EXAMPLE not in list_checkpoints():
+        return
+    try:
+        card = read_card(EXAMPLE)
+    except (ValueError, OSError):  # the page says so once it is chosen
+        return
+    made = card.parent
+    if made is None or not made.plan or made.name not in list_checkpoints() or made.name == point.name:
+        return
+    told = f"Example: {story.title_of(EXAMPLE)}, fine-tuned to {percent(card.accuracy['test'].accuracy)}"
+    how: dict[str, Any] = {"icon": ":material/lightbulb:", "type": "tertiary", "on_click": open_example}
+    st.button(drawing.plain(told), key="example", args=(card,), **how)
+
+
+def open_example(card: Card) -> None:
+    """Turn to the network that another was made from, and to the plan that made it; for callbacks."""
+    assert card.parent is not None
+    networks.set_checkpoint(card.parent.name)
+    take(card)
 
 
 def side_by_side(point: Checkpoint, cards: dict[str, Card], table: pd.DataFrame) -> None:

@@ -8,6 +8,7 @@ from app_test import BUNDLED, captions, metrics, percent, settle, visit, without
 from explorer.answers import compressing, queueing
 from explorer.answers.compressing import Compression
 from explorer.answers.removing import groups_of
+from explorer.app import tuning
 from explorer.compression.plans import Plan
 from explorer.images import datasets
 from explorer.networks import checkpoints
@@ -169,3 +170,17 @@ def test_what_fine_tuning_wins_back_stands_side_by_side_and_more_is_queued(own_f
     assert not at.exception and not at.error
     more = {"steps": 1, "minimum": 1, "limit": None}
     assert asked == [(Plan.of({"conv2": 28}), f"{BUNDLED}-finetuned", finetuning_recipe(point.card).epochs, more)]
+
+
+def test_a_network_that_was_compressed_is_the_first_example(own_folder):
+    point = checkpoints.load("mine")
+    made = Parent("mine", point.sha256, "conv2:8", "l2", epochs=3, pruned=Score(60, 100))
+    card = replace(point.card, parent=made, accuracy={**point.card.accuracy, "test": Score(85, 100)})
+    checkpoints.save(tuning.EXAMPLE, point.model, card, own_folder)
+    at = visit("compress", share="90")
+    assert at.button(key="example").label.endswith("fine-tuned to 85.00 %")
+    at.button(key="example").click()
+    settle(at)
+    assert at.query_params["checkpoint"] == "mine" and at.query_params["plan"] == "conv2:8"
+    assert at.query_params["compress_by"] == "l2" and not at.error
+    assert "example" not in [button.key for button in at.button], "one is there already"

@@ -500,3 +500,17 @@ def test_the_chart_of_guesses_shows_nothing_of_the_curve_before_it_is_revealed()
     assert len(nothing.spec["layer"]) < len(hidden.spec["layer"]), "a mark of nothing has no name"
     for chart in (hidden, revealed, nothing):
         chart.altair()
+
+
+def test_what_fine_tuning_wins_back_is_drawn_network_by_network():
+    states = [("small", "before pruning", 0.9), ("small", "after pruning", 0.6), ("small", "fine-tuned", 0.88)]
+    table = pd.DataFrame(
+        [(*each, each[2] - 0.01, each[2] + 0.01) for each in [*states, ("this plan", "before pruning", 0.9)]],
+        columns=["network", "state", "accuracy", "low", "high"],
+    )
+    chart = charts.recovery_steps(table)
+    assert chart.words == (
+        "Accuracy of small: before pruning 90.00 %, after pruning 60.00 %, fine-tuned 88.00 %; "
+        "this plan: before pruning 90.00 %"
+    )
+    assert chart.altair().to_dict() and chart.data["states"] is table

@@ -146,6 +146,7 @@ with links.page():
     with body:
         if lab and lab.name == "E":
             planning.offer_article()
+        tuning.offer_example(point)
         asked = planning.pick_compression(point)
         ask = partial(compressions.compressed, point, asked)
         if there:

@@ -122,7 +122,7 @@ def _points_spec(low: float, high: float, height: int) -> dict[str, Any]:
     )
 
 
-def recovery_steps(table: pd.DataFrame, height: int = 260) -> Chart:
+def recovery_steps(table: pd.DataFrame, height: int = 300) -> Chart:
     """The accuracy of several networks before pruning, after it, and fine-tuned, with 95 % intervals.
 
     `table` has the columns network, state, accuracy, low and high, the rows of each network in the order of its states.
@@ -144,7 +144,8 @@ def _recovery_spec(
     x = alt.X("state:N", sort=list(states), title=None, axis=axis)
     fits = alt.Scale(domain=[max(0, low - 0.02), min(1, high + 0.02)], nice=False)
     y = alt.Y("accuracy:Q", title="Accuracy", axis=alt.Axis(format=".0%", tickCount=5), scale=fits)
-    legend = alt.Legend(title=None, orient="top", columns=1, labelLimit=400, symbolSize=160)
+    plain: dict[str, Any] = {"symbolSize": 160, "symbolStrokeWidth": 0, "symbolOpacity": 1}
+    legend = alt.Legend(title=None, orient="bottom", columns=2, labelLimit=200, **plain)
     domain = list(names)
     colour = alt.Color("network:N", scale=alt.Scale(domain=domain), legend=legend)
     dash = alt.StrokeDash("network:N", scale=alt.Scale(domain=domain, range=in_turn(DASHES, names)), legend=legend)
