@@ -19,6 +19,7 @@ from explorer.answers.questions import asked_by
 from explorer.engine.oracle import ORACLES
 from explorer.engine.scan import samples
 from explorer.networks.checkpoints import Checkpoint
+from explorer.networks.layers import conv_layer
 from explorer.pruning.activations import fitting_points
 
 MOST_BYTES = 12_000_000  # of all answers together
@@ -81,7 +82,7 @@ def _curves(checkpoint: Checkpoint, lab: Lab | None, layer: str) -> list[Piece]:
     if cheap:
         taught = [replace(each, ks=None) if each.schedule == "once" else each for each in taught]
     for asked in dict.fromkeys([*ways, *compared, *taught, *oracles]):
-        few = asked if cheap or asked == plain else replace(asked, limit=SAMPLE)
+        few = asked if cheap or (lab and asked == plain) else replace(asked, limit=SAMPLE)
         if asked.criterion in ORACLES:
             search = shipped.search_question(asked, checkpoint)
             found.append(_piece(search, door.measure, (few, checkpoint), shipped.ship_search))
@@ -89,8 +90,8 @@ def _curves(checkpoint: Checkpoint, lab: Lab | None, layer: str) -> list[Piece]:
         found.append(_piece(question, _curve, (asked, few, checkpoint), shipped.ship_curve))
     random = replace(plain, criterion="random")
     if not cheap:
-        assert plain.ks is not None
-        random = replace(random, ks=plain.ks[:: len(plain.ks) // FEW_K], limit=SAMPLE)
+        ks = plain.ks or tuple(range(conv_layer(checkpoint.model, layer).out_channels + 1))
+        random = replace(random, ks=ks[:: len(ks) // FEW_K], limit=SAMPLE)
     question = shipped.band_question(replace(random, limit=None), checkpoint, ORDERS[0])
     return [*found, _piece(question, door.band, (random, checkpoint, ORDERS[0]), shipped.ship_band)]
 

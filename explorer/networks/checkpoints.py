@@ -34,6 +34,7 @@ SHIPPED = (  # come with the app: its pages and labs count on them
     "resnet18_cifar10",
     "lab-resnet_cifar10",
     "block-net_cifar10",
+    "resnet18-half_cifar10",
 )
 CODE = ".code.json"  # the code of a network that users wrote themselves
 BESIDES = tuple(f"{end}{part}" for end in (".json", ".csv", ".resume.pt", CODE) for part in ("", ".part"))  # of weights

@@ -7,8 +7,10 @@ from nets import Residual, Untraceable, warm_up, warm_up_on
 from torch import nn
 
 import explorer as ex
+from explorer.compression.counting import count
 from explorer.compression.plans import Plan
 from explorer.compression.removal import TOLERANCE, compress, groups, masked, remove
+from explorer.networks import checkpoints
 from explorer.networks.evaluation import forward, predict
 from explorer.networks.registry import build
 
@@ -241,3 +243,17 @@ def test_frozen_weights_stay_frozen():
     smaller = ex.compress(model, ex.Plan.of({"0": 4}), images(model))
     assert {name for name, each in smaller.named_parameters() if not each.requires_grad} == {"0.weight"}
     assert not smaller.training
+
+
+def test_the_compressed_network_that_ships_is_its_plan_at_half_the_macs():
+    half = checkpoints.load("resnet18-half_cifar10")
+    parent = half.card.parent
+    whole, images = checkpoints.load(parent.name), torch.zeros(2, 3, 32, 32)
+    plan = Plan.parse(parent.plan, parent.criterion)
+    assert parent.sha256 == whole.sha256
+    assert count(half.model, images).macs <= count(whole.model, images).macs / 2
+    cut = compress(whole.model, plan, images)
+    assert {name: each.shape for name, each in cut.state_dict().items()} == {
+        name: each.shape for name, each in half.model.state_dict().items()
+    }
+    assert half.path.stat().st_size < 8e6

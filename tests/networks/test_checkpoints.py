@@ -442,6 +442,7 @@ SHIPPED = {
     "block-net_cifar10": 0.76,
     "lab-resnet_cifar10": 0.9058,
     "resnet18_cifar10": 0.93,
+    "resnet18-half_cifar10": 0.9239,  # at most a point less than the network that it was made from, at half the MACs
 }
 
 
