@@ -56,6 +56,20 @@ def test_compress_proves_weighs_and_saves(capsys, tmp_path):
     assert pd.read_csv(out / "layers.csv")["layer"].tolist() == ["conv1", "relu", "pool", "conv2", "fc1", "fc2"]
 
 
+@pytest.mark.slow
+def test_a_second_run_says_the_same_but_for_times(capsys, tmp_path):
+    tables = []
+    for folder in (tmp_path / "one", tmp_path / "two"):
+        assert main.main(["compress", NET, "--share", "0.5", "--format", "torch", "--out", str(folder), *QUICK]) == 0
+        scales = pd.read_csv(folder / "scales.csv")
+        counted = ["parameters", "MACs", "FLOPs", "file", "peak activations"]
+        tables.append(scales[scales["quantity"].isin(counted)].dropna(axis=1))
+        assert len(tables[-1]) == len(counted)
+    assert tables[0].equals(tables[1])
+    accuracies = [pd.read_csv(folder / "accuracy.csv") for folder in (tmp_path / "one", tmp_path / "two")]
+    assert accuracies[0].equals(accuracies[1])
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [

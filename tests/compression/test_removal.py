@@ -4,15 +4,20 @@ import pytest
 import torch
 import torch.nn.functional as F
 from nets import Residual, Untraceable, warm_up, warm_up_on
+from students import NET, text, write
 from torch import nn
 
 import explorer as ex
 from explorer.compression.counting import count
 from explorer.compression.plans import Plan
-from explorer.compression.removal import TOLERANCE, compress, groups, masked, remove
+from explorer.compression.removal import TOLERANCE, chosen, compress, groups, masked, remove
+from explorer.engine.sensitivity import sensitivity_stream
 from explorer.networks import checkpoints
+from explorer.networks.code import build_own
 from explorer.networks.evaluation import forward, predict
 from explorer.networks.registry import build
+from explorer.own.extracting import extract
+from explorer.pruning.ranking import rank
 
 
 class Plain(nn.Sequential):
@@ -95,9 +100,6 @@ def images(model, size=14, channels=3, n=8):
 def assert_equals_twin(model, example, plan):
     smaller = compress(model, plan, example)
     found = groups(model, example)
-    from explorer.compression.removal import chosen
-    from explorer.pruning.ranking import rank
-
     gone = chosen(plan, found, lambda layer: rank(model, layer, criterion=plan.criterion).order)
     twin = masked(model, gone)
     wanted, got = forward(twin, example), forward(smaller, example)
@@ -191,8 +193,69 @@ def test_torchvisions_networks(name):
     model = warm_up_on(model, example)
     found = [group for group in groups(model, example) if not group.fixed]
     assert found
-    half = {group.name: group.channels // 2 // group.sections * group.sections for group in found}
-    assert_equals_twin(model, example, Plan.of(half))
+    for most in (lambda group: group.sections, lambda group: group.channels // 2, lambda group: group.most()):
+        ks = {group.name: most(group) // group.sections * group.sections for group in found}
+        assert_equals_twin(model, example, Plan.of(ks))
+
+
+RESIDUAL = """
+    class Block(nn.Module):
+        def __init__(self, width):
+            super().__init__()
+            self.conv1, self.bn1 = nn.Conv2d(width, width, 3, padding=1, bias=False), nn.BatchNorm2d(width)
+            self.conv2, self.bn2 = nn.Conv2d(width, width, 3, padding=1, bias=False), nn.BatchNorm2d(width)
+
+        def forward(self, x):
+            return F.relu(x + self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x))))))
+
+    class Deep(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.stem = nn.Conv2d(3, 8, 3, padding=1)
+            self.blocks = nn.Sequential(Block(8), Block(8))
+            self.fc = nn.Linear(8, 5)
+
+        def forward(self, x):
+            return self.fc(F.adaptive_avg_pool2d(self.blocks(F.relu(self.stem(x))), 1).flatten(1))
+"""
+BRANCHES = """
+    class Branches(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.one, self.other = nn.Conv2d(3, 6, 3, padding=1), nn.Conv2d(3, 6, 1)
+            self.depthwise = nn.Conv2d(12, 12, 3, padding=1, groups=12)
+            self.last, self.fc = nn.Conv2d(12, 6, 1), nn.Linear(6, 3)
+
+        def forward(self, x):
+            x = torch.cat((F.relu(self.one(x)), torch.tanh(self.other(x))), 1)
+            return self.fc(self.last(F.relu(self.depthwise(x))).mean((2, 3)))
+"""
+BROUGHT = {"Net": (NET,), "Deep": (NET, RESIDUAL), "Branches": (NET, BRANCHES)}
+
+
+@pytest.mark.parametrize("name", BROUGHT)
+def test_networks_brought_from_a_file(tmp_path, name):
+    file = write(tmp_path, {"mine.py": text(*BROUGHT[name])})
+    model = warm_up(build_own(extract(file).code, name, {}))
+    example = images(model)
+    found = [group for group in groups(model, example) if not group.fixed]
+    assert found
+    for k in (lambda group: 1, lambda group: group.channels // 2, lambda group: group.most()):
+        assert_equals_twin(model, example, Plan.of({group.name: k(group) for group in found}))
+
+
+@pytest.mark.parametrize("share", [20, 50, 80])
+def test_sensitivity_of_a_residual_stream_is_a_real_removals_accuracy(share):
+    model = warm_up(Residual("both"))
+    inputs = images(model, n=40)
+    labels = predict(forward(model, inputs))
+    labels[::3] = 0
+    order = rank(model, "conv", criterion="l1").order
+    *_, found = sensitivity_stream(model, [(inputs, labels)], {"conv": order}, "channel", (0, share))
+    place = found.shares.index(share)
+    assert found.rows[0].layers == ("conv", "stem"), "the layer that is ranked comes first"
+    smaller = compress(model, Plan.of({"conv": int(found.ks[0, place])}), inputs)
+    assert found.correct[0, place] == int((predict(forward(smaller, inputs)) == labels).sum())
 
 
 @pytest.mark.parametrize(
