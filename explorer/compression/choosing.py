@@ -147,7 +147,7 @@ def within(choices: Sequence[Choice], points: float, measure: Measure) -> Genera
     check_points(points)
     last, measured = yield from _search(choices, measure, lambda lost: lost <= points)
     if not last:
-        nearest = min(measured)
+        nearest = min(measured.values())
         raise ValueError(f"at most {points:g} points cannot be had; the nearest that can is {nearest:.2f} points")
     return choices[last]
 
@@ -156,29 +156,33 @@ def to_time(choices: Sequence[Choice], share: float, measure: Measure) -> Genera
     """The first plan on the path that was found to take at most this share, 0…1, of the time; see `within`.
 
     `measure(plan)` gives the share that it takes. As times vary, and the luckiest of several was taken, it is measured
-    once more, and the next plan is taken where that is too long. ValueError for a share outside 0…1, and one that no
-    plan reaches: it says which the nearest is.
+    once more, and the next plan is taken where that is too long; where all of them are, it is the fastest that was
+    measured. ValueError for a share outside 0…1, and one that no plan reaches: it says which the nearest is.
     """
     check_share(share, "time")
     last, measured = yield from _search(choices, measure, lambda taken: taken > share)
-    for choice in choices[last + 1 :]:
-        measured.append((yield from _telling(measure(choice.plan), 1, 1)))
-        if measured[-1] <= share:
-            return choice
-    raise _out_of_reach(share, "time", min(measured))
+    for place in range(last + 1, len(choices)):
+        again = yield from _telling(measure(choices[place].plan), 1, 1)
+        if again <= share:
+            return choices[place]
+        measured[place] = min(again, measured.get(place, again))
+    fastest = min(measured, key=measured.__getitem__)
+    if measured[fastest] > share:
+        raise _out_of_reach(share, "time", measured[fastest])
+    return choices[fastest]
 
 
 def _search(
     choices: Sequence[Choice], measure: Measure, holds: Callable[[float], bool]
-) -> Generator[Tried, None, tuple[int, list[float]]]:
-    """The last plan of which it `holds`, as it does of the first, and all that was measured to find it."""
+) -> Generator[Tried, None, tuple[int, dict[int, float]]]:
+    """The last plan of which it `holds`, as it does of the first, and what was measured to find it, by place."""
     low, high, rounds = 0, len(choices), len(choices).bit_length()
-    measured: list[float] = []
+    measured: dict[int, float] = {}
     while high - low > 1:
         middle = (low + high) // 2
         steps = measure(choices[middle].plan)
-        measured.append((yield from _telling(steps, len(measured), rounds)))
-        low, high = (middle, high) if holds(measured[-1]) else (low, middle)
+        measured[middle] = yield from _telling(steps, len(measured), rounds)
+        low, high = (middle, high) if holds(measured[middle]) else (low, middle)
     return low, measured
 
 

@@ -1,5 +1,6 @@
 """Workers that are processes of this machine, through joblib."""
 
+import os
 import signal
 import warnings
 from collections.abc import Generator, Sequence
@@ -29,7 +30,10 @@ class Processes:
         warnings.filterwarnings("ignore", message=".*still being processed by the workers")  # as a cancel means it
         left, deaths = dict(enumerate(calls)), 0
         while left:
-            tasks = [delayed(_work)(place, call.request, self.threads, *call.arrays) for place, call in left.items()]
+            tasks = [
+                delayed(_work)(os.getpid(), place, call.request, self.threads, *call.arrays)
+                for place, call in left.items()
+            ]
             parallel = Parallel(self.jobs, return_as="generator_unordered", batch_size=1, max_nbytes=TRAVELS)
             try:
                 for place, done in parallel(tasks):
@@ -45,6 +49,7 @@ class Processes:
                     ) from error
 
 
-def _work(place: int, request: str, threads: int, *arrays: np.ndarray) -> tuple[int, Done]:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is for the process that asks, which ends this one
+def _work(asking: int, place: int, request: str, threads: int, *arrays: np.ndarray) -> tuple[int, Done]:
+    if os.getpid() != asking:  # joblib's only worker is the process that asks itself
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is for the process that asks, which ends this one
     return place, work(request, threads, *arrays)

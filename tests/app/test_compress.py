@@ -34,7 +34,8 @@ def test_the_page_shows_what_half_of_every_layer_comes_to(half):
     assert "24 channels of 2 groups of layers" in said and f"**{percent(merits['flops_reduction'])} less**" in said
     assert "Removed or masked, all 10,000 predictions are the same" in said
     assert "adding up what each changes alone" in captions(at)
-    ways, totals, layers = (each.value for each in at.dataframe)
+    tuned, ways, totals, layers = (each.value for each in at.dataframe)
+    assert tuned["After pruning"].tolist()[0].startswith(percent(merits["accuracy"])), "and nothing is fine-tuned yet"
     assert ways["network"].tolist() == ["unpruned", "block"]
     assert totals["Before"][:2].tolist() == ["409,034", "1,420,032 multiply-adds"]
     assert layers["layer"].tolist() == ["conv1", "relu", "pool", "conv2", "fc1", "fc2"]
@@ -50,6 +51,8 @@ def test_a_plan_is_made_layer_by_layer_and_stays_in_the_link():
     assert "6 channels of 1 group of layers" in " ".join(text.value for text in at.markdown)
     again = visit("compress", share="20", plan="conv2:6")
     assert again.slider(key=f"k of {BUNDLED} conv2").value == 6
+    at.button_group(key="way").set_value("share")
+    settle(at)
     at.select_slider(key="share").set_value("40")
     settle(at)
     assert "plan" not in at.query_params and at.query_params["share"] == "40"
@@ -88,7 +91,7 @@ def test_a_target_that_cannot_be_met_is_one_sentence_with_the_nearest():
 
 def test_steps_stand_beside_all_at_once():
     at = visit("compress", steps="2", minimum="8")
-    assert at.dataframe[0].value["network"].tolist() == ["unpruned", "block", "2 steps"]
+    assert at.dataframe[1].value["network"].tolist() == ["unpruned", "block", "2 steps"]
 
 
 def test_what_is_wrong_with_a_link_is_said():

@@ -83,7 +83,8 @@ def test_train_goes_on_from_a_checkpoint(capsys, quick, tmp_path):
     out, _ = capsys.readouterr()
     assert "small, from which it started: test accuracy 50.00 % (20 of 40)" in out
     card = checkpoints.read_card("small-tuned", tmp_path)
-    assert card.parent.name == "small" and card.widths == tiny_data.WIDTHS
+    assert card.parent.name == "simple-cnn_tiny" and card.parent.epochs == 2, "what the small one was made from"
+    assert card.widths == tiny_data.WIDTHS
     assert (card.recipe["lr"], card.recipe["schedule"], card.epochs) == (1e-5, "cosine", 2)
 
 

@@ -130,6 +130,8 @@ def test_the_time_of_a_plan_is_measured_not_added_up():
         return next(times)
 
     assert found_by(to_time(choices, 0.75, noisy))[0] == choices[2], "measured again, the second takes too long"
+    times = iter([0.74, 0.76, 0.8])
+    assert found_by(to_time(choices, 0.75, noisy))[0] == choices[1], "none holds twice: the fastest that was measured"
     for share in (0, 1, float("nan")):
         with pytest.raises(ValueError, match="of the time is outside 0…1"):
             found_by(to_time(choices, share, measure))

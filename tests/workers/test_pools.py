@@ -121,4 +121,4 @@ def dies(*args):
 def test_a_unit_that_kills_its_workers_ends_the_run(monkeypatch):
     monkeypatch.setattr(processes, "_work", dies)
     with pytest.raises(ValueError, match=r"workers died 3 times on the same units.*choose fewer --jobs"):
-        next(processes.Processes(1).run([Call("{}", ())]))
+        next(processes.Processes(2).run([Call("{}", ())]))
