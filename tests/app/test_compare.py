@@ -150,7 +150,7 @@ def test_going_back_on_another_page_leaves_the_comparison():
 
 def test_an_answer_whose_images_are_missing_says_so_beside_the_others(monkeypatch, tmp_path):
     monkeypatch.setenv("EXPLORER_DATA", str(tmp_path))
-    at = visit("compare", answer=[MEAN, CIFAR + ":on=held-out", "simple-cnn_cifar10:conv2:l2"], k="8")
+    at = visit("compare", answer=[MEAN, "simple-cnn_cifar10:conv2:fpgm", "simple-cnn_cifar10:conv2:l2"], k="8")
     (warning,) = at.warning
     assert (
         "2 · " in warning.value and "3 · " in warning.value and "would have to be computed on CIFAR-10" in warning.value
