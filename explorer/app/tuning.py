@@ -20,6 +20,7 @@ from explorer.training.finetuning import finetuning_recipe
 
 EXAMPLE = "resnet18-half_cifar10"
 MOST_EPOCHS = 100
+TITLE = "What fine-tuning wins back"
 ABOUT = (
     "The network is pruned and then trained on, as it was trained but in smaller steps; what is pruned in several "
     "steps, after each of them. It goes on when this tab or the server is closed."
@@ -28,7 +29,7 @@ ABOUT = (
 
 def fine_tuning(point: Checkpoint, asked: Compression, found: Compressed) -> None:
     """Accuracy before pruning, after it, and recovered; what is being fine-tuned; and a form for more."""
-    st.subheader("What fine-tuning wins back")
+    st.subheader(TITLE)
     cards = recovered.made_from(point)
     assert found.merits is not None
     both = (recovered.accuracies(point, cards), recovered.untuned(found.merits, asked.steps))
@@ -42,6 +43,16 @@ def fine_tuning(point: Checkpoint, asked: Compression, found: Compressed) -> Non
         every = watching.LIVE if lively else watching.IDLE
         links.fragment(watching.watch, lively, point.name, every=every)
     side_by_side(point, cards, table)
+
+
+def fine_tuned(point: Checkpoint) -> None:
+    """What is known of networks pruned from this one and fine-tuned, by their cards alone: it takes no images."""
+    cards = recovered.made_from(point)
+    if cards:
+        st.subheader(TITLE)
+        table = recovered.accuracies(point, cards)
+        drawing.draw(charts.recovery_steps(table), key="recovery")
+        side_by_side(point, cards, table)
 
 
 def offer_example(point: Checkpoint) -> None:

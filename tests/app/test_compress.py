@@ -187,3 +187,13 @@ def test_a_network_that_was_compressed_is_the_first_example(own_folder):
     assert at.query_params["checkpoint"] == "mine" and at.query_params["plan"] == "conv2:8"
     assert at.query_params["compress_by"] == "l2" and not at.error
     assert "example" not in [button.key for button in at.button], "one is there already"
+
+
+def test_what_fine_tuning_won_back_stands_there_without_the_images(monkeypatch, tmp_path):
+    monkeypatch.setenv("EXPLORER_DATA", str(tmp_path))
+    card = checkpoints.read_card(tuning.EXAMPLE)
+    at = visit("compress", checkpoint=card.parent.name)
+    (table,) = (each.value for each in at.dataframe)
+    assert table["Network"].tolist() == [tuning.EXAMPLE]
+    assert table["Before"][0].startswith("93.39 % (") and table["Fine-tuned"][0].startswith("93.10 % (")
+    assert "CIFAR-10, which is not on this machine" in at.warning[0].value

@@ -155,6 +155,8 @@ with links.page():
     with top:
         opening(point, None if live else ask().result)
     with body:
+        if not there:
+            tuning.fine_tuned(point)
         downloads.require_data(point.card.dataset)
         job = ask()
         waiting.notes(job)
