@@ -267,8 +267,8 @@ def files(answers: dict[str, View], curves: dict[str, Sweep], contrasts: pd.Data
         drawing.csv_button(tables.rows_of(curves.values()), name, "Every number")
         drawing.csv_button(contrasts, f"{name}_differences", "Differences", key="differences")
         drawing.csv_button(tables.usual_table(curves), f"{name}_figures", "Figures of the curves", key="figures")
-        draw = partial(figures.accuracy_figure, drawn, axis)
-        drawing.figure_button(partial(prepared.figure_file, draw), name, "compare", "Chart for print")
+        figure = partial(figures.accuracy_figure, drawn, axis)
+        drawing.figure_button(partial(prepared.figure_file, figure), name, "compare", "Chart for print")
 
 
 def arrange(answers: dict[str, View]) -> None:
