@@ -10,7 +10,7 @@ import pytest
 
 from explorer.background import jobs
 from explorer.background.board import Jobs
-from explorer.background.jobs import Progress, reports
+from explorer.background.jobs import Job, Progress, reports
 
 PATIENCE = 10  # seconds; far more than any of this takes
 
@@ -23,6 +23,14 @@ class Step:
 
 def counting(total: int) -> Iterator[Step]:
     yield from (Step(i, total) for i in range(1, total + 1))
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """The time as jobs have it, as a list of one number: it goes on when a test says so."""
+    now = [0.0]
+    monkeypatch.setattr(jobs, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    return now
 
 
 class Gate:
@@ -234,38 +242,30 @@ def test_a_result_found_on_the_way_is_kept_as_a_done_job_but_replaces_none():
     assert board.get("side") is kept
 
 
-def test_time_left_is_judged_by_the_stage_at_work():
-    stages, go = threading.Semaphore(0), threading.Event()
-
+def test_time_left_is_judged_by_the_stage_at_work(clock):
     def two_stages() -> Iterator[Step]:
-        time.sleep(0.3)
+        clock[0] += 60
         yield from counting(2)
-        yield Step(1, 2)
-        stages.release()
-        assert go.wait(PATIENCE)
+        clock[0] += 3
+        yield Step(1, 4)
 
-    job = Jobs().submit("a", two_stages)
-    assert stages.acquire(timeout=PATIENCE)
-    assert job.fraction == 0.5 and job.left is not None and job.left < 0.2 < job.elapsed
-    go.set()
+    job = Job("a", two_stages)
+    for _ in range(3):
+        job.advance()
+    assert (job.fraction, job.elapsed, job.left) == (0.25, 63, 9)
 
 
-def test_what_was_there_before_took_no_time():
-    reached, go = threading.Semaphore(0), threading.Semaphore(0)
-
+def test_what_was_there_before_took_no_time(clock):
     def resumed() -> Iterator[Progress]:
-        for done in (60, 80):
-            yield Progress(done, 100, before=60)
-            reached.release()
-            assert go.acquire(timeout=PATIENCE)
+        yield Progress(60, 100, before=60)
+        clock[0] += 7
+        yield Progress(80, 100, before=60)
 
-    job = Jobs().submit("a", resumed)
-    assert reached.acquire(timeout=PATIENCE)
+    job = Job("a", resumed)
+    job.advance()
     assert job.fraction == 0.6 and job.left is None
-    go.release()
-    assert reached.acquire(timeout=PATIENCE)
-    assert job.left == pytest.approx(job.elapsed, rel=0.5)
-    go.release()
+    job.advance()
+    assert job.elapsed == 7 and job.left == pytest.approx(7)
 
 
 def test_work_that_reports_by_calling_becomes_partial_results():
@@ -301,14 +301,13 @@ def test_an_error_in_reporting_work_comes_through():
         list(reports(fails))
 
 
-def test_a_job_that_nobody_looks_at_makes_way_and_goes_on_later(monkeypatch):
-    monkeypatch.setattr("explorer.background.jobs.WATCHED", 0.2)
+def test_a_job_that_nobody_looks_at_makes_way_and_goes_on_later(clock):
     board, left, short = Jobs(), Gate(total=3), Gate(total=1)
     abandoned = board.submit("left", left)
     left.at_step()
     wanted = board.submit("short", short)
     assert wanted.status == "queued" and board.ahead(wanted) == 1
-    time.sleep(0.3)
+    clock[0] += jobs.WATCHED
     wanted.watch()
     assert board.ahead(wanted) == 0
     short.open()
@@ -340,12 +339,11 @@ def test_work_that_cannot_be_closed_does_not_block_the_others(caplog):
     assert after.wait(PATIENCE) and after.status == "done"
 
 
-def test_a_job_that_makes_way_is_cancelled_at_once(monkeypatch):
-    monkeypatch.setattr("explorer.background.jobs.WATCHED", 0.1)
+def test_a_job_that_makes_way_is_cancelled_at_once(clock):
     board, left, short = Jobs(), Gate(total=3), Gate(total=2)
     abandoned = board.submit("left", left)
     left.at_step()
-    time.sleep(0.2)
+    clock[0] += jobs.WATCHED
     wanted = board.submit("short", short)
     left.go.release()
     abandoned.cancel()
@@ -370,24 +368,22 @@ def test_each_job_gets_its_first_seconds_before_any_goes_on(monkeypatch):
     assert "".join(order) == "abc" + "aaa" + "bbb" + "ccc"
 
 
-def test_a_job_that_nobody_looks_at_for_long_pauses_until_somebody_does(monkeypatch):
-    monkeypatch.setattr("explorer.background.jobs.ABANDONED", 0.3)
+def test_a_job_that_nobody_looks_at_for_long_pauses_until_somebody_does(clock):
     board, gate = Jobs(), Gate(total=3)
     job = board.submit("left", gate)
     gate.at_step()
-    time.sleep(0.4)
+    clock[0] += jobs.ABANDONED
     gate.open()
     assert not job.wait(0.5) and job.done == 2 and not board._busy, "the step under way ends, and no other begins"
     assert board.get("left") is job and job.wait(PATIENCE) and job.status == "done" and job.done == 3
 
 
-def test_a_paused_job_goes_on_where_a_page_only_polls_it_and_ends_where_it_is_cancelled(monkeypatch):
-    monkeypatch.setattr("explorer.background.jobs.ABANDONED", 0.1)
+def test_a_paused_job_goes_on_where_a_page_only_polls_it_and_ends_where_it_is_cancelled(clock):
     for act, status in ((lambda job: job.watch(), "done"), (lambda job: job.cancel(), "cancelled")):
         gate = Gate(total=2)
         job = Jobs().submit("left", gate)
         gate.at_step()
-        time.sleep(0.2)
+        clock[0] += jobs.ABANDONED
         gate.open()
         assert not job.wait(0.3)
         act(job)

@@ -3,8 +3,10 @@ import re
 import pandas as pd
 import pytest
 
-from explorer.answers import compressing
+from explorer.answers import compressing, targeting
 from explorer.cli import main
+from explorer.compression.counting import count
+from explorer.compression.timing import Spread
 from explorer.images.reading import load_split
 from explorer.networks import checkpoints
 from explorer.training import loop
@@ -129,15 +131,42 @@ def test_a_target_is_met_with_widths_that_8_divides_too(capsys):
     assert float(re.search(r"be left: ([\d.]+) % are", told)[1]) <= 50
 
 
+def by_multiply_adds(before, after, example, batch):
+    """The time of a machine that takes as long for each multiply-add: no real one's, so that it is always the same."""
+    share = count(after, example).macs / count(before, example).macs
+    return Spread(share, share, share, 1)
+
+
 @pytest.mark.slow
-def test_a_share_of_the_time_is_measured_and_said(capsys):
-    """How much is really left is this machine's: the promise is that it was measured, and what was found is said."""
-    assert main.main(["compress", NET, "--target", "latency=0.7", *QUICK]) == 0
-    said = capsys.readouterr().out
-    assert "At most 70 % of the time for one image was to be left: measured once more, " in said
-    assert "from quartile to quartile" in said
+def test_a_share_of_the_time_is_met_or_the_nearest_is_said(capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr(targeting, "time_ratio", by_multiply_adds)
+    there = tmp_path / "there"
+    assert main.main(["compress", NET, "--target", "latency=0.7", "--out", str(there), *QUICK]) == 0
+    assert 0.3 <= pd.read_csv(there / "accuracy.csv")["flops_reduction"].iloc[-1] < 1
+    assert "At most 70 % of the time for one image was to be left: measured once more, " in capsys.readouterr().out
     assert main.main(["compress", NET, "--target", "latency=0.001", *QUICK]) == 2
-    assert "0.10 % of the time cannot be reached; the nearest that can is " in capsys.readouterr().err
+    whole = 28 * 28 * 16 * 9 + 14 * 14 * 32 * 16 * 9 + 49 * 32 * 256 + 2560
+    tenth = 28 * 28 * 2 * 9 + 14 * 14 * 3 * 2 * 9 + 49 * 3 * 256 + 2560
+    nearest = f"0.10 % of the time cannot be reached; the nearest that can is {100 * tenth / whole:.2f} %"
+    assert nearest in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_share_of_this_machine_s_time_is_said_as_it_was_measured(capsys):
+    """Whether so small a network gets that much faster is the machine's: only what is said of it is promised."""
+    code = main.main(["compress", NET, "--target", "latency=0.7", *QUICK])
+    said, progress = capsys.readouterr()
+    if code == 2:
+        nearest = re.search(
+            r"error: 70.00 % of the time cannot be reached; the nearest that can is ([\d.]+) %", progress
+        )
+        assert float(nearest[1]) >= 70
+        return
+    assert code == 0
+    found = re.search(r"measured once more, ([\d.]+) % is \(([\d.]+) % to ([\d.]+) % from quartile to quartile", said)
+    share, low, high = map(float, found.groups())
+    assert low <= share <= high
+    assert share == 70 or ("which is more: times vary that much here" in said) == (share > 70)
 
 
 @pytest.mark.slow
