@@ -21,13 +21,14 @@ class Guess:
 
     accuracies: tuple[tuple[int, float | None], ...]  # K, and the accuracy expected there, 0…1
     cliff: int | None  # the last K within a point of the unpruned network; see Sweep.cliff
+    drop: int | None  # a K within the steepest drop; see Sweep.steepest
     rivals: tuple[str, ...] = ()  # two criteria, or none
     winner: str | None = None  # one of the rivals
 
     @property
     def is_whole(self) -> bool:
         """Whether everything is said."""
-        said = [share for _, share in self.accuracies] + [self.cliff]
+        said = [share for _, share in self.accuracies] + [self.cliff, self.drop]
         return None not in said and (not self.rivals or self.winner in self.rivals)
 
 
@@ -81,12 +82,20 @@ class Outcome:
     points: tuple[Point, ...]  # by K
     cliff_expected: int
     cliff: int
+    drop_expected: int
+    drop: tuple[int, int] | None  # the two K of the steepest drop; None where accuracy never falls
     duel: Duel | None = None
 
     @property
     def mean_error(self) -> float:
         """How far the expected accuracies are off on average, in points."""
         return float(np.mean([abs(point.error) for point in self.points]))
+
+    @property
+    def drop_off(self) -> int:
+        """How far the steepest drop was expected before its first K (below 0) or behind its last; 0 within it."""
+        first, last = self.drop or (self.drop_expected, self.drop_expected)
+        return min(self.drop_expected - first, 0) + max(self.drop_expected - last, 0)
 
     @property
     def surprises(self) -> tuple[Point, ...]:
@@ -117,15 +126,15 @@ def compare(guess: Guess, curve: Sweep, rival: Sweep | None = None) -> Outcome:
 
     ValueError says what a guess lacks that is not whole.
     """
-    if not guess.is_whole or guess.cliff is None:
-        missing = [f"K = {k}" for k, share in guess.accuracies if share is None]
-        raise ValueError(f"the guess is not whole; still to be said: {', '.join(missing) or 'the cliff or the winner'}")
+    if not guess.is_whole or guess.cliff is None or guess.drop is None:
+        missing = ", ".join(f"K = {k}" for k, share in guess.accuracies if share is None)
+        raise ValueError(f"the guess is not whole; still to be said: {missing or 'the cliff, the drop or the winner'}")
     points = tuple(_point(curve, k, share) for k, share in guess.accuracies if share is not None)
     duel = None
     if rival is not None and guess.rivals and guess.winner is not None:
         one, other = guess.rivals
         duel = Duel(one, other, guess.winner, apart_over(curve, rival))
-    return Outcome(points, guess.cliff, curve.cliff(), duel)
+    return Outcome(points, guess.cliff, curve.cliff(), guess.drop, curve.steepest(), duel)
 
 
 def _point(curve: Sweep, k: int, expected: float) -> Point:

@@ -35,14 +35,15 @@ from explorer.show.words import percent
 TAKEN, REVEALED = "exercise", "revealed"  # in the link, as the keys of all that is expected are
 ON = "1"
 PLACES = tuple(f"expect_{place}" for place in range(1, PLACED + 1))
-CLIFF, WINNER = "expect_cliff", "expect_winner"
+CLIFF, DROP, WINNER = "expect_cliff", "expect_drop", "expect_winner"
 WHOSE, OUTCOME = "what the exercise is about", "what came of the exercise"
 HEIGHT = 270  # pixels of the chart
 QUIET: dict[str, Any] = {"delta_color": "off", "delta_arrow": "off", "height": "stretch"}
 ABOUT = """
 Say what you expect before you see it. **Accuracy** is the share of the test {examples} that the network gets right with
 K channels pruned. The **last K within 1 point** is the last before accuracy is ever more than one percentage point
-below that of the unpruned network.
+below that of the unpruned network. The **steepest drop** is the tenth of the channels over which accuracy
+falls most; any K within it is right.
 
 What you expect is kept nowhere but in this page's address, so that a link brings it back.
 """
@@ -108,7 +109,7 @@ def _turn_over() -> None:
 
 def _forget() -> None:
     """Expect nothing yet; before the pickers are drawn."""
-    st.session_state.update(dict.fromkeys([*PLACES, CLIFF, WINNER]) | {REVEALED: False})
+    st.session_state.update(dict.fromkeys([*PLACES, CLIFF, DROP, WINNER]) | {REVEALED: False})
 
 
 def _whose(view: View) -> tuple[str, Experiment]:
@@ -137,6 +138,7 @@ def _take_up(view: View, ks: Sequence[int], asked: Sequence[Experiment]) -> None
     for key, k in zip(PLACES, ks, strict=False):
         pickers.link_count(f"accuracy at K = {k}", key, 0, 100, "none")
     pickers.link_count("last K within 1 point", CLIFF, 0, view.channels, "none")
+    pickers.link_count("steepest drop", DROP, 0, view.channels, "none")
     criteria = [each.criterion for each in asked]
     links.note_link(WINNER, pickers.one_of(criteria), f"is not known: choose one of {', '.join(criteria)}")
     pickers.keep_if(WINNER, lambda kept: kept in (None, *criteria), None)
@@ -149,7 +151,7 @@ def _guess(ks: Sequence[int], asked: Sequence[Experiment]) -> Guess:
     percents = [state[key] for key, _ in zip(PLACES, ks, strict=False)]
     shares = [None if each is None else each / 100 for each in percents]
     rivals = tuple(each.criterion for each in asked) if len(asked) > 1 else ()
-    return Guess(tuple(zip(ks, shares, strict=True)), state[CLIFF], rivals, state[WINNER])
+    return Guess(tuple(zip(ks, shares, strict=True)), state[CLIFF], state[DROP], rivals, state[WINNER])
 
 
 def _head(view: View) -> None:
@@ -174,7 +176,9 @@ def _predict(view: View, ks: Sequence[int], asked: Sequence[Experiment]) -> None
             pickers.pick_count(f"% at K = {k}", key, 0, 100, "?", width=125)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         words = "The last K before accuracy is ever more than one point below the unpruned network's"
-        pickers.pick_count("Last K within 1 point", CLIFF, 0, view.channels, "?", help=words, width=190)
+        pickers.pick_count("Last K within 1 point", CLIFF, 0, view.channels, "?", help=words, width=175)
+        words = "A K within the tenth of the channels over which accuracy falls most"
+        pickers.pick_count("Steepest drop, at K", DROP, 0, view.channels, "?", help=words, width=165)
         if len(asked) > 1:
             label, criteria = "Which order keeps more, over all K?", [each.criterion for each in asked]
             st.segmented_control(label, criteria, format_func=views.criterion_title, **links.linked(WINNER, None))
@@ -182,7 +186,7 @@ def _predict(view: View, ks: Sequence[int], asked: Sequence[Experiment]) -> None
         st.button(
             "Reveal", type="primary", icon=":material/visibility:", on_click=_turn_over, disabled=not guess.is_whole
         )
-        st.button("Leave the exercise", type="tertiary", on_click=_leave)
+        st.button("Leave", type="tertiary", help="Leave the exercise", on_click=_leave)
     with frame:
         ends = (view.stops[0], view.stops[-1])
         chart = charts.guess_chart(ends, dict(guess.accuracies), height=HEIGHT)
@@ -221,15 +225,18 @@ def _reveal(view: View, guess: Guess, curve: Sweep, rival: Sweep | None = None) 
 def _numbers(outcome: Outcome) -> None:
     """How far off each part of the guess was."""
     off = outcome.cliff - outcome.cliff_expected
-    with st.grid(3, min_column_width=220, gap="small"):
-        st.metric("Mean error", f"{outcome.mean_error:.2f} points", f"over {len(outcome.points)} K", **QUIET)
+    with st.grid(4, min_column_width=180, gap="small"):
+        st.metric("Mean error (points)", f"{outcome.mean_error:.2f}", f"over {len(outcome.points)} K", **QUIET)
         words = f"expected {outcome.cliff_expected}, " + (f"off by {abs(off)}" if off else "exactly")
         st.metric("Last K within 1 point", f"{outcome.cliff}", words, **QUIET)
+        drop = f"{outcome.drop[0]} to {outcome.drop[1]}" if outcome.drop else "None"
+        miss = "within it" if not outcome.drop_off else f"off by {abs(outcome.drop_off)}"
+        words = f"expected at {outcome.drop_expected}" + f", {miss}" * bool(outcome.drop)
+        st.metric("Steepest drop (K)", drop, words, **QUIET)
         if duel := outcome.duel:
-            winner = criterion_named(duel.winner).title if duel.winner else "Neither"
-            st.metric(
-                "The better order", winner, f"expected {drawing.within(criterion_named(duel.expected).title)}", **QUIET
-            )
+            score = "Neither" if duel.winner is None else "Guessed" if duel.winner == duel.expected else "Missed"
+            wins = f"{criterion_named(duel.winner).title} is better" if duel.winner else "neither is surely better"
+            st.metric("The better order", score, wins, **QUIET)
 
 
 def _surprises(outcome: Outcome, examples: str) -> list[str]:

@@ -9,9 +9,12 @@ from explorer.reports.writer import criterion_title
 
 
 def sentences(outcome: Outcome, language: Language, examples: str) -> list[str]:
-    """The mean error, the cliff, the duel and each surprise; `examples` is the language's word for images or pairs."""
+    """The mean error, the cliff, the steepest drop, the duel and each surprise.
+
+    `examples` is the language's word for images or pairs.
+    """
     found = [language.say("exercise.mean_error", ks=len(outcome.points), mean_error=outcome.mean_error)]
-    found.append(_cliff(outcome, language))
+    found += [_cliff(outcome, language), _drop(outcome, language)]
     if outcome.duel:
         found.append(_duel(outcome.duel, language))
     return [*found, *(_surprise(point, language, examples) for point in outcome.surprises)]
@@ -28,6 +31,15 @@ def _cliff(outcome: Outcome, language: Language) -> str:
     expected, cliff = outcome.cliff_expected, outcome.cliff
     kind = "later" if cliff > expected else "sooner" if cliff < expected else "right"
     return language.say(f"exercise.cliff_{kind}", expected=expected, cliff=cliff)
+
+
+def _drop(outcome: Outcome, language: Language) -> str:
+    if outcome.drop is None:
+        return language.say("exercise.drop_none", expected=outcome.drop_expected)
+    kind = "later" if outcome.drop_off < 0 else "sooner" if outcome.drop_off > 0 else "right"
+    first, last = outcome.drop
+    values = {"expected": outcome.drop_expected, "first": first, "last": last, "off": abs(outcome.drop_off)}
+    return language.say(f"exercise.drop_{kind}", **values)
 
 
 def _duel(found: Duel, language: Language) -> str:

@@ -29,24 +29,37 @@ def falling():
 
 
 def test_a_guess_against_its_curve():
-    guess = Guess(((1, 0.88), (2, 0.8), (3, 0.95), (4, 0.1)), cliff=3)
+    guess = Guess(((1, 0.88), (2, 0.8), (3, 0.95), (4, 0.1)), cliff=3, drop=3)
     found = compare(guess, falling())
     assert [point.accuracy for point in found.points] == [1, 0.8, 0.5, 0]
     assert [round(point.error, 6) for point in found.points] == [12, 0, -45, -10]
     assert found.mean_error == pytest.approx(67 / 4)
     assert [point.k for point in found.surprises] == [3, 1, 4], "furthest off first"
     assert (found.cliff_expected, found.cliff) == (3, 1) and found.duel is None
+    assert (found.drop_expected, found.drop, found.drop_off) == (3, (3, 4), 0)
     worst = found.surprises[0]
     assert (worst.label, worst.label_before, worst.label_after) == ("b", 1, 0), "what lost most explains a fall"
     assert (worst.answer, worst.answers, worst.n) == ("a", 10, 10)
-    better = compare(Guess(((2, 0.1),), cliff=1), falling()).points[0]
+    better = compare(Guess(((2, 0.1),), cliff=1, drop=1), falling()).points[0]
     assert (better.label, better.label_after) == ("a", 1), "and what lost least, that it holds"
+
+
+@pytest.mark.parametrize(("expected", "off"), [(0, -2), (2, 0), (3, 0), (4, 1)])
+def test_any_k_within_the_steepest_drop_is_right(expected, off):
+    curve = curve_of([np.arange(10) < right for right in (10, 9, 9, 4, 3)])
+    found = compare(Guess(((2, 0.5),), cliff=0, drop=expected), curve)
+    assert found.drop == (2, 3) and found.drop_off == off
+
+
+def test_a_curve_that_never_falls_has_no_drop_to_be_off():
+    found = compare(Guess(((1, 0.5),), cliff=0, drop=4), curve_of([np.arange(10) < right for right in (5, 5, 6)]))
+    assert found.drop is None and found.drop_off == 0
 
 
 def test_a_duel_is_won_only_where_the_interval_allows_it():
     random = np.random.default_rng(0).random((5, 500))
     high, low = (curve_of(random < level * np.linspace(1, 0.4, 5)[:, None]) for level in (0.9, 0.6))
-    guess = Guess(((2, 0.5),), cliff=0, rivals=("mean", "l1"), winner="l1")
+    guess = Guess(((2, 0.5),), cliff=0, drop=2, rivals=("mean", "l1"), winner="l1")
     assert compare(guess, high, low).duel.winner == "mean"
     assert compare(guess, low, high).duel.winner == "l1"
     assert compare(guess, high, high).duel.winner is None
@@ -56,10 +69,11 @@ def test_a_duel_is_won_only_where_the_interval_allows_it():
 @pytest.mark.parametrize(
     ("guess", "missing"),
     [
-        (Guess(((1, 0.5), (2, None)), cliff=3), "K = 2"),
-        (Guess(((1, 0.5),), cliff=None), "the cliff or the winner"),
-        (Guess(((1, 0.5),), cliff=3, rivals=("mean", "l1")), "the cliff or the winner"),
-        (Guess(((1, 0.5),), cliff=3, rivals=("mean", "l1"), winner="l2"), "the cliff or the winner"),
+        (Guess(((1, 0.5), (2, None)), cliff=3, drop=3), "K = 2"),
+        (Guess(((1, 0.5),), cliff=None, drop=3), "the cliff, the drop or the winner"),
+        (Guess(((1, 0.5),), cliff=3, drop=None), "the cliff, the drop or the winner"),
+        (Guess(((1, 0.5),), cliff=3, drop=3, rivals=("mean", "l1")), "the cliff, the drop or the winner"),
+        (Guess(((1, 0.5),), cliff=3, drop=3, rivals=("mean", "l1"), winner="l2"), "the cliff, the drop or the winner"),
     ],
 )
 def test_a_guess_that_is_not_whole_is_compared_with_nothing(guess, missing):

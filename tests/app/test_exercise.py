@@ -11,7 +11,8 @@ from explorer.answers.questions import QUESTIONS
 from explorer.app import work
 
 PLACES = [f"expect_{place}" for place in range(1, 6)]
-WHOLE = dict(zip(PLACES, ("80", "70", "50", "30", "20"), strict=True)) | {"expect_cliff": "4", "expect_winner": "l1"}
+CLIFFS = {"expect_cliff": "4", "expect_drop": "20"}
+WHOLE = dict(zip(PLACES, ("80", "70", "50", "30", "20"), strict=True)) | CLIFFS | {"expect_winner": "l1"}
 
 
 def words(at):
@@ -40,7 +41,8 @@ def test_nothing_gives_the_curve_away_before_it_is_revealed(shipped_answers, tru
     known = f"{100 * accuracies[0]:.2f}"
     given_away = [f"{100 * each:.2f}" for each in accuracies if f"{100 * each:.2f}" in said]
     assert set(given_away) <= {known}, "the unpruned network's accuracy is all that is known"
-    assert button(at, "Reveal").disabled and "steepest" not in said and "Last K within 1 point" in str(at.number_input)
+    assert button(at, "Reveal").disabled and "steepest" not in said.replace("**steepest drop**", "")
+    assert "Last K within 1 point" in str(at.number_input)
 
 
 def test_it_is_played_through(shipped_answers, truth):
@@ -48,6 +50,7 @@ def test_it_is_played_through(shipped_answers, truth):
     for key, value in zip(PLACES, (80, 70, 50, 30, 20), strict=True):
         at.number_input(key=key).set_value(value)
     at.number_input(key="expect_cliff").set_value(4)
+    at.number_input(key="expect_drop").set_value(0)
     settle(at)
     assert button(at, "Reveal").disabled, "which order wins is still to be said"
     at.main.button_group(key="expect_winner").set_value("l1")
@@ -59,19 +62,23 @@ def test_it_is_played_through(shipped_answers, truth):
     cliff = max(
         k for k in range(33) if (shares[:k] >= shares[0] - 0.01 - 1e-12).all() and shares[k] >= shares[0] - 0.01
     )
-    assert metrics(at)["Mean error"] == f"{sum(off) / 5:.2f} points"
+    assert metrics(at)["Mean error (points)"] == f"{sum(off) / 5:.2f}"
     assert metrics(at)["Last K within 1 point"] == f"{cliff}"
+    falls = [shares[k] - shares[k + 3] for k in range(30)]  # 3 of 32 channels are the tenth
+    drop = falls.index(max(falls))
+    assert metrics(at)["Steepest drop (K)"] == f"{drop} to {drop + 3}"
+    assert f"expected to fall most at K = 0, and it does {drop} channels later" in words(at)
     worst = (5, 11, 16, 21, 27)[off.index(max(off))]
     assert f"At K = {worst}, " in words(at) and at.query_params["revealed"] == "true"
     at = press(at, "Try again")
     assert not at.metric and at.number_input(key="expect_1").value is None
-    at = press(at, "Leave the exercise")
+    at = press(at, "Leave")
     assert "Accuracy at K = 16" in metrics(at)
 
 
 def test_a_link_brings_back_what_was_expected(shipped_answers):
     at = visit(exercise="1", revealed="true", **WHOLE)
-    assert "Mean error" in metrics(at) and not at.warning
+    assert "Mean error (points)" in metrics(at) and not at.warning
     at = visit(exercise="1", **WHOLE)
     assert [at.number_input(key=key).value for key in PLACES] == [80, 70, 50, 30, 20]
     assert not at.metric and not button(at, "Reveal").disabled
@@ -80,8 +87,10 @@ def test_a_link_brings_back_what_was_expected(shipped_answers):
 def test_a_link_that_says_too_little_or_nonsense_reveals_nothing(shipped_answers):
     at = visit(exercise="1", revealed="true", expect_1="50")
     assert not at.metric and at.number_input(key="expect_1").value == 50
-    at = visit(exercise="1", **WHOLE | {"expect_1": "110", "expect_cliff": "40", "expect_winner": "magic"})
-    assert len(at.warning) == 3 and not at.metric
+    at = visit(
+        exercise="1", **WHOLE | {"expect_1": "110", "expect_cliff": "40", "expect_drop": "x", "expect_winner": "magic"}
+    )
+    assert len(at.warning) == 4 and not at.metric
     at = visit(exercise="yes")
     assert len(at.warning) == 1 and "exercise=1 opens the exercise" in at.warning[0].value and at.metric
 

@@ -30,13 +30,13 @@ def test_the_exercise_is_played_through_and_stands_in_the_report(page, address):
         field = page.get_by_label(f"% at K = {k}", exact=True)
         field.fill(str(percents))
         field.press("Enter")
-    cliff = page.get_by_label("Last K within 1 point", exact=True)
-    cliff.fill("5")
-    cliff.press("Enter")
+    for label, k in (("Last K within 1 point", "5"), ("Steepest drop, at K", "28")):
+        page.get_by_label(label, exact=True).fill(k)
+        page.get_by_label(label, exact=True).press("Enter")
     page.get_by_role("radio", name="Mean activation").or_(page.get_by_role("button", name="Mean activation")).click()
     page.wait_for_url(re.compile("expect_winner=mean"))
     reveal.click()
-    page.get_by_text("Mean error", exact=True).wait_for()
+    page.get_by_text("Mean error (points)", exact=True).wait_for()
     page.wait_for_url(re.compile("revealed=true"))
     assert f"expect_1={clicked}" in page.url
     error = page.get_by_test_id("stMetric").first.get_by_test_id("stMetricValue").inner_text()
@@ -55,5 +55,6 @@ def test_the_exercise_is_played_through_and_stands_in_the_report(page, address):
         download.click()
     with zipfile.ZipFile(io.BytesIO(Path(started.value.path()).read_bytes())) as archive:
         report = archive.read("report-en.html").decode().replace("\u00a0", " ")
-    assert "What was expected" in report and f"off by {error.split()[0]} points" in report
+    assert "What was expected" in report and f"off by {error.strip()} points" in report
     assert f"{clicked}.00 %" in report, "what was clicked"
+    assert "Accuracy was expected to fall most at K = 28" in report

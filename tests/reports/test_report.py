@@ -139,7 +139,7 @@ def _unspaced(text):
 @pytest.mark.parametrize("code", ["en", "zh"])
 def test_what_was_expected_stands_in_the_report_with_numbers_that_its_files_have(code):
     curve = falling(90, 88, 45, 10)
-    guess = Guess(tuple((k, 0.5) for k in curve.ks[1:]), cliff=2, rivals=("mean", "l1"), winner="l1")
+    guess = Guess(tuple((k, 0.5) for k in curve.ks[1:]), cliff=2, drop=2, rivals=("mean", "l1"), winner="l1")
     exercise = compare(guess, curve, curve)
     files = files_of(facts_of(curve, exercise=exercise), code)
     spoken, text = language(code), text_of(files[f"report-{code}.html"])
