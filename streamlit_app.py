@@ -5,8 +5,9 @@ from starlette.middleware import Middleware
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.starlette import App
 
-from explorer.app import loading
+from explorer.app import languages, loading
 from explorer.app.front import Front, opening
+from explorer.language.saying import listen_to, say
 
 app = App(__file__, lifespan=opening, middleware=[Middleware(Front)])
 
@@ -16,63 +17,64 @@ def pages() -> list[st.Page]:
     return [
         st.Page(
             "explorer/app/pages/prune.py",
-            title="Prune",
+            title=say("Prune"),
             icon=":material/content_cut:",
             default=True,
-            help="Prune K channels and read the exact accuracy on the whole test set at once.",
+            help=say("Prune K channels and read the exact accuracy on the whole test set at once."),
         ),
         st.Page(
             "explorer/app/pages/activations.py",
-            title="Activations",
+            title=say("Activations"),
             icon=":material/grid_view:",
-            help="The channels' mean activations and averaged feature maps, and what each makes of real images.",
+            help=say("The channels' mean activations and averaged feature maps, and what each makes of real images."),
         ),
         st.Page(
             "explorer/app/pages/sweep.py",
-            title="Sweep",
+            title=say("Sweep"),
             icon=":material/show_chart:",
-            help="Accuracy at every K for one or several rankings, as a chart, a table and a CSV file.",
+            help=say("Accuracy at every K for one or several rankings, as a chart, a table and a CSV file."),
         ),
         st.Page(
             "explorer/app/pages/compare.py",
-            title="Compare",
+            title=say("Compare"),
             icon=":material/compare_arrows:",
-            help="Any answers side by side: networks, layers, rankings and modes, and how they differ at one K.",
+            help=say("Any answers side by side: networks, layers, rankings and modes, and how they differ at one K."),
         ),
         st.Page(
             "explorer/app/pages/scan.py",
-            title="Scan",
+            title=say("Scan"),
             icon=":material/layers:",
-            help="Prune all channels of one layer at a time, and see which layers the network can do without.",
+            help=say("Prune all channels of one layer at a time, and see which layers the network can do without."),
         ),
         st.Page(
             "explorer/app/pages/compress.py",
-            title="Compress",
+            title=say("Compress"),
             icon=":material/compress:",
-            help="Remove channels for real, see it proved, and weigh and time what is left.",
+            help=say("Remove channels for real, see it proved, and weigh and time what is left."),
         ),
         st.Page(
             "explorer/app/pages/model.py",
-            title="Model",
+            title=say("Model"),
             icon=":material/deployed_code:",
-            help="What the network is, what it was trained on and how good it is; the data sets on this machine.",
+            help=say("What the network is, what it was trained on and how good it is; the data sets on this machine."),
         ),
         st.Page(
             "explorer/app/pages/train.py",
-            title="Train",
+            title=say("Train"),
             icon=":material/model_training:",
-            help="Train a network with a recipe of your own, watch it learn, and prune it.",
+            help=say("Train a network with a recipe of your own, watch it learn, and prune it."),
         ),
         st.Page(
             "explorer/app/pages/lessons.py",
-            title="Lessons",
+            title=say("Lessons"),
             icon=":material/school:",
-            help="What one would expect of each lab, what was measured, and why it came otherwise.",
+            help=say("What one would expect of each lab, what was measured, and why it came otherwise."),
         ),
     ]
 
 
 if get_script_run_ctx(suppress_warning=True):  # a tab runs this file as its script
     loading.wait()
+    listen_to(languages.chosen)
     st.set_page_config(page_title="Pruning Explorer", page_icon="✂️", layout="wide", initial_sidebar_state=300)
     st.navigation(pages(), position="top").run()

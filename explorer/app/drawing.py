@@ -13,6 +13,7 @@ import streamlit as st
 from altair.utils.schemapi import disable_debug_mode
 
 from explorer.files import csv
+from explorer.language.saying import again, say
 from explorer.show import charts, figures
 from explorer.show.pictures import address, png
 from explorer.show.words import decimal, percent, points
@@ -38,10 +39,10 @@ def in_words(table: pd.DataFrame, shares: Iterable[str], changes: Iterable[str] 
     return table.style.format(formats | dict.fromkeys(changes, points))
 
 
-def csv_button(table: pd.DataFrame, name: str, label: str = "Download CSV", key: str | None = None) -> None:
+def csv_button(table: pd.DataFrame, name: str, label: str = "", key: str | None = None) -> None:
     """Download a table as CSV, as `report` writes it. A name that changes with K needs a `key` that does not."""
     st.download_button(
-        label,
+        label or say("Download CSV"),
         lambda: csv.csv_bytes(table),
         f"{name}.csv",
         "text/csv",
@@ -51,9 +52,9 @@ def csv_button(table: pd.DataFrame, name: str, label: str = "Download CSV", key:
     )
 
 
-def figure_button(file: Callable[[str], bytes], name: str, key: str, label: str = "Figure") -> None:
+def figure_button(file: Callable[[str], bytes], name: str, key: str, label: str = "") -> None:
     """Download a figure for print, in the format chosen; `file(kind)` draws it, on a click only."""
-    with figure_button_of(label):
+    with figure_button_of(label or say("Figure")):
         figure_files(file, name, key)
 
 
@@ -64,7 +65,7 @@ def figure_button_of(label: str) -> Any:
 
 def figure_files(file: Callable[[str], bytes], name: str, key: str) -> None:
     """A figure's files, one for each format; see `figure_button`."""
-    st.caption("For print, on white")
+    st.caption(say("For print, on white"))
     for kind, mime in figures.FORMATS.items():
         st.download_button(
             kind.upper(),
@@ -96,10 +97,15 @@ def within(title: str) -> str:
 def plain(text: object, longest: int = 400) -> str:
     """Text that comes from a file or a link, as it is: no Markdown is read into it, no link made of it.
 
+    What was said before, such as an error, is said in the page's language.
+
     What cannot be printed, such as half a character, becomes �; a text longer than a page takes is cut, and says so.
     """
-    whole = "".join(sign if sign.isprintable() or sign in UNBROKEN else "�" for sign in str(text))
-    shown = whole if len(whole) <= longest else f"{whole[:longest]}… ({len(whole):,} characters in all)"
+    said = again(text) if isinstance(text, str) else str(text)
+    whole = "".join(sign if sign.isprintable() or sign in UNBROKEN else "�" for sign in said)
+    shown = whole
+    if len(whole) > longest:
+        shown = say("{begin}… ({count:,} characters in all)", begin=whole[:longest], count=len(whole))
     shown = re.sub(r"([\\`*\[\]$<>~#|@]|:(?=[\w/])|\b_|_\b)", r"\\\1", shown)
     return re.sub(r"(?i)\b(www)\.", r"\1\\.", shown)
 

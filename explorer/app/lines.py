@@ -10,7 +10,7 @@ from explorer.answers import shipped
 from explorer.answers.choices import ORDERS, criterion_named
 from explorer.answers.experiment import RANKED_ON, Experiment
 from explorer.app import cache, downloads, links, pickers, views, work
-from explorer.app.titles import SPLITS
+from explorer.app.titles import SPLITS, named
 from explorer.app.views import View
 from explorer.background.jobs import Job
 from explorer.engine.curves import Band, Sweep
@@ -59,7 +59,7 @@ def pick_evidence(view: View) -> View:
     changes: dict[str, Any] = {}
     if not criterion_named(asked.criterion).needs_data:
         splits = cache.splits_to_rank_on(view.checkpoint)
-        changes["ranked_on"] = pickers.pick_option("Rank on", "ranked_on", splits, format_func=SPLITS.get)
+        changes["ranked_on"] = pickers.pick_option("Rank on", "ranked_on", splits, format_func=named(SPLITS))
     if asked.criterion.removesuffix(REVERSED) != RANDOM:
         changes["seed"] = views.pick_seed()
     return replace(view, experiment=replace(asked, **changes))
@@ -72,7 +72,7 @@ def pick_more(view: View, criteria: Sequence[str]) -> list[Line]:
     turned = pickers.pick_among("Most important first", "reversed", ranked_by, format_func=views.criterion_title)
     searched = pickers.pick_several("Greedy oracle", "oracle", oracles, [], format_func=str.capitalize)
     others = pickers.pick_several(
-        "Rank also on", "also", cache.splits_to_rank_on(view.checkpoint), [], format_func=SPLITS.get
+        "Rank also on", "also", cache.splits_to_rank_on(view.checkpoint), [], format_func=named(SPLITS)
     )
     orders = views.pick_orders(*ORDERS)
     names = [name for name in criteria if name != RANDOM] + [f"{name}{REVERSED}" for name in turned]

@@ -12,7 +12,9 @@ from typing import Any
 import streamlit as st
 from streamlit.runtime.scriptrunner import StopException, get_script_run_ctx
 
-from explorer.app import drawing, idle, loading, recent, work
+from explorer.app import drawing, idle, languages, loading, recent, work
+from explorer.language.catalogue import LANGUAGES
+from explorer.language.saying import say
 
 NOTES = "notes on the link"
 NOTE_DROPPED = "a note was dropped"
@@ -31,6 +33,7 @@ def page() -> Iterator[None]:
     recent.go_back(forget=(GRID_OF, LIT))
     _follow()
     st.session_state[DRAWN] = {}
+    language = _language()
     work.jobs()  # whose making also keeps what is loaded by now out of every later garbage collection
     idle.note_tab()
     top = st.container()
@@ -42,6 +45,7 @@ def page() -> Iterator[None]:
         raise
     finally:
         recent.show()
+        languages.switch(language)
         for text in st.session_state.get(NOTES, {}).values():
             top.warning(drawing.plain(text), icon=":material/link_off:")
         loading.go_on()
@@ -69,6 +73,13 @@ def fragment(body: Callable[..., None], *arguments: Any, every: float | None = N
         write(whole=False)
 
     st.fragment(run, run_every=every)()
+
+
+def _language() -> dict[str, Any]:
+    """What makes the language part of the address."""
+    fix = say("is not known: choose one of {known}", known=", ".join(LANGUAGES))
+    note_link(languages.KEY, lambda raw: len(raw) == 1 and raw[0] in LANGUAGES, fix, say("language"))
+    return linked(languages.KEY, languages.usual())
 
 
 def write(whole: bool) -> None:
@@ -148,7 +159,8 @@ def note_link(key: str, valid: Callable[[Raw], bool], fix: str, name: str | None
     if not valid(raw):
         shown = ", ".join(raw)
         shown = shown if len(shown) <= 40 else f"{shown[:40]}…"
-        note(key, f"The link's {name or key.replace('_', ' ')} “{shown}” {fix}.")
+        name = name or key.replace("_", " ")
+        note(key, say("The link's {name} “{shown}” {fix}.", name=name, shown=shown, fix=fix))
 
 
 def note(key: str, text: str) -> None:
@@ -159,7 +171,8 @@ def note(key: str, text: str) -> None:
 def note_whole(key: str, low: int, high: int, default: int, wrong: str, name: str | None = None) -> None:
     """`note_link` for a whole number from `low` to `high`."""
     shown = whole_number(low, high, default)(st.query_params.get_all(key))
-    fix = f"is {wrong}: give a whole number from {low} to {high}; showing {shown}"
+    words = "is {wrong}: give a whole number from {low} to {high}; showing {shown}"
+    fix = say(words, wrong=wrong, low=low, high=high, shown=shown)
     note_link(key, lambda raw: len(raw) == 1 and is_whole(raw[0], low, high), fix, name)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, overload
 import streamlit as st
 
 from explorer.app import drawing, links, titles
+from explorer.language.saying import listed, say
 
 if TYPE_CHECKING:
     from explorer.training.recipes import Option
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 def pick_named(label: str, key: str, options: Sequence[str], default: str, wrong: str, **look: Any) -> str:
     """One of many options by name; `wrong` says what the link's value is when it is none of them."""
-    links.note_link(key, one_of(options), f"is {wrong}: choose one of {', '.join(options)}; showing {default}")
+    links.note_link(key, one_of(options), _choose_one(wrong, options, default))
     keep_if(key, lambda kept: kept in options, default)
     return st.selectbox(label, options, **links.linked(key, default), **look)
 
@@ -24,15 +25,14 @@ def pick_named(label: str, key: str, options: Sequence[str], default: str, wrong
 def pick_option(label: str, key: str, options: Sequence[str], **look: Any) -> str:
     """One of a few options, all in sight; the first is the default. They are shown with a capital letter."""
     look.setdefault("format_func", drawing.sentence)
-    links.note_link(key, one_of(options), f"is not known: choose one of {', '.join(options)}; showing {options[0]}")
+    links.note_link(key, one_of(options), _choose_one(say("not known"), options, options[0]))
     keep_if(key, lambda kept: kept in options, options[0])
     return st.segmented_control(label, options, required=True, **links.linked(key, options[0]), **look)
 
 
 def pick_several(label: str, key: str, options: Sequence[str], usual: Sequence[str], **look: Any) -> list[str]:
     """Any number of options, all in sight, in the order of `options`."""
-    known = ", ".join(options)
-    links.note_link(key, _are_some_of(options), f"is not known: choose among {known}")
+    links.note_link(key, _are_some_of(options), _choose_some(options))
     keep_if(key, lambda kept: set(kept) <= set(options), list(usual))
     chosen = st.pills(label, options, selection_mode="multi", **links.linked(key, list(usual)), **look)
     return [option for option in options if option in chosen]
@@ -46,7 +46,9 @@ def pick_count(label: str, key: str, low: int, high: int, empty: str, **look: An
 
 def link_count(label: str, key: str, low: int, high: int, empty: str) -> None:
     """What a link says of a field of `pick_count`, which need not be drawn."""
-    fix = f"does not fit: give a whole number from {low} to {high}; showing {empty}"
+    fix = say(
+        "does not fit: give a whole number from {low} to {high}; showing {shown}", low=low, high=high, shown=empty
+    )
     links.note_link(key, lambda raw: len(raw) == 1 and links.is_whole(raw[0], low, high), fix, label.lower())
     keep_if(key, lambda kept: kept is None or low <= kept <= high, None)
     links.linked(key, None, _count(low, high))
@@ -54,35 +56,42 @@ def link_count(label: str, key: str, low: int, high: int, empty: str) -> None:
 
 def pick_among(label: str, key: str, options: Sequence[str], usual: Sequence[str] = (), **look: Any) -> list[str]:
     """Any number of many options, in a list that opens; in the order of `options`."""
-    links.note_link(key, _are_some_of(options), f"is not known: choose among {', '.join(options)}")
+    links.note_link(key, _are_some_of(options), _choose_some(options))
     if key in st.session_state:
         st.session_state[key] = [option for option in st.session_state[key] if option in options]
     linked = links.linked(key, list(usual))
-    chosen = st.multiselect(label, options, **linked, placeholder="none", select_all=False, **look)
+    chosen = st.multiselect(label, options, **linked, placeholder=say("none"), select_all=False, **look)
     return [option for option in options if option in chosen]
 
 
 def pick_setting(name: str, option: Option, default: Any) -> Any:
     """One field of a recipe, as `option` describes it; `default` is the network's own value."""
-    key, label, title = f"train_{name}", drawing.sentence(option.title), option.title
+    title, words = say(option.title), drawing.sentence(say(option.help))
+    key, label = f"train_{name}", drawing.sentence(title)
     if option.choices:
-        words = drawing.sentence(option.help)
-        return pick_named(label, key, option.choices, default, f"no {title}", help=words, format_func=in_words)
+        wrong = say("no {title}", title=title)
+        return pick_named(label, key, option.choices, default, wrong, help=words, format_func=in_words)
     number = option.kind
     low, high, value, step = number(option.low), number(option.high), number(default), number(option.step)
-    kind = "whole number" if number is int else "number"
-    fix = f"does not fit: give a {kind} from {low:g} to {high:g}; showing {value:g}"
+    fix = say(
+        "does not fit: give a whole number from {low:g} to {high:g}; showing {shown:g}"
+        if number is int
+        else "does not fit: give a number from {low:g} to {high:g}; showing {shown:g}",
+        low=low,
+        high=high,
+        shown=value,
+    )
     fits = partial(links.is_whole, low=low, high=high) if number is int else partial(_is_number, low=low, high=high)
     links.note_link(key, lambda raw: len(raw) == 1 and fits(raw[0]), fix, title)
     shown = None if number is int else "%g"
-    look = {"step": step, "format": shown, "help": drawing.sentence(option.help)}
+    look = {"step": step, "format": shown, "help": words}
     linked = links.linked(key, value, lambda raw: number(raw[0]) if len(raw) == 1 and fits(raw[0]) else value)
     return number(st.number_input(label, low, high, **look, **linked))
 
 
 def in_words(choice: str) -> str:
     """What a choice of a recipe is called."""
-    return titles.CHOICES.get(choice, choice)
+    return titles.named(titles.CHOICES)(choice)
 
 
 @overload
@@ -107,6 +116,15 @@ def keep_if(key: str, fits: Callable[[Any], bool], default: Any) -> None:
     """
     if key in st.session_state and not fits(st.session_state[key]):
         st.session_state[key] = default
+
+
+def _choose_one(wrong: str, options: Sequence[str], shown: str) -> str:
+    known = listed(options)
+    return say("is {wrong}: choose one of {known}; showing {shown}", wrong=wrong, known=known, shown=shown)
+
+
+def _choose_some(options: Sequence[str]) -> str:
+    return say("is not known: choose among {known}", known=listed(options))
 
 
 def one_of(options: Sequence[str]) -> Callable[[list[str]], bool]:

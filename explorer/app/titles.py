@@ -1,28 +1,41 @@
 """What pickers call options that have no title of their own; addresses and files use the names."""
 
-SPLITS = {"test": "Test", "train": "Training", "held-out": "Held-out"}
-SCHEDULES = {"once": "Once", "rerank": "Again at each K"}
-AXES = {"k": "K", "ratio": "Share"}
-DTYPES = {"float32": "float32 (exact)", "bfloat16": "bfloat16 (faster)", "audited": "float32 by way of bfloat16"}
-DETAILS = {
-    "flips": "Changed images",
-    "class table": "Classes",
-    "confusion matrix": "Confusion matrix",
-    "network": "The network",
-    "questions": "Questions",
+from collections.abc import Callable, Mapping
+
+from explorer.language.saying import english, say
+
+SPLITS = {"test": english("Test"), "train": english("Training"), "held-out": english("Held-out")}
+SCHEDULES = {"once": english("Once"), "rerank": english("Again at each K")}
+AXES = {"k": "K", "ratio": english("Share")}
+DTYPES = {
+    "float32": english("float32 (exact)"),
+    "bfloat16": english("bfloat16 (faster)"),
+    "audited": english("float32 by way of bfloat16"),
 }
-FLIPS = {"broken": "Broken", "repaired": "Repaired"}
-AGAINST = {"true": "The true class", "unpruned": "The unpruned network"}
+DETAILS = {
+    "flips": english("Changed images"),
+    "class table": english("Classes"),
+    "confusion matrix": english("Confusion matrix"),
+    "network": english("The network"),
+    "questions": english("Questions"),
+}
+FLIPS = {"broken": english("Broken"), "repaired": english("Repaired")}
+AGAINST = {"true": english("The true class"), "unpruned": english("The unpruned network")}
 CHOICES = {  # of a training's recipe
     "adam": "Adam",
-    "sgd": "SGD with momentum",
-    "constant": "Constant",
-    "cosine": "Cosine",
-    "late-cosine": "Constant, then cosine",
-    "one-cycle": "One cycle: up, then down",
-    "auto": "As fast as this machine can",
-    "channels-first": "Channels first",
-    "channels-last": "Channels last",
-    "float16": "float16 (half the size)",
+    "sgd": english("SGD with momentum"),
+    "constant": english("Constant"),
+    "cosine": english("Cosine"),
+    "late-cosine": english("Constant, then cosine"),
+    "one-cycle": english("One cycle: up, then down"),
+    "auto": english("As fast as this machine can"),
+    "channels-first": english("Channels first"),
+    "channels-last": english("Channels last"),
+    "float16": english("float16 (half the size)"),
     **DTYPES,
 }
+
+
+def named(titles: Mapping[str, str]) -> Callable[[str], str]:
+    """What says the title of an option, for the `format_func` of a picker; the option itself where it has none."""
+    return lambda option: say(titles.get(option, option))

@@ -107,7 +107,7 @@ def pick_more(point: Checkpoint, layer: str, criterion: str, lab: Lab | None) ->
             "ranked_on",
             cache.splits_to_rank_on(point),
             help=f"The {networks.examples_of(point)} that the ranking looks at{held_out}.",
-            format_func=titles.SPLITS.get,
+            format_func=titles.named(titles.SPLITS),
         )
     if criterion.removesuffix(REVERSED) == "random":
         seed = pick_seed()
@@ -121,7 +121,9 @@ def pick_more(point: Checkpoint, layer: str, criterion: str, lab: Lab | None) ->
     schedule, ks = pick_schedule(cache.fitting_schedules(point, layer, criterion, mode), channels, grid)
     dtype, dtypes = "float32", cache.dtypes()
     if len(dtypes) > 1:
-        dtype = pickers.pick_option("Compute in", "dtype", dtypes, help=IN_DTYPE, format_func=titles.DTYPES.get)
+        dtype = pickers.pick_option(
+            "Compute in", "dtype", dtypes, help=IN_DTYPE, format_func=titles.named(titles.DTYPES)
+        )
     return Experiment(point.name, layer, criterion, mode, ranked_on, TEST, seed, ks, None, schedule, dtype)
 
 
@@ -188,7 +190,7 @@ def pick_schedule(
         "schedule",
         fitting,
         help=" ".join(SCHEDULES[name] for name in fitting),
-        format_func=titles.SCHEDULES.get,
+        format_func=titles.named(titles.SCHEDULES),
     )
     if schedule == "once":
         return schedule, grid
@@ -285,7 +287,7 @@ def pick_ks(view: View) -> tuple[int, ...]:
 def pick_axis() -> str:
     """What accuracy is drawn against, a key of charts.AXES."""
     words = "K channels, or K as a share of all channels of the layer."
-    return pickers.pick_option("Axis", "axis", list(charts.AXES), format_func=titles.AXES.get, help=words)
+    return pickers.pick_option("Axis", "axis", list(charts.AXES), format_func=titles.named(titles.AXES), help=words)
 
 
 def pick_orders(fewest: int, most: int) -> int:

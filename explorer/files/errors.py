@@ -4,6 +4,8 @@ import errno
 import os
 import re
 
+from explorer.language.saying import Said, again, say
+
 OS_ERROR = re.compile(r"\(os error (\d+)\)")  # as libraries written in Rust put it
 
 
@@ -11,9 +13,13 @@ def sentence(error: BaseException) -> str:
     """What went wrong, on one line, with the fix where the disk is full."""
     error = as_os_error(error)
     if isinstance(error, OSError) and error.strerror:
+        reason = say(error.strerror)
         where = f": {error.filename}" if error.filename else ""
-        fix = "; free some space on the disk" if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
-        return f"{error.strerror}{where}{fix}"
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return say("{reason}{where}; free some space on the disk", reason=reason, where=where)
+        return say("{reason}{where}", reason=reason, where=where)
+    if len(error.args) == 1 and isinstance(error.args[0], Said):
+        return again(error.args[0])
     return " ".join(str(error).split()) or type(error).__name__
 
 

@@ -56,7 +56,7 @@ def figures_of(facts: Facts, language: Language) -> dict[str, Draw]:
 
 def named_for_figures(language: Language) -> Language:
     """The language of the names in figures: its own, or English where figures lack its letters."""
-    return language if language.figures_speak else Language("en", {**language.texts, "said": {}, "criterion": REVERSED})
+    return language if language.figures_speak else Language("en", {**language.texts, "criterion": REVERSED})
 
 
 REVERSED = {"reversed": "{title:text}, reversed"}

@@ -1,8 +1,7 @@
 """The words of a report in each language: two tables of the same keys, and what stands in their sentences.
 
 A text may hold values in braces with how they are written: {k:count}, {accuracy:percent}, {cost:points}.
-What the app itself says of its labs, criteria and modes is English; a language other than that has a table of these
-sentences, in the section `said`.
+What the app itself says of its labs, criteria and modes comes from the catalogues of `explorer.language`.
 """
 
 import re
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from explorer.files.json import printable
+from explorer.language.catalogue import translated
 from explorer.show.fonts import shows
 from explorer.show.labels import ENGLISH, Labels
 from explorer.show.words import decimal, percent, points
@@ -26,7 +26,6 @@ MIXED = re.compile(r"(?<=[A-Za-z0-9])(?=[\u4e00-\u9fff])|(?<=[\u4e00-\u9fff])(?=
 FOLDER = Path(__file__).parent / "texts"
 LANGUAGES = {"en": "English", "zh": "简体中文"}
 LONGEST = 120  # characters of a name from a file in a sentence
-SAID = "said"
 
 FORMATS: dict[str, Callable[[Any], str]] = {
     "percent": percent,
@@ -73,7 +72,7 @@ class Language(string.Formatter):
 
     def said(self, english: str) -> str:
         """What the app says in English of a lab, a criterion or the like; as it is where this language lacks it."""
-        return self.texts.get(SAID, {}).get(english, english)
+        return translated(english, self.code)
 
     def list(self, words: Sequence[str]) -> str:
         """Words in a row."""

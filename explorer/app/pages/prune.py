@@ -68,7 +68,7 @@ def explore(view: View, job: Job, others: dict[str, Job], live: bool) -> None:
 def closer(view: View, sweep: Sweep, others: dict[str, Job], k: int) -> None:
     """What comes below: the images whose prediction changed, the classes, and where the numbers come from."""
     details = [name for name in DETAILS if name != "questions" or view.lab]
-    detail = pickers.pick_option("Look closer at", "details", details, format_func=titles.DETAILS.get)
+    detail = pickers.pick_option("Look closer at", "details", details, format_func=titles.named(titles.DETAILS))
     DETAILS[detail](view, sweep, k)
     st.subheader("Accuracy per class", help="The bar is the pruned network, the tick the unpruned one.")
     drawing.draw(prepared.class_chart(sweep, k, 400), key="classes")
@@ -168,7 +168,9 @@ def flips(view: View, sweep: Sweep, k: int) -> None:
     """Images that pruning moved from right to wrong, or back."""
     counts = dict(zip(KINDS, map(len, sweep.flipped(k)), strict=True))
     with st.container(horizontal=True, vertical_alignment="center"):
-        kind = pickers.pick_option("Which", "flips", KINDS, label_visibility="collapsed", format_func=titles.FLIPS.get)
+        kind = pickers.pick_option(
+            "Which", "flips", KINDS, label_visibility="collapsed", format_func=titles.named(titles.FLIPS)
+        )
         st.markdown(f"{counts['broken']:,} broken, {counts['repaired']:,} repaired of {sweep.done:,} {view.examples}")
     if not counts[kind]:
         st.caption(f":material/check_circle: No prediction is {kind} at K = {k}.")
@@ -209,7 +211,7 @@ def classes(view: View, sweep: Sweep, k: int) -> None:
 def confusion(view: View, sweep: Sweep, k: int) -> None:
     """Which class is predicted as which."""
     with st.container(horizontal=True, vertical_alignment="center"):
-        look: dict[str, Any] = {"label_visibility": "collapsed", "format_func": titles.AGAINST.get}
+        look: dict[str, Any] = {"label_visibility": "collapsed", "format_func": titles.named(titles.AGAINST)}
         against = pickers.pick_option("Against", "against", tables.AGAINST, **look)
         st.caption(f"Rows: {ROWS[against]}; columns: predicted at K = {k}; {sweep.done:,} test {view.examples}.")
         table = tables.confusion_table(sweep, k, against)

@@ -1,0 +1,99 @@
+"""What the program says, in the language of whoever reads it.
+
+The code says it in English, in whole sentences whose values are named fields; `catalogue` has each of them in the
+other languages. A sentence is put into words as it is shown, so that two people can look at the same answer in two
+languages; one that was said before, such as that of an error, can be said `again`.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import lru_cache, wraps
+from typing import Any, ParamSpec, TypeVar
+
+from explorer.language.catalogue import ENGLISH, LANGUAGES, translated
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_spoken: ContextVar[str | None] = ContextVar("the language spoken here", default=None)
+_readers: list[Callable[[], str]] = [lambda: ENGLISH]
+
+
+class Said(str):
+    """Words as they were said, which remember the English sentence and its values."""
+
+    sentence: str
+    values: dict[str, Any]
+
+    def __str__(self) -> str:  # an error's text is still what was said
+        return self
+
+
+def say(sentence: str, **values: Any) -> str:
+    """The English sentence in the language spoken here, with its values in place of the fields of their names.
+
+    A value may be written in a way of its own, as in "{share:.1f} %". A sentence without values may hold braces. One
+    that no catalogue has stays English. A sentence that depends on a number is chosen by it, each written out:
+    `say("{n} image" if n == 1 else "{n} images", n=n)`.
+    """
+    words = translated(sentence, language())
+    said = Said(words.format(**values) if values else words)
+    said.sentence, said.values = sentence, values
+    return said
+
+
+def again(text: str) -> str:
+    """What was said before, be it in another language; text that was not said, such as a name, stays as it is."""
+    if not isinstance(text, Said):
+        return text
+    values = {name: again(value) if isinstance(value, str) else value for name, value in text.values.items()}
+    return say(text.sentence, **values)
+
+
+def english(sentence: str) -> str:
+    """The sentence itself, which is said later: marks it for the catalogues, where a table or a constant holds it."""
+    return sentence
+
+
+def listed(words: Iterable[str]) -> str:
+    """Words in a row, with what this language puts between them."""
+    return translated(", ", language()).join(words)
+
+
+def language() -> str:
+    """The language spoken here, one of LANGUAGES."""
+    return _spoken.get() or _readers[-1]()
+
+
+@contextmanager
+def speaking(code: str) -> Iterator[None]:
+    """Here this language is spoken, whatever whoever looks has chosen; ValueError for one that there is not."""
+    if code not in LANGUAGES:
+        raise ValueError(f"unknown language {code[:40]!r}; choose one of: {', '.join(LANGUAGES)}")
+    token = _spoken.set(code)
+    try:
+        yield
+    finally:
+        _spoken.reset(token)
+
+
+def listen_to(chosen: Callable[[], str]) -> None:
+    """From now on, `chosen()` gives the language where none is spoken."""
+    _readers[:] = [chosen]
+
+
+def kept(entries: int) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """`functools.lru_cache` for what has words in it: each language has its own."""
+
+    def keep(make: Callable[P, T]) -> Callable[P, T]:
+        made = lru_cache(entries)(lambda code, *parts, **more: make(*parts, **more))
+
+        @wraps(make)
+        def said(*parts: P.args, **more: P.kwargs) -> T:
+            return made(language(), *parts, **more)  # type: ignore[arg-type]
+
+        said.cache_clear = made.cache_clear  # type: ignore[attr-defined]
+        return said
+
+    return keep

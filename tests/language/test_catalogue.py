@@ -1,0 +1,106 @@
+"""The catalogues are whole: each sentence of the code has its words in each language, and no others."""
+
+import ast
+import json
+import string
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from explorer.files.places import checkpoints_root
+from explorer.language.catalogue import ENGLISH, FOLDER, LANGUAGES, catalogue
+
+ROOT = FOLDER.parent.parent
+OTHERS = [code for code in LANGUAGES if code != ENGLISH]
+MARKS = {"say", "english"}
+
+
+def fields(text: str) -> set[str]:
+    return {name for _, name, *_ in string.Formatter().parse(text) if name is not None}
+
+
+def trees() -> dict[Path, ast.Module]:
+    files = [ROOT / "streamlit_app.py", *sorted((ROOT / "explorer").rglob("*.py"))]
+    return {file.relative_to(ROOT): ast.parse(file.read_text(encoding="utf-8")) for file in files}
+
+
+TREES = trees()
+CALLS = [
+    (file, call)
+    for file, tree in TREES.items()
+    for call in ast.walk(tree)
+    if "reports" not in file.parts  # a report has tables of its own, of the same names
+    and isinstance(call, ast.Call)
+    and isinstance(call.func, ast.Name)
+    and call.func.id in MARKS
+]
+
+
+def literals(node: ast.expr) -> list[str]:
+    """The sentences that stand there, of which one is said; a name stands for what was marked elsewhere."""
+    if isinstance(node, ast.IfExp):
+        return literals(node.body) + literals(node.orelse)
+    return [node.value] if isinstance(node, ast.Constant) and isinstance(node.value, str) else []
+
+
+def constants() -> set[str]:
+    """Every text in the code, be it marked or not: what labs, criteria and others are called stands unmarked."""
+    texts = {node.value for tree in TREES.values() for node in ast.walk(tree) if isinstance(node, ast.Constant)}
+    return {text for text in texts if isinstance(text, str)}
+
+
+def of_cards() -> set[str]:
+    """What stands in the cards of the networks that come with the app."""
+    cards = [json.loads(file.read_text(encoding="utf-8")) for file in checkpoints_root().glob("*.json")]
+    return {str(text) for card in cards for text in _texts(card)}
+
+
+def _texts(value: object) -> list[str]:
+    if isinstance(value, dict):
+        return [text for each in value.values() for text in _texts(each)]
+    return [text for each in value for text in _texts(each)] if isinstance(value, list) else [str(value)]
+
+
+def test_there_is_something_to_translate():
+    assert len(CALLS) > 40 and OTHERS
+
+
+@pytest.mark.parametrize("code", OTHERS)
+def test_each_sentence_has_its_words(code):
+    known = catalogue(code)
+    missing = {
+        text: str(file) for file, call in CALLS for text in literals(call.args[0]) if text.strip() and text not in known
+    }
+    assert not missing, f"put these into explorer/language/{code}/: {json.dumps(missing, indent=1)}"
+
+
+def test_a_sentence_stands_as_it_is_with_its_values_by_name():
+    for file, call in CALLS:
+        assert not isinstance(call.args[0], (ast.JoinedStr, ast.BinOp)), f"{file}:{call.lineno}: not one whole sentence"
+        given = {each.arg for each in call.keywords}
+        for text in literals(call.args[0]) if call.keywords and None not in given else ():
+            assert fields(text) <= given, f"{file}:{call.lineno}: {text!r} lacks {fields(text) - given}"
+
+
+@pytest.mark.parametrize("code", OTHERS)
+def test_both_languages_put_the_same_values_into_a_sentence(code):
+    said_with_values = {text for _, call in CALLS if call.keywords for text in literals(call.args[0])}
+    for text, words in catalogue(code).items():
+        if text in said_with_values:
+            assert fields(text) == fields(words), text
+    assert all(words.strip() for words in catalogue(code).values())
+
+
+@pytest.mark.parametrize("code", OTHERS)
+def test_no_words_are_for_a_sentence_that_nobody_says(code):
+    unused = set(catalogue(code)) - constants() - of_cards()
+    assert not unused, f"take these out of explorer/language/{code}/: {sorted(unused)}"
+
+
+@pytest.mark.parametrize("code", OTHERS)
+def test_a_sentence_is_translated_in_one_way(code):
+    found: dict[str, str] = {}
+    for file in sorted((FOLDER / code).glob("*.toml")):
+        for text, words in tomllib.loads(file.read_text(encoding="utf-8")).items():
+            assert found.setdefault(text, words) == words, f"{file.name}: {text!r} is also {found[text]!r}"
