@@ -1,19 +1,29 @@
-"""An experiment in one line, as links and the command line say it: CHECKPOINT:LAYER:CRITERION, then what is unusual."""
+"""An answer in one line, as links and the command line say it: CHECKPOINT:LAYER:CRITERION, then what is unusual."""
 
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from typing import Any
 from urllib.parse import quote, unquote
 
+from explorer.answers.choices import ORDERS
 from explorer.answers.experiment import Experiment
 
 NAMES = {"mode": "mode", "on": "ranked_on", "seed": "seed", "schedule": "schedule", "dtype": "dtype", "k": "ks"}
 USUAL = {field.name: field.default for field in fields(Experiment)}
 LONGEST = 400  # characters
 HIGHEST = 65_535  # a K, or a step: more channels than any layer has
-FORM = "CHECKPOINT:LAYER:CRITERION, perhaps with " + ", ".join(f":{name}=…" for name in NAMES) + " behind it"
+RANDOM, BAND = "random", "orders"  # the one criterion that has several orders, and how many of them
+FORM = "CHECKPOINT:LAYER:CRITERION, perhaps with " + ", ".join(f":{name}=…" for name in [*NAMES, BAND]) + " behind it"
 
 
-def written(experiment: Experiment) -> str:
+@dataclass(frozen=True)
+class Answer:
+    """What can be compared: the curve of an experiment, or the band of so many random orders, from its seed on."""
+
+    experiment: Experiment
+    orders: int = 1
+
+
+def written(experiment: Experiment, orders: int = 1) -> str:
     """The experiment in one line, over the whole test split; `read` reads it.
 
     Its K go in even steps, after K = 0, which every curve begins with here; ValueError where they do not.
@@ -25,20 +35,25 @@ def written(experiment: Experiment) -> str:
     unusual = {name: value for name, value in asked.items() if value != USUAL[NAMES[name]]}
     if "k" in unusual:
         unusual["k"] = _range_of(tuple(sorted({0, *unusual["k"]})))
+    if orders > 1:
+        unusual[BAND] = orders
     first = (experiment.checkpoint, quote(experiment.layer, safe=""), experiment.criterion)
     return ":".join([*first, *(f"{name}={value}" for name, value in unusual.items())])
 
 
-def read(text: str) -> Experiment:
-    """The experiment that `written` wrote; ValueError, in one sentence, for a text that is none.
+def read(text: str) -> Answer:
+    """The answer that `written` wrote; ValueError, in one sentence, for a text that is none.
 
     Whether its names exist is not asked here: see `checking.check`.
 
-    >>> read("net:conv2:l1:mode=weights:k=1-5-2").ks
+    >>> read("net:conv2:l1:mode=weights:k=1-5-2").experiment.ks
     (0, 1, 3, 5)
+    >>> read("net:conv2:random:orders=20").orders
+    20
     """
+    names = NAMES | {BAND: BAND}
     first, more = text.split(":")[:3], [part.partition("=") for part in text.split(":")[3:]]
-    given: dict[str, Any] = {NAMES[name]: value for name, _, value in more if value and name in NAMES}
+    given: dict[str, Any] = {names[name]: value for name, _, value in more if value and name in names}
     if len(text) > LONGEST or len(first) < 3 or not all(first) or len(given) < len(more):
         raise ValueError(f"{_shown(text)} is not {FORM}")
     if "seed" in given:
@@ -46,7 +61,20 @@ def read(text: str) -> Experiment:
     if "ks" in given:
         given["ks"] = _ks_of(given["ks"], text)
     checkpoint, layer, criterion = first
-    return Experiment(checkpoint, unquote(layer), criterion, **given)
+    orders = _orders_of(given.pop(BAND, None), criterion, text)
+    return Answer(Experiment(checkpoint, unquote(layer), criterion, **given), orders)
+
+
+def _orders_of(said: str | None, criterion: str, text: str) -> int:
+    if said is None:
+        return 1
+    if criterion != RANDOM:
+        raise ValueError(f"only random orders can be several, and {_shown(text)} ranks by {_shown(criterion)}")
+    least, most = ORDERS
+    orders = _whole(said, text, "number of orders", most)
+    if orders < least:
+        raise ValueError(f"a band takes {least} to {most} random orders; {_shown(text)} has {orders}")
+    return orders
 
 
 def _range_of(ks: tuple[int, ...]) -> str:

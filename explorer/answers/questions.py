@@ -68,8 +68,7 @@ def verdict(apart: Apart, higher: str, lower: str, neither: str) -> str:
 
 def middle_of(curve: Sweep | Band) -> int:
     """The K nearest to half of the channels."""
-    channels = curve.sweeps[0].channels if isinstance(curve, Band) else curve.channels
-    return min(curve.ks, key=lambda k: abs(2 * k - channels))
+    return min(curve.ks, key=lambda k: abs(2 * k - curve.channels))
 
 
 def _name_of_most(curve: Sweep, k: int) -> tuple[str, int]:

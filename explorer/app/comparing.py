@@ -9,6 +9,7 @@ import streamlit as st
 from explorer.answers import notation, outline
 from explorer.answers.choices import criterion_named
 from explorer.answers.experiment import RANKED_ON, Experiment
+from explorer.answers.notation import Answer
 from explorer.app import cache, drawing, links, recent, story, titles
 from explorer.app.lines import Line
 from explorer.app.views import View
@@ -32,7 +33,7 @@ def answers() -> list[View]:
     for text in said[:MOST]:
         try:
             view = view_of(text)
-            found.setdefault(notation.written(view.experiment), view)
+            found.setdefault(text_of(view), view)
         except (ValueError, OSError) as error:
             wrong.append(sentence(error))
     if len(said) > MOST:
@@ -46,7 +47,8 @@ def answers() -> list[View]:
 
 def view_of(text: str) -> View:
     """The answer that a link's text names; ValueError for the first thing in it that does not exist or fit."""
-    asked = notation.read(text)
+    answer = notation.read(text)
+    asked = answer.experiment
     _check("network", asked.checkpoint, list_checkpoints())
     point = cache.checkpoint(asked.checkpoint)
     convs = outline.channels_of(point)
@@ -61,7 +63,12 @@ def view_of(text: str) -> View:
         _check("type to compute in on this machine", asked.dtype, cache.native_dtypes())
     if asked.ks and asked.ks[-1] > convs[asked.layer]:
         raise ValueError(f"{asked.layer} has {convs[asked.layer]} channels, so that there is no K = {asked.ks[-1]}")
-    return View(point, asked, convs[asked.layer])
+    return View(point, asked, convs[asked.layer], orders=answer.orders)
+
+
+def text_of(view: View) -> str:
+    """An answer as links name it."""
+    return notation.written(view.experiment, view.orders)
 
 
 def _check(what: str, name: str, known: Sequence[str] | dict[str, int]) -> None:
@@ -125,15 +132,16 @@ def _words_of(view: View) -> dict[str, str]:
     criterion = criterion_named(asked.criterion)
     split = titles.SPLITS[asked.ranked_on].lower()
     ks = [str(k) for k in asked.ks or ()]
+    seed = f"seed {asked.seed}" if view.orders == 1 else f"seeds {asked.seed} to {asked.seed + view.orders - 1}"
     is_random = asked.criterion.removesuffix(REVERSED) == "random"
     return {
         "network": story.title_of(asked.checkpoint),
         "layer": asked.layer,
-        RANKING: criterion.title,
+        RANKING: criterion.title if view.orders == 1 else f"{view.orders} random orders",
         "mode": drawing.within(MODES[asked.mode].title),
         "ranked on": f"ranked on {split} {view.examples}" if criterion.needs_data else "",
         "schedule": "ranked once" if asked.schedule == "once" else "ranked again at each K",
-        "seed": f"seed {asked.seed}" if is_random else "",
+        "seed": seed if is_random else "",
         "dtype": asked.dtype,
         "K": f"K = {', '.join(ks[:3])} … {ks[-1]}" if ks else "every K",
     }
@@ -141,28 +149,29 @@ def _words_of(view: View) -> dict[str, str]:
 
 def line_of(name: str, view: View) -> Line:
     """An answer as a curve of that name."""
-    return Line(name, view.experiment, label=name)
+    return Line(name, view.experiment, view.orders, label=name)
 
 
 # To add, to take away, to move
 
 
-def offer(experiments: Sequence[Experiment]) -> None:
+def offer(shown: Sequence[Answer]) -> None:
     """In the sidebar: the way to set what one looks at beside other answers, and the way to those."""
     there = len(st.session_state.get(ANSWERS, []))
     with st.sidebar, st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        add_button("Compare", experiments)
+        add_button("Compare", shown)
         if there:
             label = f"{there} side by side" if there > 1 else "1 answer so far"
             st.page_link(PAGE, label=label, icon=":material/compare_arrows:")
 
 
-def add_button(label: str, experiments: Sequence[Experiment]) -> None:
+def add_button(label: str, shown: Sequence[Answer]) -> None:
     """A button that lets these answers join the comparison; says why where they cannot."""
     there = st.session_state.get(ANSWERS, [])
-    new = [text for text in map(notation.written, experiments) if text not in there]
+    texts = [notation.written(each.experiment, each.orders) for each in shown]
+    new = [text for text in texts if text not in there]
     fit = new[: MOST - len(there)]
-    what = "what the sidebar stands at" if len(experiments) == 1 else f"these {len(experiments)} curves"
+    what = "what the sidebar stands at" if len(shown) == 1 else f"these {len(shown)} curves"
     words = f"Set {what} beside other answers, on the page Compare: {MOST} at most"
     if not new:
         words = f"The comparison has {what} already"

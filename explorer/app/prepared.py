@@ -92,7 +92,7 @@ def class_table(result: Sweep, k: int) -> pd.DataFrame:
 
 
 @once(LOOKS)
-def contrast_table(names: tuple[str, ...], ks: tuple[int, ...], *results: Sweep) -> pd.DataFrame:
+def contrast_table(names: tuple[str, ...], ks: tuple[int, ...], *results: Sweep | Band) -> pd.DataFrame:
     """What each of the curves has at its K more than the first, by their `names`; see `contrasts.contrast_table`."""
     curves = dict(zip(names, results, strict=True))
     return contrasts.contrast_table(curves, dict(zip(names, ks, strict=True)))

@@ -49,6 +49,7 @@ class View:
     channels: int  # P
 
     lab: Lab | None = None
+    orders: int = 1  # random ones, which are a band; of what is compared alone
 
     @property
     def layer(self) -> str:

@@ -4,18 +4,18 @@ import argparse
 from dataclasses import replace
 
 from explorer.answers import checking, door, notation
-from explorer.answers.experiment import Experiment
+from explorer.answers.notation import Answer
 from explorer.cli.options import Commands, add_csv, add_device, add_fresh, add_limit
 from explorer.cli.words import last_of, save_table
 from explorer.engine.contrasts import contrast_table
-from explorer.engine.curves import Sweep
+from explorer.engine.curves import Band, Sweep
 from explorer.engine.tables import usual_table
 from explorer.files import csv
 from explorer.networks import checkpoints
 from explorer.networks.checkpoints import Checkpoint
 from explorer.networks.layers import conv_layer
 
-SHOWN = ("k", "n", "accuracy", "change", "change_low", "change_high", "p_value", "test")
+SHOWN = ("k", "n", "accuracy", "change", "change_low", "change_high", "p_value", "test", "orders", "below")
 
 
 def add_to(commands: Commands) -> None:
@@ -49,12 +49,13 @@ def run(args: argparse.Namespace) -> None:
     print(table[["answer", *SHOWN]].to_string(index=False, float_format="%.4f", na_rep=""))
 
 
-def _asked(text: str, args: argparse.Namespace) -> tuple[Experiment, Checkpoint, int]:
-    """What a text names, checked: the experiment, its network, and how many channels the layer has."""
-    asked = replace(notation.read(text), limit=args.limit)
+def _asked(text: str, args: argparse.Namespace) -> tuple[Answer, Checkpoint, int]:
+    """What a text names, checked: the answer, its network, and how many channels the layer has."""
+    answer = notation.read(text)
+    asked = replace(answer.experiment, limit=args.limit)
     checkpoint = checkpoints.load(asked.checkpoint)
     checking.check(asked, checkpoint)
-    return asked, checkpoint, conv_layer(checkpoint.model, asked.layer).out_channels
+    return replace(answer, experiment=asked), checkpoint, conv_layer(checkpoint.model, asked.layer).out_channels
 
 
 def _k_of(text: str, channels: int, args: argparse.Namespace) -> int:
@@ -65,6 +66,9 @@ def _k_of(text: str, channels: int, args: argparse.Namespace) -> int:
     return k
 
 
-def _curve(text: str, asked: Experiment, checkpoint: Checkpoint, args: argparse.Namespace) -> Sweep:
+def _curve(text: str, answer: Answer, checkpoint: Checkpoint, args: argparse.Namespace) -> Sweep | Band:
     """The answer: kept, shipped, or computed."""
-    return last_of(f"sweep of {text}", door.curve(asked, checkpoint, device=args.device, fresh=args.fresh))
+    asked, how = answer.experiment, {"device": args.device, "fresh": args.fresh}
+    if answer.orders > 1:
+        return last_of(f"sweep of {text}", door.band(asked, checkpoint, answer.orders, **how))
+    return last_of(f"sweep of {text}", door.curve(asked, checkpoint, **how))

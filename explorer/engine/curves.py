@@ -261,6 +261,20 @@ class Band(Shown):
         return self.sweeps[0].ks
 
     @property
+    def channels(self) -> int:
+        """P, the number of channels of the layer."""
+        return self.sweeps[0].channels
+
+    @property
+    def run(self) -> Run:
+        """What the first of its orders is; the seed of each further one is one more."""
+        return self.sweeps[0].run
+
+    def nearest(self, k: int) -> int:
+        """The K that was computed and is nearest to k; the smaller of two."""
+        return self.sweeps[0].nearest(k)
+
+    @property
     def nbytes(self) -> int:
         """Memory that its sweeps take."""
         return sum(each.nbytes for each in self.sweeps)
@@ -301,7 +315,7 @@ class Band(Shown):
     def points(self) -> pd.DataFrame:
         """What charts draw, one row a K: k, channels, the mean accuracy, and low and high of `interval`."""
         low, high = self.interval
-        columns = {"k": self.ks, "channels": self.sweeps[0].channels, "accuracy": self.mean, "low": low, "high": high}
+        columns = {"k": self.ks, "channels": self.channels, "accuracy": self.mean, "low": low, "high": high}
         return pd.DataFrame(columns)
 
     def summary(self) -> str:
@@ -317,7 +331,7 @@ class Band(Shown):
         from explorer.show.charts import compare_curves
 
         chart = compare_curves(self.points().assign(criterion="random")).altair()
-        return titled(chart, self.sweeps[0].run.title, self.summary())
+        return titled(chart, self.run.title, self.summary())
 
 
 @dataclass(frozen=True)

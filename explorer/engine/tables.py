@@ -1,6 +1,7 @@
 """Tables that pages make of results: several curves side by side, summaries, classes, confusion."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from statistics import median
 
 import numpy as np
 import pandas as pd
@@ -60,27 +61,31 @@ def _accuracy_at(sweep: Sweep, k: int) -> float:
     return float(sweep.accuracy[sweep.index(k)]) if k in sweep.ks else float("nan")
 
 
-def usual_table(curves: Mapping[str, Sweep]) -> pd.DataFrame:
+def usual_table(curves: Mapping[str, Sweep | Band]) -> pd.DataFrame:
     """What one asks of a curve first, one row a curve: answer (its name), channels, n, and its usual figures.
 
     Those are its accuracy at the smallest K (`unpruned`, with its interval from `low` to `high`), `cliff`, the steepest
-    drop `steepest_from` one K `steepest_to` another (empty where accuracy never falls), and `area`: see Sweep.
+    drop `steepest_from` one K `steepest_to` another (empty where accuracy never falls), and `area`: see Sweep. Of a
+    band, `cliff` is the median of its orders, `area` their mean, and each has a steepest drop of its own, so that there
+    is none.
     """
     rows = []
     for name, curve in curves.items():
-        low, high = curve.intervals
-        start, end = curve.steepest() or (None, None)
+        sweeps = curve.sweeps if isinstance(curve, Band) else (curve,)
+        first = sweeps[0]
+        low, high = first.intervals
+        start, end = (first.steepest() if len(sweeps) == 1 else None) or (None, None)
         rows.append({
             "answer": name,
             "channels": curve.channels,
             "n": curve.done,
-            "unpruned": curve.accuracy[0],
+            "unpruned": first.accuracy[0],
             "low": low[0],
             "high": high[0],
-            "cliff": curve.cliff(),
+            "cliff": median(each.cliff() for each in sweeps),
             "steepest_from": start,
             "steepest_to": end,
-            "area": curve.area,
+            "area": np.mean([each.area for each in sweeps]),
         })  # fmt: skip
     return pd.DataFrame(rows).astype({"steepest_from": "Int64", "steepest_to": "Int64"})
 

@@ -6,7 +6,7 @@ import pytest
 
 from explorer.answers.experiment import Experiment
 from explorer.answers.labs import LABS
-from explorer.answers.notation import HIGHEST, LONGEST, read, written
+from explorer.answers.notation import HIGHEST, LONGEST, Answer, read, written
 
 PLAIN = Experiment("net", "conv2")
 
@@ -27,7 +27,7 @@ PLAIN = Experiment("net", "conv2")
     ],
 )
 def test_it_is_written_and_read(experiment, text):
-    assert written(experiment) == text and read(text) == experiment
+    assert written(experiment) == text and read(text).experiment == experiment
 
 
 @pytest.mark.parametrize("lab", LABS.values(), ids=list(LABS))
@@ -35,13 +35,20 @@ def test_every_way_of_every_lab_can_be_written(lab):
     for way in lab.variants:
         for every in (False, True):
             asked = lab.experiment(way, every=every)
-            assert read(written(asked)) == asked
+            assert read(written(asked)).experiment == asked
 
 
 def test_every_curve_begins_with_the_unpruned_network():
     asked = replace(PLAIN, ks=(5, 10, 15))
-    assert read(written(asked)).ks == (0, 5, 10, 15) and written(read(written(asked))) == written(asked)
-    assert read("net:conv2:mean:k=3-9-3").ks == (0, 3, 6, 9)
+    again = read(written(asked)).experiment
+    assert again.ks == (0, 5, 10, 15) and written(again) == written(asked)
+    assert read("net:conv2:mean:k=3-9-3").experiment.ks == (0, 3, 6, 9)
+
+
+def test_a_band_says_how_many_orders_it_has():
+    asked = replace(PLAIN, criterion="random", seed=7)
+    assert written(asked, 20) == "net:conv2:random:seed=7:orders=20"
+    assert read(written(asked, 20)) == Answer(asked, 20) and read(written(asked)).orders == 1
 
 
 def test_uneven_steps_have_no_line():
@@ -61,6 +68,13 @@ def test_uneven_steps_have_no_line():
         (f"net:{'c' * LONGEST}:mean", f"“net:{'c' * 56}…” is not CHECKPOINT"),
         ("net:conv2:mean:seed=-1", "the seed “-1” of “net:conv2:mean:seed=-1” is no whole number from 0 to"),
         ("net:conv2:mean:seed=²", "is no whole number"),
+        (
+            "net:conv2:mean:orders=20",
+            "only random orders can be several, and “net:conv2:mean:orders=20” ranks by “mean”",
+        ),
+        ("net:conv2:random:orders=3", "a band takes 20 to 200 random orders; “net:conv2:random:orders=3” has 3"),
+        ("net:conv2:random:orders=201", "is no whole number from 0 to 200"),
+        ("net:conv2:random:orders=x", "is no whole number from 0 to 200"),
         ("net:conv2:mean:k=1-2", "are not FIRST-LAST-STEP"),
         ("net:conv2:mean:k=1-9-0", "are not FIRST-LAST-STEP"),
         ("net:conv2:mean:k=9-1-1", "are not FIRST-LAST-STEP"),

@@ -1,5 +1,6 @@
 """Answers side by side: how one gets there, what is said of them, and what a link may hold."""
 
+import numpy as np
 import pytest
 from app_test import BUNDLED, labels, percent, settle, visit
 
@@ -7,12 +8,14 @@ from explorer.answers.computing import sweep_of
 from explorer.answers.experiment import Experiment
 from explorer.app import comparing
 from explorer.engine.contrasts import contrast
+from explorer.engine.curves import Band
 from explorer.networks import checkpoints
 from explorer.show.words import points
 
 pytestmark = pytest.mark.usefixtures("shipped_answers")
 
 MEAN, L1, CIFAR = f"{BUNDLED}:conv2:mean", f"{BUNDLED}:conv2:l1", "simple-cnn_cifar10:conv2:mean"
+BAND = f"{BUNDLED}:conv2:random:orders=20"
 
 
 def curve(**more):
@@ -67,10 +70,26 @@ def test_what_one_looks_at_on_prune_joins_with_a_click():
     assert at.dataframe[0].value["Answer"].tolist() == ["1 · L1 norm", "2 · Mean activation"]
 
 
-def test_the_single_curves_of_sweep_join_at_once():
+def test_the_curves_of_sweep_join_at_once_and_the_band_with_them():
     at = click(visit("sweep", criteria=["mean", "l1", "random"]), "Compare")
     at = settle(at.switch_page(comparing.PAGE))
-    assert linked(at) == [MEAN, L1], "a band of random orders is no answer"
+    assert linked(at) == [MEAN, L1, BAND]
+
+
+def test_a_band_is_compared_by_its_mean_and_without_mcnemars_test():
+    at = visit("compare", answer=[MEAN, BAND], k="16")
+    orders = [curve(criterion="random", seed=seed, ks=(0, 16)) for seed in range(20)]
+    one = curve(ks=(0, 16))
+    found = contrast(one, 16, Band(tuple(orders)), 16)
+    table, figures = (frame.value for frame in at.dataframe)
+    assert table["Answer"].tolist() == ["1 · Mean activation", "2 · 20 random orders"]
+    assert table["Accuracy"][1].split(" (")[0] == percent(np.mean([each.accuracy[1] for each in orders]))
+    assert table["Points more"][1].startswith(points(found.change)) and table["p"].tolist() == ["–", "–"]
+    assert table["Compared"][1] == f"{found.below} of 20 orders lower" and table["Compared"][1] in said(at)
+    assert figures["Steepest drop, from K"][1] == "–" and not at.exception
+    (chart,) = at.get("vega_lite_chart")
+    assert "2 · 20 random orders" in chart.proto.alt
+    assert len([button for button in at.get("page_link") if button.label == "Open"]) == 1, "a band has no one curve"
 
 
 def test_there_is_room_for_six():

@@ -10,10 +10,11 @@ from explorer.cli import main
 from explorer.engine.contrasts import CONTRAST_COLUMNS, contrast
 
 MEAN, L1 = "simple-cnn_fashion-mnist:conv2:mean", "simple-cnn_fashion-mnist:conv2:l1"
+RANDOM = "simple-cnn_fashion-mnist:conv2:random"
 
 
 def test_two_answers_are_compared_at_a_k_and_at_a_share(capsys, results):
-    one, other = (door.ask(notation.read(text)) for text in (MEAN, L1))
+    one, other = (door.ask(notation.read(text).experiment) for text in (MEAN, L1))
     found = contrast(one, 8, other, 8)
     for place in (["--k", "8"], ["--share", "25"]):
         assert main.main(["compare", MEAN, L1, *place, "--csv", "-"]) == 0
@@ -23,6 +24,13 @@ def test_two_answers_are_compared_at_a_k_and_at_a_share(capsys, results):
     assert main.main(["compare", MEAN, L1]) == 0
     printed = capsys.readouterr().out
     assert "cliff" in printed and "McNemar" in printed and f"{other.accuracy[16]:.4f}" in printed
+
+
+def test_a_band_of_random_orders_is_an_answer(capsys, results):
+    assert main.main(["compare", MEAN, f"{RANDOM}:orders=20", "--k", "16", "--csv", "-"]) == 0
+    table = pd.read_csv(io.StringIO(capsys.readouterr().out))
+    assert table["orders"].tolist() == [1, 20] and table["test"][1] == "random orders"
+    assert table["below"][1] in range(21) and pd.isna(table["p_value"][1]) and pd.isna(table["correct"][1])
 
 
 @pytest.mark.parametrize(

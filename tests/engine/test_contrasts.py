@@ -3,11 +3,13 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from by_hand import of_counts, sweep_by_hand
 
 from explorer.engine import contrasts, tables
-from explorer.engine.contrasts import APART, PAIRED, contrast, contrast_table, shared
+from explorer.engine.contrasts import APART, ORDERS, PAIRED, contrast, contrast_table, shared
+from explorer.engine.curves import Band
 from explorer.engine.predictions import Run
 from explorer.networks.intervals import change_interval, independent_interval, two_proportions
 
@@ -78,6 +80,52 @@ def test_the_table_has_a_row_a_curve_and_every_run():
     assert (first["answer"], first["k"], first["correct"], first["n"]) == ("a", 1, 50, 100)
     assert np.isnan(first["change"]) and (second["against"], second["change"]) == ("a", pytest.approx(10))
     assert (second["checkpoint"], second["channels"], second["accuracy"]) == ("other", 2, 0.6)
+
+
+def band_of(*counts, **more):
+    """A band whose orders get so many of 100 images right at K = 1, and all at K = 0."""
+    return Band(tuple(replace(of_counts((100, count), n=100, **more), run=HERE) for count in counts))
+
+
+def test_a_band_is_compared_by_its_mean_and_by_how_its_orders_do():
+    band, one = band_of(40, 50, 60), replace(of_counts((100, 55), n=100), run=HERE)
+    found, turned = contrast(band, 1, one, 1), contrast(one, 1, band, 1)
+    assert (found.test, found.images, found.change) == (ORDERS, 100, pytest.approx(5)) and np.isnan(found.p_value)
+    assert (found.below, turned.below) == (2, 2), "two of the orders get less right"
+    low, high = (float(end[1]) for end in band.interval)
+    ends = (100 * (0.55 - high), 100 * (0.55 - low))
+    assert (found.change_low, found.change_high) == pytest.approx(ends), "from where a further order would fall"
+    assert (turned.change_low, turned.change_high) == pytest.approx((-ends[1], -ends[0]))
+
+
+def test_a_tie_is_not_below():
+    assert contrast(band_of(50, 50, 50), 1, replace(of_counts((100, 50), n=100), run=HERE), 1).below == 0
+
+
+def test_two_bands_are_compared_mean_with_mean():
+    one, other = band_of(40, 41, 42), band_of(60, 61, 62)
+    found = contrast(one, 1, other, 1)
+    half = 100 * float(one.mean[1] - one.interval[0][1])
+    assert found.change == pytest.approx(20) and found.below is None
+    assert found.change - found.change_low == pytest.approx(np.hypot(half, half)) == found.change_high - found.change
+
+
+def test_a_band_over_other_images_has_their_interval_too():
+    band, here = band_of(50, 50, 50), replace(of_counts((100, 60), n=100), run=HERE)
+    there = replace(here, run=THERE)
+    same, apart = contrast(band, 1, here, 1), contrast(band, 1, there, 1)
+    assert same.change_low == same.change_high == same.change, "orders that are all alike"
+    expected = [100 * end for end in independent_interval(50, 100, 60, 100)]
+    assert (apart.change_low, apart.change_high) == pytest.approx(expected), "and then what is left is Newcombe's"
+
+
+def test_a_band_has_its_row_in_the_tables():
+    curves = {"a": replace(of_counts((100, 55), n=100), run=HERE), "b": band_of(40, 50, 60)}
+    first, second = contrast_table(curves, {"a": 1, "b": 1}).to_dict("records")
+    assert (first["orders"], second["orders"], second["accuracy"]) == (1, 3, pytest.approx(0.5))
+    assert pd.isna(second["correct"]) and second["below"] == 2
+    row = tables.usual_table(curves).to_dict("records")[1]
+    assert (row["unpruned"], row["cliff"], row["area"]) == (1, 0, pytest.approx(0.75)) and pd.isna(row["steepest_to"])
 
 
 def test_the_usual_figures_are_those_of_the_curve():

@@ -12,10 +12,12 @@ from explorer.app import comparing, downloads, drawing, heads, lines, links, pre
 from explorer.app.views import View
 from explorer.background.jobs import Job
 from explorer.engine import tables
-from explorer.engine.contrasts import PAIRED
-from explorer.engine.curves import Sweep
+from explorer.engine.contrasts import ORDERS, PAIRED
+from explorer.engine.curves import Band, Sweep
 from explorer.show import charts, figures
 from explorer.show.words import percent, points
+
+Curve = Sweep | Band
 
 HEIGHT = 215  # of the curves, so that they and the K below are in sight at 1280 × 720
 PRUNE = "explorer/app/pages/prune.py"
@@ -35,6 +37,10 @@ difference as large. Where one is over a sample of the other's images, the diffe
 **As two samples**: where the images are not the same ones, accuracies are compared as those of independent samples,
 with Newcombe's interval and the pooled z test. Differences have to be larger there before they mean something.
 
+**A band** of random orders is drawn as its mean and an area, in which one further random order would fall (95 %). A
+difference from it is one from that mean, its interval is where the difference from one further order would fall, and
+how many of the orders get less right stands beside it: McNemar's test is about images, and not about orders.
+
 By **share**, layers of different sizes are compared with the same share of their channels pruned.
 """
 
@@ -44,7 +50,7 @@ def opening(view: View, example: bool) -> None:
     sentence = "Each curve is one answer; the others are compared with the first, at the K that you choose."
     if example:
         sentence = "An example. Add your own: what the sidebar stands at, here or with **Compare** on Prune and Sweep."
-    add = partial(comparing.add_button, "Add an answer", [view.experiment])
+    add = partial(comparing.add_button, "Add an answer", [notation.Answer(view.experiment)])
     heads.head("Answers side by side", sentence, ABOUT, add)
 
 
@@ -60,7 +66,7 @@ def start(answers: dict[str, View]) -> dict[str, Job]:
         downloads.has_data(dataset, why=f"{'; '.join(names)} would have to be computed on")
     for name, view in there.items():
         jobs |= lines.start(view, [comparing.line_of(name, view)], view.ks)
-        if name in jobs and work.ships(view.checkpoint, view.experiment):
+        if name in jobs and work.ships(view.checkpoint, view.experiment, view.orders):
             jobs[name].wait(work.SHORT)
     return jobs
 
@@ -71,7 +77,7 @@ def show_lost(answers: dict[str, View], jobs: dict[str, Job]) -> None:
         for name in lines.lost_of(jobs):
             view = answers[name]
             what = sweeps.sweeping(jobs[name], view.layer, drawing.plain(name))
-            waiting.show_end(jobs[name], what, partial(work.sweep, view.checkpoint, view.experiment))
+            waiting.show_end(jobs[name], what, partial(lines.job_of, view, comparing.line_of(name, view)))
         for job in jobs.values():
             waiting.notes(job)
 
@@ -88,11 +94,11 @@ class Place:
         """What it is called."""
         return f"K = {self.value}" if self.axis == "k" else f"{self.value} %"
 
-    def mark(self, curve: Sweep) -> float:
+    def mark(self, curve: Curve) -> float:
         """The same as a K of this curve, which may lie between two."""
         return self.value if self.axis == "k" else self.value / 100 * curve.channels
 
-    def k_of(self, curve: Sweep) -> int | None:
+    def k_of(self, curve: Curve) -> int | None:
         """The nearest K that was computed; None where the layer has not so many channels."""
         mark = self.mark(curve)
         return None if mark > curve.channels else curve.nearest(round(mark))
@@ -100,7 +106,7 @@ class Place:
 
 def explore(answers: dict[str, View], jobs: dict[str, Job], live: bool) -> None:
     """Everything that answers to K: look-ups in the curves. `live` while one of them streams."""
-    curves = {name: curve for name, job in jobs.items() if (curve := work.curve(job)) is not None}
+    curves = {name: curve for name, job in jobs.items() if (curve := curve_of(job)) is not None}
     with st.container(gap="xsmall"):
         sentence, chart = st.container(), st.container()
         place = pick_place(max(view.channels for view in answers.values()))
@@ -126,6 +132,12 @@ def explore(answers: dict[str, View], jobs: dict[str, Job], live: bool) -> None:
         st.rerun()
 
 
+def curve_of(job: Job) -> Curve | None:
+    """The curve so far; of a band as soon as there are two orders, which say how far apart orders are."""
+    curve = work.curve_or_band(job)
+    return None if isinstance(curve, Band) and len(curve.sweeps) == 1 else curve
+
+
 def pick_place(most: int) -> Place:
     """K, up to the `most` channels that a layer has, or a share of the channels."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
@@ -137,7 +149,7 @@ def pick_place(most: int) -> Place:
         return Place(axis, st.slider("Share of the channels pruned (%)", 0, 100, HALF, **linked))
 
 
-def draw(curves: dict[str, Sweep], place: Place) -> None:
+def draw(curves: dict[str, Curve], place: Place) -> None:
     """The curves, the first of them thicker, with a line where they are compared; a click on a point moves it."""
     name, first = next(iter(curves.items()))
     table = tables.curve_table(curves)
@@ -168,7 +180,7 @@ def in_a_sentence(table: pd.DataFrame, place: Place) -> str:
     comes = "equals" if best["accuracy"] == first["accuracy"] else comes
     return (
         f"At {place.label}, **{drawing.plain(best['answer'])}** {comes} {name}: {percent(best['accuracy'])} against "
-        f"{accuracy}, {points(best['change'])} points ({interval_of(best)}, {p_of(best['p_value'])})."
+        f"{accuracy}, {points(best['change'])} points ({interval_of(best)}, {chance_of(first, best)})."
     )
 
 
@@ -182,32 +194,46 @@ def p_of(value: float) -> str:
     return "p\u00a0<\u00a00.0001" if value < 0.0001 else f"p\u00a0=\u00a0{value:.4f}"
 
 
+def chance_of(first: dict[str, Any], row: dict[str, Any]) -> str:
+    """What says whether a difference from the first is more than chance: p, or how a band's orders do."""
+    return orders_of(first, row) if row["test"] == ORDERS else p_of(row["p_value"])
+
+
+def orders_of(first: dict[str, Any], row: dict[str, Any]) -> str:
+    """How many orders get less right than the other answer, where one of the two is a band."""
+    if pd.isna(row["below"]):
+        return "mean with mean"
+    orders = max(first["orders"], row["orders"])
+    return f"{row['below']} of {orders} orders lower"
+
+
 def examples_of(answers: dict[str, View]) -> str:
     """What the networks look at, in words."""
     return " or ".join(dict.fromkeys(view.examples for view in answers.values()))
 
 
-def about(curves: dict[str, Sweep], examples: str, live: bool) -> None:
+def about(curves: dict[str, Curve], examples: str, live: bool) -> None:
     """Over how many images the numbers are."""
     over = sweeps.counted(list(curves.values()), f"test {examples}")
     state = "So far over" if live else "Over"
-    remarks = dict.fromkeys(remark for curve in curves.values() if (remark := sweeps.remarks(curve)))
+    singles = [curve for curve in curves.values() if isinstance(curve, Sweep)]
+    remarks = dict.fromkeys(remark for curve in singles if (remark := sweeps.remarks(curve)))
     st.caption(f"{state} {over}, with 95 % intervals; differences are from the first answer.{''.join(remarks)}")
 
 
 def differences(table: pd.DataFrame, place: Place) -> None:
     """What each answer gets right, and what that is more than the first."""
-    first = table["answer"].iloc[0]
+    first, *_ = records = table.to_dict("records")
     rows = [
         {
             "Answer": row["answer"],
             "K": row["k"],
             "Accuracy": f"{percent(row['accuracy'])} ({100 * row['low']:.2f} to {100 * row['high']:.2f})",
-            "Points more": "–" if row["answer"] == first else f"{points(row['change'])} ({interval_of(row)})",
-            "p": "–" if row["answer"] == first else p_of(row["p_value"]),
-            "Compared": "–" if row["answer"] == first else compared(row, table["n"].nunique() > 1),
+            "Points more": "–" if row is first else f"{points(row['change'])} ({interval_of(row)})",
+            "p": "–" if pd.isna(row["p_value"]) else p_of(row["p_value"]),
+            "Compared": "–" if row is first else compared(first, row, table["n"].nunique() > 1),
         }
-        for row in table.to_dict("records")
+        for row in records
     ]
     st.dataframe(
         pd.DataFrame(rows),
@@ -223,14 +249,16 @@ def differences(table: pd.DataFrame, place: Place) -> None:
     )
 
 
-def compared(row: dict[str, Any], samples: bool) -> str:
+def compared(first: dict[str, Any], row: dict[str, Any], samples: bool) -> str:
     """How a difference was found, in words, and where there are `samples`, over how many images."""
+    if row["test"] == ORDERS:
+        return orders_of(first, row)
     if row["test"] != PAIRED:
         return "as two samples"
     return f"image by image ({row['images']:,.0f})" if samples else "image by image"
 
 
-def figures_of(curves: dict[str, Sweep]) -> None:
+def figures_of(curves: dict[str, Curve]) -> None:
     """The usual figures of each curve."""
     st.subheader("Of the whole curve")
     rows = [
@@ -253,12 +281,12 @@ def figures_of(curves: dict[str, Sweep]) -> None:
     )
 
 
-def of_all(k: int, channels: int) -> str:
-    """A K, and which share of the channels that is."""
-    return "–" if pd.isna(k) else f"{k} ({100 * k / channels:.0f} %)"
+def of_all(k: float, channels: int) -> str:
+    """A K, or the median of several, and which share of the channels that is."""
+    return "–" if pd.isna(k) else f"{k:g} ({100 * k / channels:.0f} %)"
 
 
-def files(answers: dict[str, View], curves: dict[str, Sweep], contrasts: pd.DataFrame, axis: str) -> None:
+def files(answers: dict[str, View], curves: dict[str, Curve], contrasts: pd.DataFrame, axis: str) -> None:
     """The files with every number, and the chart as a figure for print."""
     networks = dict.fromkeys(view.checkpoint.name for view in answers.values())
     name = drawing.plain_name("compare", *list(networks)[:2], f"{len(curves)}-answers")
@@ -274,7 +302,7 @@ def files(answers: dict[str, View], curves: dict[str, Sweep], contrasts: pd.Data
 def arrange(answers: dict[str, View]) -> None:
     """The answers in their order, in full, with what moves one up, takes it away, or opens it on Prune."""
     st.subheader("The answers")
-    texts = [notation.written(view.experiment) for view in answers.values()]
+    texts = [comparing.text_of(view) for view in answers.values()]
     for place, (name, view) in enumerate(answers.items()):
         words, buttons = st.columns([2, 1], vertical_alignment="center")
         words.markdown(f"**{name.partition(' ')[0]}** {drawing.plain(comparing.in_full(view))}")
@@ -282,12 +310,16 @@ def arrange(answers: dict[str, View]) -> None:
         before = max(place - 1, 0)
         higher = [*rest[:before], texts[place], *rest[before:]]
         look: dict[str, Any] = {"type": "tertiary", "on_click": comparing.keep}
-        with buttons, st.container(horizontal=True, horizontal_alignment="right", gap="small"):
+        with (
+            buttons,
+            st.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center", gap="small"),
+        ):
             up: dict[str, Any] = {"args": (higher,), "disabled": not place, "help": FIRST}
             st.button("Up", key=f"up {place}", icon=":material/arrow_upward:", **up, **look)
             st.button("Remove", key=f"remove {place}", icon=":material/close:", args=(rest,), **look)
-            link = {key: value for key, value in views.link_to(view.experiment, 0).items() if key != "k"}
-            st.page_link(PRUNE, label="Open", icon=":material/content_cut:", query_params=link)
+            if view.orders == 1:  # a band has no one curve
+                link = {key: value for key, value in views.link_to(view.experiment, 0).items() if key != "k"}
+                st.page_link(PRUNE, label="Open", icon=":material/content_cut:", query_params=link)
 
 
 with links.page():

@@ -8,6 +8,7 @@ import streamlit as st
 
 from explorer.answers.choices import criterion_named
 from explorer.answers.experiment import Experiment
+from explorer.answers.notation import Answer
 from explorer.app import (
     asking,
     comparing,
@@ -303,7 +304,7 @@ def opened(view: View) -> None:
     else:
         presenting.present_button()
         tour.tour_button()
-        comparing.offer([view.experiment])
+        comparing.offer([Answer(view.experiment)])
         exercise.begin_button()
         tour.show_step()
         switch = partial(presets.pick_way, view.lab, view.variant)

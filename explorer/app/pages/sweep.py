@@ -8,6 +8,7 @@ from typing import Any
 import streamlit as st
 
 from explorer.answers.choices import criterion_named
+from explorer.answers.notation import Answer
 from explorer.app import cache, comparing, drawing, heads, links, pickers, prepared, story, sweeps, views, waiting
 from explorer.app.lines import (
     Line,
@@ -337,8 +338,8 @@ with links.page():
     lines, ks, axis, k, zoom = controls(view)
     some = None if len(ks) == view.channels + 1 else ks
     shown = [at_ks(view, line, some) for line in lines[:MOST]]
-    if single := [line.experiment for line in shown if line.orders == 1]:
-        comparing.offer(single)
+    if shown:
+        comparing.offer([Answer(line.experiment, line.orders) for line in shown])
     with picture:
         jobs = start(view, shown, ks) if ks else {}
         if jobs:
