@@ -77,10 +77,13 @@ class CutNetwork:
         return sum(4 * shape.numel() for shape in self.cut.shapes.values())
 
     @property
-    def largest_value(self) -> int:
-        """Bytes of the largest value, of a batch like the example, in what takes longest: the suffix, or all before."""
-        nodes = self.cut.suffix.nodes if self.one_by_one else self.cut.head.nodes
-        return max((4 * self.cut.shapes[node].numel() for node in nodes if node in self.cut.shapes), default=0)
+    def bytes_at_once(self) -> int:
+        """Bytes of the values, of a batch like the example, that are there at once in what takes longest, at the most.
+
+        That is the suffix, or all before it.
+        """
+        sizes = {node: 4 * shape.numel() for node, shape in self.cut.shapes.items()}
+        return (self.cut.suffix if self.one_by_one else self.cut.head).most_at_once(sizes)
 
     @torch.inference_mode()
     def prepare(self, inputs: Inputs) -> Prepared:

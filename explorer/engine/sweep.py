@@ -31,7 +31,7 @@ from explorer.networks.layers import conv_layer
 
 EAGER = 50  # images of that first curve, so that it is there in seconds
 KEPT_BYTES = 2**25  # of what is kept of the images under way, also while a sweep waits for its turn
-NEAR_BYTES = 2**24  # of the largest value that is computed again and again, which then stays in the processor's cache
+NEAR_BYTES = 2**25  # of the values that are there at once while images go through, which stay in the processor's cache
 CARD_SHARE = 0.5  # of a graphics card's free memory, that the values of images under way may take
 WHOLE = 2**31  # images of which nothing is kept
 BEAT = 0.5  # seconds after which a batch under way lets others have their turn
@@ -238,7 +238,7 @@ def _at_once(plan: Plan, example: Inputs, device: torch.device) -> int:
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
         return max(1, int(IMAGES_OF_EXAMPLE * CARD_SHARE * free / (plan.nbytes + 2 * prepared.nbytes)))
-    fitting = min(KEPT_BYTES // max(1, prepared.nbytes), NEAR_BYTES // max(1, plan.largest_value))
+    fitting = min(KEPT_BYTES // max(1, prepared.nbytes), NEAR_BYTES // max(1, plan.bytes_at_once))
     return max(1, IMAGES_OF_EXAMPLE * fitting)
 
 

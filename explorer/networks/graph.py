@@ -1,7 +1,7 @@
 """A traced network as a graph of operations: to find one's way in it, and to run parts of it."""
 
 import threading
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -124,6 +124,16 @@ class Program:
             for dead in self._last_uses.get(node, ()):
                 env.pop(dead, None)
         return env
+
+    def most_at_once(self, sizes: Mapping[fx.Node, int]) -> int:
+        """The most that the values take which a run holds at the same time, where each takes its size of `sizes`."""
+        there: set[fx.Node] = set()
+        most = 0
+        for node in self.nodes:
+            there.update((node, *node.all_input_nodes))
+            most = max(most, sum(sizes.get(value, 0) for value in there))
+            there.difference_update(self._last_uses.get(node, ()))
+        return most
 
 
 Override = dict[fx.Node, Any]

@@ -188,6 +188,17 @@ def test_program_forgets_what_nobody_reads_again():
     assert set(env) == {call}
 
 
+def test_how_much_a_program_holds_at_the_same_time_is_counted():
+    traced = trace(Net(lambda net, x, y: y.sigmoid() + y))
+    named = {node.name: node for node in traced.graph.nodes}
+    x, conv, sigmoid, add = (named[name] for name in ("x", "conv", "sigmoid", "add"))
+    sizes = {x: 1, conv: 10, sigmoid: 100, add: 1000}
+    assert program_for(traced, [add]).most_at_once(sizes) == 1110, "the image is let go of, what is added is not"
+    assert program_for(traced, [conv]).most_at_once(sizes) == 11
+    assert program_for(traced, [conv, sigmoid]).most_at_once(sizes) == 110
+    assert program_for(traced, [x, add]).most_at_once(sizes) == 1111, "which is kept"
+
+
 def test_what_depends_on_a_node_and_what_it_depends_on():
     traced = trace(Net(lambda net, x, y: net.pool(net.relu(y)) + net.pool(x[:, :1])))
     (call,) = layer_calls(traced, "conv")
