@@ -5,7 +5,10 @@ from dataclasses import dataclass
 
 from explorer.answers.experiment import Experiment
 from explorer.answers.labs import LABS, Lab
-from explorer.answers.questions import RANDOM, Found, between, leak, middle_of, random_orders, really_gone, verdict, way
+from explorer.answers.questions.common import leak, random_orders
+from explorer.answers.questions.lab_a import really_gone
+from explorer.answers.questions.question import RANDOM, Found, way
+from explorer.answers.questions.sentences import between, middle_of, verdict
 from explorer.engine.pairs import alike, apart_over
 from explorer.show.words import percent
 

@@ -5,7 +5,8 @@ from typing import Any
 import streamlit as st
 
 from explorer.answers.labs import Lab
-from explorer.answers.questions import QUESTIONS, Question
+from explorer.answers.questions import QUESTIONS
+from explorer.answers.questions.question import Question
 from explorer.app import drawing, evidence, links, pickers, prepared
 
 ANSWERED = "answered"  # in links, the questions whose answers are shown

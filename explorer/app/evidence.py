@@ -8,7 +8,7 @@ import streamlit as st
 
 from explorer.answers import shipped
 from explorer.answers.choices import ORDERS
-from explorer.answers.questions import Blocks, Evidence, is_band
+from explorer.answers.questions.question import Blocks, Evidence, is_band
 from explorer.app import cache, downloads, waiting, work
 from explorer.background.jobs import DONE, Job
 

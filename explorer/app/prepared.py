@@ -12,7 +12,7 @@ import pandas as pd
 import streamlit as st
 
 from explorer.answers.lessons import Lesson
-from explorer.answers.questions import Question
+from explorer.answers.questions.question import Question
 from explorer.app.cache import TABS, TEST, identity
 from explorer.engine import contrasts, pairs, tables
 from explorer.engine.curves import Band, Sweep

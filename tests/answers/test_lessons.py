@@ -8,7 +8,7 @@ from explorer.answers import door, shipped
 from explorer.answers.choices import ORDERS
 from explorer.answers.labs import LABS
 from explorer.answers.lessons import LESSONS
-from explorer.answers.questions import is_band
+from explorer.answers.questions.question import is_band
 from explorer.networks import checkpoints
 
 

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 from reported import curve_of
 
-from explorer.answers import door, questions, shipped
+from explorer.answers import door, shipped
 from explorer.answers.choices import ORDERS
 from explorer.answers.labs import LABS
-from explorer.answers.questions import QUESTIONS, Blocks, is_band
+from explorer.answers.questions import QUESTIONS, lab_a, lab_b, lab_e
+from explorer.answers.questions.common import leak, random_orders
+from explorer.answers.questions.question import Blocks, is_band
 from explorer.engine.curves import Band
 from explorer.networks import checkpoints
 from explorer.show.words import percent
@@ -73,12 +75,12 @@ def _spoiled(result):
 def test_how_many_are_really_gone_by_hand():
     right = np.ones((4, 8), bool)
     more = replace(curve_of(right, ks=(0, 2, 4, 6), channels=8), gone=(0, 2, 7, 8))
-    assert questions.really_gone({"As scripted": more}) == (
+    assert lab_a.really_gone({"As scripted": more}) == (
         "More than K: at K = 4, 7 of 8 are gone, 3 more than the axis says, the most of all K. From K = 6 on all 8 are "
         "gone."
     )
     exact = replace(more, gone=(0, 2, 4, 6))
-    assert questions.really_gone({"As scripted": exact}).startswith("Exactly K at every K up to 6")
+    assert lab_a.really_gone({"As scripted": exact}).startswith("Exactly K at every K up to 6")
 
 
 def test_counting_what_is_gone_can_explain_all_and_nothing():
@@ -87,9 +89,9 @@ def test_counting_what_is_gone_can_explain_all_and_nothing():
     right = random.random(400) < levels[:, None]
     assigned = curve_of(right, ks=(0, 1, 2, 3, 4), channels=4)
     early = replace(curve_of(right[[0, 2, 4]], ks=(0, 1, 2), channels=4), gone=(0, 2, 4))
-    assert "it differs by +0.00 points" in questions.counted({"As assigned": assigned, "As scripted": early})
+    assert "it differs by +0.00 points" in lab_a.counted({"As assigned": assigned, "As scripted": early})
     same = replace(curve_of(right[:3], ks=(0, 1, 2), channels=4), gone=(0, 1, 2))
-    assert questions.counted({"As assigned": assigned, "As scripted": same}).endswith("explains none of it.")
+    assert lab_a.counted({"As assigned": assigned, "As scripted": same}).endswith("explains none of it.")
 
 
 def test_no_answer_says_more_than_its_interval_allows():
@@ -97,17 +99,15 @@ def test_no_answer_says_more_than_its_interval_allows():
     curve = curve_of(random.random(400) < np.linspace(1, 0.2, 5)[:, None])
     better = curve_of(random.random(400) < np.linspace(1, 0.9, 5)[:, None])
     names = "Ranked on test images", "Ranked on training images"
-    told = [questions.leak(dict(zip(names, pair, strict=True))) for pair in ((curve, curve), (better, curve))]
-    told.append(questions.leak(dict(zip(names, (curve, better), strict=True))))
+    told = [leak(dict(zip(names, pair, strict=True))) for pair in ((curve, curve), (better, curve))]
+    told.append(leak(dict(zip(names, (curve, better), strict=True))))
     assert "The interval holds 0" in told[0] and "what a leak would look like" in told[1] and "no sign" in told[2]
-    orders = [questions.random_orders({"x": each, "Random orders": Band((curve, curve))}, "x") for each in
+    orders = [random_orders({"x": each, "Random orders": Band((curve, curve))}, "x") for each in
               (better, curve)]  # fmt: skip
     assert orders[0].endswith("knows something.") and orders[1].endswith("cannot be told from a random order.")
     assert percent(float(better.accuracy[2])) in orders[0]
     flat = curve_of(np.ones((3, 20), bool))
-    assert questions.ups({"As assigned": flat}).startswith("Yes") and "never falls" in questions.cliff(
-        {"As assigned": flat}
-    )
+    assert lab_b.ups({"As assigned": flat}).startswith("Yes") and "never falls" in lab_b.cliff({"As assigned": flat})
     masked = {"Filters zeroed": curve, "Channels removed": better}
-    assert "largest difference" in questions.removed(masked)
-    assert questions.removed({**masked, "Channels removed": curve}).startswith("0 of 2,000 predictions differ")
+    assert "largest difference" in lab_e.removed(masked)
+    assert lab_e.removed({**masked, "Channels removed": curve}).startswith("0 of 2,000 predictions differ")

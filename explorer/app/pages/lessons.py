@@ -8,7 +8,7 @@ import streamlit as st
 from explorer.answers.experiment import Experiment
 from explorer.answers.labs import LABS
 from explorer.answers.lessons import LESSONS, Lesson
-from explorer.answers.questions import middle_of
+from explorer.answers.questions.sentences import middle_of
 from explorer.app import drawing, evidence, links, pickers, prepared, views, waiting
 from explorer.app.heads import head
 from explorer.engine import tables
