@@ -3,7 +3,7 @@
 What is known of them stands on their cards, so that this needs no torch.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -30,19 +30,20 @@ def made_from(checkpoint: Checkpoint, root: Path | None = None) -> dict[str, Car
     return found
 
 
-def accuracies(checkpoint: Checkpoint, cards: dict[str, Card]) -> pd.DataFrame:
-    """A row for each state of each network: its accuracy on the test images with its 95 % interval.
+def accuracies(checkpoint: Checkpoint, cards: dict[str, Card], macs: Mapping[str, int | None]) -> pd.DataFrame:
+    """A row for each state of each network: its multiply-adds, and its accuracy on the test images with its interval.
 
-    Columns: network, state (of STATES), steps, epochs, n, correct, accuracy, low, high. A state is left out where the
-    card does not tell of it.
+    `macs` are those of the networks by name, the checkpoint's among them; None where they are not known. Columns:
+    network, state (of STATES), steps, epochs, macs, n, correct, accuracy, low, high. A state is left out where the card
+    does not tell of it.
     """
     rows = []
     for name, card in cards.items():
         assert card.parent is not None, "these were made from another"
         scores = (checkpoint.card.accuracy["test"], card.parent.pruned, card.accuracy["test"])
         about = {"network": name, "steps": card.parent.steps, "epochs": card.parent.epochs}
-        rows += list(_rows(about, scores))
-    return pd.DataFrame(rows)
+        rows += list(_rows(about, scores, (macs[checkpoint.name], macs[name], macs[name])))
+    return _table(rows)
 
 
 def untuned(merits: Merits, steps: int) -> pd.DataFrame:
@@ -50,14 +51,23 @@ def untuned(merits: Merits, steps: int) -> pd.DataFrame:
     tested = merits.comparison
     scores = [Score(int(correct), tested.done) for correct in tested.correct]
     rows = []
-    for name, count, score in zip(tested.networks[1:], (1, steps), scores[1:], strict=False):
-        rows += list(_rows({"network": f"this plan, {name}", "steps": count, "epochs": 0}, (scores[0], score, None)))
-    return pd.DataFrame(rows)
+    ways = zip(tested.networks[1:], (1, steps), scores[1:], merits.macs[1:], strict=False)
+    for name, count, score, macs in ways:
+        about = {"network": f"this plan, {name}", "steps": count, "epochs": 0}
+        rows += list(_rows(about, (scores[0], score, None), (merits.macs[0], macs, macs)))
+    return _table(rows)
 
 
-def _rows(about: dict[str, object], scores: tuple[Score | None, ...]) -> Iterator[dict[str, object]]:
-    for state, score in zip(STATES, scores, strict=True):
+def _table(rows: Sequence[dict[str, object]]) -> pd.DataFrame:
+    table = pd.DataFrame(rows)
+    return table.astype({"macs": "Int64"}) if rows else table
+
+
+def _rows(
+    about: dict[str, object], scores: tuple[Score | None, ...], macs: tuple[int | None, ...]
+) -> Iterator[dict[str, object]]:
+    for state, score, each in zip(STATES, scores, macs, strict=True):
         if score is not None:
             low, high = wilson(score.correct, score.n)
             counts = {"n": score.n, "correct": score.correct, "accuracy": score.accuracy}
-            yield about | {"state": state, **counts, "low": float(low), "high": float(high)}
+            yield about | {"state": state, "macs": each, **counts, "low": float(low), "high": float(high)}

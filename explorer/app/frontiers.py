@@ -6,11 +6,13 @@ from functools import partial
 import pandas as pd
 import streamlit as st
 
+from explorer.answers import recovered
 from explorer.answers.compressing import SHARES, Compressed, Compression
 from explorer.answers.merits import Merits
-from explorer.app import compressions, drawing, links, networks, planning, waiting
+from explorer.app import compressions, drawing, links, networks, planning, tuned, tuning, waiting
 from explorer.background.jobs import DONE, Job
 from explorer.engine.scan import samples
+from explorer.networks.cards import Card
 from explorer.networks.checkpoints import Checkpoint
 from explorer.show import charts
 
@@ -18,12 +20,13 @@ SEVERAL = "Pruning several shares"
 
 
 def frontier(point: Checkpoint, asked: Compression, found: Compressed) -> None:
-    """Accuracy against multiply-adds over several shares of every layer; a click takes one."""
+    """Accuracy against multiply-adds over several shares of every layer, and fine-tuned; a click takes one."""
     ask = partial(compressions.frontier, point, asked.criterion, asked.minimum, asked.limit)
     job = compressions.frontier_at_hand(point, asked.criterion, asked.minimum, asked.limit)
     if job is None and samples(point.model, point.card.test_images):
         words = f"{len(SHARES)} smaller networks, each tested: takes a while for one of this size."
         st.button("Prune several shares", icon=":material/scatter_plot:", help=words, on_click=lambda: begin(ask))
+        draw_plans(point, asked, found)
         return
     job = ask()
     every = None if job.finished else waiting.POLL
@@ -45,32 +48,45 @@ def draw_frontier(
     if job.finished and job.status != DONE:
         waiting.show_end(job, SEVERAL, ask)
     if job.latest is not None:
-        here = "" if asked.share is None else f"{100 * asked.share:.0f} %"
-        table = plans_of(job.latest)
-        if asked.plan or asked.steps > 1 or asked.rounded:  # which the shares at once are not
-            assert found.merits is not None
-            table = pd.concat([table, plans_of(found.merits)[1:]], ignore_index=True)
-        drawing.draw(
-            charts.accuracy_against_macs(table, here), key="frontier", on_select=choose_clicked, selection_mode="pick"
-        )
-        st.caption(
-            "The share of every layer that is removed, with 95 % intervals over "
-            f"{job.latest.done:,} test {networks.examples_of(point)}. "
-            "Filled: no other plan beats it. Click a point to take its plan."
-        )
+        draw_plans(point, asked, found, job.latest)
     if live and job.finished:
         st.rerun()
 
 
+def draw_plans(point: Checkpoint, asked: Compression, found: Compressed, shares: Merits | None = None) -> None:
+    """The shares that were pruned, if any, the plan on the page where it is none of them, and what was fine-tuned."""
+    assert found.merits is not None
+    tables, cards = [plans_of(shares or found.merits)], recovered.made_from(point)
+    if shares is not None and (asked.share is None or asked.steps > 1 or asked.rounded):  # which no share at once is
+        tables.append(plans_of(found.merits)[1:])
+    further = tuned.plans_of(point, cards)
+    here = "" if asked.share is None or shares is None else f"{100 * asked.share:.0f} %"
+    chart = charts.accuracy_against_macs(pd.concat([*tables, further], ignore_index=True), here)
+    drawing.draw(chart, key="frontier", on_select=partial(choose_clicked, cards), selection_mode="pick")
+    examples, images = networks.examples_of(point), (shares or found.merits).done
+    said = [f"Accuracy over {images:,} test {examples}, with 95 % intervals."]
+    if shares is not None:
+        said.append("A percentage is the share of every layer that is removed.")
+    if not further.empty:
+        counts = " and ".join(f"{n:,}" for n in sorted(set(further["n"]), reverse=True))
+        said.append(f"Diamonds: fine-tuned, over {counts} test {examples}.")
+    st.caption(" ".join([*said, "Filled: no other plan beats it. Click a point to take its plan."]))
+
+
 def plans_of(merits: Merits) -> pd.DataFrame:
-    """The plans as the chart has them: plan, macs_share, accuracy, low and high."""
+    """The plans as the chart has them: plan, macs_share, accuracy, low, high, and tuned, which they are not."""
     rows = merits.frame()
-    rows = rows.assign(macs_share=1 - rows["flops_reduction"]).rename(columns={"network": "plan"})
-    return rows[["plan", "macs_share", "accuracy", "low", "high"]]
+    rows = rows.assign(macs_share=1 - rows["flops_reduction"], tuned=False).rename(columns={"network": "plan"})
+    return rows[["plan", "macs_share", "accuracy", "low", "high", "tuned"]]
 
 
-def choose_clicked() -> None:
-    """Take the share whose point was clicked."""
+def choose_clicked(cards: dict[str, Card]) -> None:
+    """Take the plan whose point was clicked: a share, or that of a network that was fine-tuned; for callbacks."""
     picked = st.session_state["frontier"].selection.pick
-    if picked and picked[0]["plan"].removesuffix(" %").isdecimal():
-        planning.set_share(picked[0]["plan"].removesuffix(" %"))
+    if not picked:
+        return
+    plan, share = picked[0]["plan"], picked[0]["plan"].removesuffix(" %")
+    if picked[0]["tuned"]:
+        tuning.take(cards[plan])
+    elif share.isdecimal():
+        planning.set_share(share)

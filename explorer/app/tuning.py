@@ -8,7 +8,7 @@ import streamlit as st
 from explorer.answers import queueing, recovered
 from explorer.answers.compressing import Compressed, Compression
 from explorer.answers.recovered import AFTER, BEFORE, RECOVERED
-from explorer.app import drawing, guard, links, networks, story, waiting, watching
+from explorer.app import drawing, gains, guard, links, networks, story, tuned, waiting, watching
 from explorer.files.names import LONGEST_NAME
 from explorer.images import datasets
 from explorer.networks.cards import Card
@@ -32,7 +32,7 @@ def fine_tuning(point: Checkpoint, asked: Compression, found: Compressed) -> Non
     st.subheader(TITLE)
     cards = recovered.made_from(point)
     assert found.merits is not None
-    both = (recovered.accuracies(point, cards), recovered.untuned(found.merits, asked.steps))
+    both = (tuned.states_of(point, cards), recovered.untuned(found.merits, asked.steps))
     table = pd.concat(both, ignore_index=True)
     left, right = st.columns(2, gap="large")
     with left:
@@ -50,7 +50,7 @@ def fine_tuned(point: Checkpoint) -> None:
     cards = recovered.made_from(point)
     if cards:
         st.subheader(TITLE)
-        table = recovered.accuracies(point, cards)
+        table = tuned.states_of(point, cards)
         drawing.draw(charts.recovery_steps(table), key="recovery")
         side_by_side(point, cards, table)
 
@@ -93,9 +93,11 @@ def side_by_side(point: Checkpoint, cards: dict[str, Card], table: pd.DataFrame)
             "After pruning": told[AFTER],
             "Fine-tuned": told[RECOVERED],
             "Points": points(100 * (last["accuracy"] - first["accuracy"])),
+            "Multiply-adds": macs_in_words(last["macs"], first["macs"]),
         })  # fmt: skip
     shown = pd.DataFrame(rows)
-    st.dataframe(shown, hide_index=True, alt="Accuracy before pruning, after pruning, and fine-tuned")
+    alt = "Accuracy before pruning, after pruning, and fine-tuned, and the multiply-adds left"
+    st.dataframe(shown, hide_index=True, alt=alt)
     with st.container(horizontal=True, vertical_alignment="center"):
         counts = " and ".join(f"{n:,}" for n in sorted(set(table["n"]), reverse=True))
         words = f"Over {counts} test {networks.examples_of(point)}, with 95 % intervals."
@@ -111,6 +113,13 @@ def side_by_side(point: Checkpoint, cards: dict[str, Card], table: pd.DataFrame)
 def in_words(row: Any) -> str:
     """An accuracy with its interval."""
     return f"{percent(row['accuracy'])} ({100 * row['low']:.2f}…{100 * row['high']:.2f})"
+
+
+def macs_in_words(left: Any, before: Any) -> str:
+    """The multiply-adds that are left, and what share of those before that is."""
+    if pd.isna(left) or pd.isna(before):
+        return "–"
+    return f"{gains.short('MACs', left)} ({percent(left / before)})"
 
 
 def take(card: Card) -> None:

@@ -38,10 +38,11 @@ def test_what_was_pruned_from_it_and_fine_tuned_is_found_with_its_accuracies(fol
         checkpoints.save(name, point.model, card, folder)
     cards = recovered.made_from(point, folder)
     assert list(cards) == ["tuned"] and cards["tuned"].parent == made, "a card is read as it was written"
-    table = recovered.accuracies(point, cards)
+    table = recovered.accuracies(point, cards, {NET: 200, "tuned": 90})
     assert table["state"].tolist() == list(recovered.STATES)
     assert table["correct"].tolist() == [point.card.accuracy["test"].correct, 70, 90]
     assert table["n"].tolist() == [10_000, 100, 100] and table["steps"].tolist() == [2, 2, 2]
+    assert table["macs"].tolist() == [200, 90, 90]
     assert (table["low"][1], table["high"][1]) == wilson(70, 100)
 
 

@@ -7,9 +7,10 @@ from app_test import BUNDLED, captions, metrics, percent, settle, visit, without
 
 from explorer.answers import compressing, queueing
 from explorer.answers.compressing import Compression
-from explorer.answers.removing import groups_of
+from explorer.answers.removing import carry_out, groups_of
 from explorer.app import tuning
 from explorer.compression.plans import Plan
+from explorer.compression.saving import card_of
 from explorer.images import datasets
 from explorer.networks import checkpoints
 from explorer.networks.cards import Parent, Score
@@ -158,9 +159,10 @@ def test_what_is_left_is_fine_tuned_on_the_train_page(own_folder):
 
 def test_what_fine_tuning_wins_back_stands_side_by_side_and_more_is_queued(own_folder, monkeypatch):
     point = checkpoints.load(BUNDLED)
-    made = Parent(BUNDLED, point.sha256, "conv2:28", "l1", epochs=3, steps=2, pruned=Score(6_000, 10_000))
-    card = replace(point.card, parent=made, accuracy={**point.card.accuracy, "test": Score(8_000, 10_000)})
-    checkpoints.save("tuned", point.model, card, own_folder)
+    plan = Plan.of({"conv2": 28})
+    *_, step = carry_out(point, plan, groups_of(point))
+    card = card_of(step.model, point, plan, Score(8_000, 10_000), epochs=3, steps=2, pruned=Score(6_000, 10_000))
+    checkpoints.save("tuned", step.model, card, own_folder)
     asked = []
     monkeypatch.setattr(queueing, "queue", lambda *given, **more: asked.append((*given[1:], more)))
     at = visit("compress", plan="conv2:28")
@@ -168,11 +170,17 @@ def test_what_fine_tuning_wins_back_stands_side_by_side_and_more_is_queued(own_f
     assert table["Network"].tolist() == ["tuned", "this plan, block"]
     assert table["After pruning"][0].startswith("60.00 % (") and table["Fine-tuned"][0].startswith("80.00 % (")
     assert table["Fine-tuned"][1] == "–", "without fine-tuning"
+    whole = 28 * 28 * 16 * 9 + 14 * 14 * 32 * 16 * 9 + 49 * 32 * 256 + 2560
+    left = 28 * 28 * 16 * 9 + 14 * 14 * 4 * 16 * 9 + 49 * 4 * 256 + 2560
+    assert table["Multiply-adds"].tolist() == [f"{left / 1000:.0f} k ({percent(left / whole)})"] * 2
+    (drawn,) = (each.proto.alt for each in at.get("vega_lite_chart") if "against multiply-adds" in each.proto.alt)
+    assert f"tuned 80.00 % at {percent(left / whole)}" in drawn, "no plan beats it"
+    assert "Diamonds: fine-tuned, over 10,000 test images." in captions(at)
     at.button(key="finetune here").click()
     at.run()
     assert not at.exception and not at.error
     more = {"steps": 1, "minimum": 1, "limit": None}
-    assert asked == [(Plan.of({"conv2": 28}), f"{BUNDLED}-finetuned", finetuning_recipe(point.card).epochs, more)]
+    assert asked == [(plan, f"{BUNDLED}-finetuned", finetuning_recipe(point.card).epochs, more)]
 
 
 def test_a_network_that_was_compressed_is_the_first_example(own_folder):

@@ -487,6 +487,18 @@ def test_plans_are_named_where_their_words_do_not_touch():
     assert compression.labels(rows) == ["", "80 %", "70 %", "", "unpruned"]
 
 
+def test_what_was_fine_tuned_is_a_diamond_among_the_plans():
+    table = pd.DataFrame({
+        "plan": ["unpruned", "50 %", "small"], "macs_share": [1.0, 0.4, 0.4], "accuracy": [0.9, 0.5, 0.8],
+        "low": [0.89, 0.49, 0.79], "high": [0.91, 0.51, 0.81], "tuned": [False, False, True],
+    })  # fmt: skip
+    chart = charts.accuracy_against_macs(table, "50 %")
+    assert chart.words == "Accuracy against multiply-adds left: unpruned 90.00 % at 100.00 %, small 80.00 % at 40.00 %"
+    assert chart.data["plans"]["pareto"].tolist() == [True, False, True]
+    (shape,) = (each["encoding"]["shape"] for each in chart.altair().to_dict()["layer"] if "shape" in each["encoding"])
+    assert shape["condition"] == {"test": "datum.tuned", "value": "diamond"} and shape["value"] == "circle"
+
+
 def test_the_chart_of_guesses_shows_nothing_of_the_curve_before_it_is_revealed():
     hidden = charts.guess_chart((0, 32), {5: 0.9, 16: None})
     assert hidden.words == "Accuracy expected against channels pruned: 90.00 % at K = 5"

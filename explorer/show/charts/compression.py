@@ -55,10 +55,11 @@ def _bars_spec(count: int, high: float, title: str) -> dict[str, Any]:
 def accuracy_against_macs(table: pd.DataFrame, here: str | None = None, height: int = 360) -> Chart:
     """Accuracy of several plans against the share of multiply-adds left, with 95 % intervals.
 
-    A plan that no other beats in both is a Pareto point, filled and on the line; the others are hollow. `table` has the
-    columns plan, macs_share (0…1), accuracy, low and high; `here` is the plan shown. A click picks one (`pick`).
+    A plan that no other beats in both is a Pareto point, filled and on the line; the others are hollow. What was
+    fine-tuned is a diamond. `table` has the columns plan, macs_share (0…1), accuracy, low, high and tuned; `here` is
+    the plan shown. A click picks one (`pick`).
     """
-    rows = table.assign(pareto=is_pareto(table), here=table["plan"] == here)
+    rows = table.assign(pareto=is_pareto(table), here=(table["plan"] == here) & ~table["tuned"])
     rows = rows.assign(label=labels(rows))
     best = ", ".join(
         f"{row.plan} {percent(row.accuracy)} at {percent(row.macs_share)}" for row in rows[rows["pareto"]].itertuples()
@@ -89,7 +90,7 @@ def labels(rows: pd.DataFrame) -> list[str]:
 
 @lru_cache(maxsize=32)
 def _points_spec(low: float, high: float, height: int) -> dict[str, Any]:
-    pick = alt.selection_point(name="pick", fields=["plan"], on="click", toggle=False, clear=False)
+    pick = alt.selection_point(name="pick", fields=["plan", "tuned"], on="click", toggle=False, clear=False)
     scale = alt.Scale(domain=[0, 1.12], nice=False)
     x = alt.X(
         "macs_share:Q",
@@ -100,7 +101,7 @@ def _points_spec(low: float, high: float, height: int) -> dict[str, Any]:
     fits = alt.Scale(domain=[max(0, low - 0.03), min(1, high + 0.05)], nice=False)
     y = alt.Y("accuracy:Q", title="Accuracy", axis=alt.Axis(format=".0%", tickCount=6), scale=fits)
     tips = [
-        alt.Tooltip("plan:N", title="Pruned of every layer"),
+        alt.Tooltip("plan:N", title="Plan"),
         alt.Tooltip("macs_share:Q", title="Multiply-adds left", format=".1%"),
         alt.Tooltip("accuracy:Q", title="Accuracy", format=".2%"),
         *INTERVAL_TIPS,
@@ -110,10 +111,13 @@ def _points_spec(low: float, high: float, height: int) -> dict[str, Any]:
     size = alt.condition("datum.here", alt.value(420), alt.value(150))
     stroke = alt.condition("datum.pareto", alt.value("#0072B2"), alt.value("#D55E00"))
     fill = alt.condition("datum.pareto", alt.value("#0072B2"), alt.value("transparent"))
+    shape = alt.condition("datum.tuned", alt.value("diamond"), alt.value("circle"))
     return layered(
         best.mark_line(strokeWidth=2, strokeDash=[6, 4]).encode(x=x, y=y, color=alt.value("#0072B2")),
         rows.mark_rule(strokeWidth=2).encode(x=x, y=alt.Y("low:Q", title="Accuracy", scale=fits), y2="high:Q"),
-        rows.mark_point(opacity=1, strokeWidth=2).encode(x=x, y=y, size=size, fill=fill, stroke=stroke, tooltip=tips),
+        rows.mark_point(opacity=1, strokeWidth=2).encode(
+            x=x, y=y, size=size, fill=fill, stroke=stroke, shape=shape, tooltip=tips
+        ),
         rows.mark_text(dy=-18, fontSize=14).encode(x=x, y=y, text="label:N"),
         rows.mark_point(filled=True, size=500, opacity=0, cursor="pointer")
         .encode(x=x, y=y, tooltip=tips)
