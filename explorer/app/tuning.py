@@ -87,13 +87,13 @@ def side_by_side(point: Checkpoint, cards: dict[str, Card], table: pd.DataFrame)
         last, first = known.iloc[-1], known.loc[BEFORE]
         rows.append({
             "Network": name,
-            "Steps": int(last["steps"]),
-            "Epochs": int(last["epochs"]),
+            "Multiply-adds": macs_in_words(last["macs"], first["macs"]),
             "Before": in_words(first),
             "After pruning": told[AFTER],
             "Fine-tuned": told[RECOVERED],
             "Points": points(100 * (last["accuracy"] - first["accuracy"])),
-            "Multiply-adds": macs_in_words(last["macs"], first["macs"]),
+            "Epochs": int(last["epochs"]),
+            "Steps": int(last["steps"]),
         })  # fmt: skip
     shown = pd.DataFrame(rows)
     alt = "Accuracy before pruning, after pruning, and fine-tuned, and the multiply-adds left"

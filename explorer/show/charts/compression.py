@@ -25,7 +25,7 @@ def before_after_bars(table: pd.DataFrame, title: str) -> Chart:
     words = f"{title} of {len(rows)} layers, before and after: " + ", ".join(
         f"{row.layer} {row.before:,.6g} → {row.after:,.6g}" for row in rows.itertuples()
     )
-    high = float(1.14 * max(rows["before"].max(), rows["after"].max(), 1e-9))
+    high = float(1.4 * max(rows["before"].max(), rows["after"].max(), 1e-9))
     return Chart(_bars_spec(len(rows), high, title), {"layers": rows}, words)
 
 
