@@ -8,6 +8,7 @@ from explorer.answers.labs import Lab
 from explorer.answers.questions import QUESTIONS
 from explorer.answers.questions.question import Question
 from explorer.app import drawing, evidence, links, pickers, prepared
+from explorer.language.saying import say
 
 ANSWERED = "answered"  # in links, the questions whose answers are shown
 
@@ -16,10 +17,10 @@ def show(lab: Lab) -> None:
     """The lab's questions, with the answers that were asked for."""
     questions = QUESTIONS[lab.name]
     known = [question.name for question in questions]
-    links.note_link(ANSWERED, lambda raw: set(raw) <= {"", *known}, f"is not known: choose among {', '.join(known)}")
+    links.note_link(ANSWERED, lambda raw: set(raw) <= {"", *known}, pickers.choose_some(known))
     pickers.keep_if(ANSWERED, lambda kept: set(kept) <= set(known), [])
     links.linked(ANSWERED, [])
-    st.caption("Think first, and then let it be measured: every answer is made of curves that the app computes.")
+    st.caption(say("Think first, and then let it be measured: every answer is made of curves that the app computes."))
     for question in questions:
         with st.container(border=True, gap="small"):
             _question(question, question.name in st.session_state[ANSWERED])
@@ -27,9 +28,9 @@ def show(lab: Lab) -> None:
 
 def _question(question: Question, answered: bool) -> None:
     words, turn = st.columns([5, 1], vertical_alignment="center")
-    words.markdown(f"**{question.words}**")
+    words.markdown(f"**{say(question.words)}**")
     look: dict[str, Any] = {"icon": ":material/visibility_off:" if answered else ":material/science:"}
-    label = "Hide" if answered else "Measure"
+    label = say("Hide" if answered else "Measure")
     turn.button(label, key=f"ask {question.name}", on_click=_turn, args=(question.name,), width="stretch", **look)
     if not answered:
         return

@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from explorer.answers.choices import criterion_named
-from explorer.answers.exercise import PLACED, Guess, Outcome, compare, ks_to_guess, rivals_of
+from explorer.answers.exercise import PLACED, Duel, Guess, Outcome, compare, ks_to_guess, rivals_of
 from explorer.answers.experiment import Experiment
 from explorer.app import (
     asking,
@@ -27,6 +27,8 @@ from explorer.app import (
 from explorer.app.heads import head
 from explorer.app.views import View
 from explorer.engine.curves import Sweep
+from explorer.language import saying
+from explorer.language.saying import english, joined, listed, say
 from explorer.reports.asked import Asked
 from explorer.reports.brought import Brought
 from explorer.show import charts
@@ -39,19 +41,20 @@ CLIFF, DROP, WINNER = "expect_cliff", "expect_drop", "expect_winner"
 WHOSE, OUTCOME = "what the exercise is about", "what came of the exercise"
 HEIGHT = 270  # pixels of the chart
 QUIET: dict[str, Any] = {"delta_color": "off", "delta_arrow": "off", "height": "stretch"}
-ABOUT = """
+ABOUT = english("""\
 Say what you expect before you see it. **Accuracy** is the share of the test {examples} that the network gets right with
 K channels pruned. The **last K within 1 point** is the last before accuracy is ever more than one percentage point
 below that of the unpruned network. The **steepest drop** is the tenth of the channels over which accuracy
 falls most; any K within it is right.
 
-What you expect is kept nowhere but in this page's address, so that a link brings it back.
-"""
+What you expect is kept nowhere but in this page's address, so that a link brings it back.""")
 
 
 def is_taken() -> bool:
     """Whether this tab predicts."""
-    links.note_link(TAKEN, pickers.one_of([ON, ""]), f"is not known: {TAKEN}={ON} opens the exercise")
+    links.note_link(
+        TAKEN, pickers.one_of([ON, ""]), say("is not known: {key}={value} opens the exercise", key=TAKEN, value=ON)
+    )
     links.linked(TAKEN, "")
     return st.session_state[TAKEN] == ON
 
@@ -59,8 +62,8 @@ def is_taken() -> bool:
 def begin_button() -> None:
     """The way in, in the sidebar."""
     with st.sidebar:
-        words = "Say what you expect of the curve before you see it"
-        st.button("Predict first", icon=":material/psychology_alt:", help=words, on_click=_begin)
+        words = say("Say what you expect of the curve before you see it")
+        st.button(say("Predict first"), icon=":material/psychology_alt:", help=words, on_click=_begin)
 
 
 def page(view: View) -> None:
@@ -79,7 +82,7 @@ def page(view: View) -> None:
     if not st.session_state[REVEALED]:
         _predict(view, ks, asked)
         return
-    curves = [waiting.result_of("Pruning at every K", ask) for ask in asks]
+    curves = [waiting.result_of(say("Pruning at every K"), ask) for ask in asks]
     guess = _guess(ks, asked)
     if guess.is_whole:
         _reveal(view, guess, *curves)
@@ -136,11 +139,13 @@ def _rivals(view: View) -> list[Experiment]:
 def _take_up(view: View, ks: Sequence[int], asked: Sequence[Experiment]) -> None:
     """What the link says of all that is expected, which is drawn only until it is revealed."""
     for key, k in zip(PLACES, ks, strict=False):
-        pickers.link_count(f"accuracy at K = {k}", key, 0, 100, "none")
-    pickers.link_count("last K within 1 point", CLIFF, 0, view.channels, "none")
-    pickers.link_count("steepest drop", DROP, 0, view.channels, "none")
+        pickers.link_count(say("accuracy at K = {k}", k=k), key, 0, 100, say("none"))
+    pickers.link_count(say("last K within 1 point"), CLIFF, 0, view.channels, say("none"))
+    pickers.link_count(say("steepest drop"), DROP, 0, view.channels, say("none"))
     criteria = [each.criterion for each in asked]
-    links.note_link(WINNER, pickers.one_of(criteria), f"is not known: choose one of {', '.join(criteria)}")
+    links.note_link(
+        WINNER, pickers.one_of(criteria), say("is not known: choose one of {known}", known=listed(criteria))
+    )
     pickers.keep_if(WINNER, lambda kept: kept in (None, *criteria), None)
     links.linked(WINNER, None)
 
@@ -156,16 +161,17 @@ def _guess(ks: Sequence[int], asked: Sequence[Experiment]) -> Guess:
 
 def _head(view: View) -> None:
     point = view.checkpoint
-    scores = point.card.accuracy
-    unpruned = f" Unpruned, it gets {percent(scores['test'].accuracy)} of its test {view.examples} right." * (
-        "test" in scores
-    )
+    scores, examples = point.card.accuracy, say(view.examples)
+    told = [say("This network {task}.", task=story.task_of(point))]
+    if "test" in scores:
+        share = percent(scores["test"].accuracy)
+        told.append(say("Unpruned, it gets {share} of its test {examples} right.", share=share, examples=examples))
     first = story.first_to_go(view.experiment.criterion)
-    ask = "" if st.session_state[REVEALED] else " **What do you expect?** Click in the chart, or type below it."
-    sentence = (
-        f"This network {story.task_of(point)}.{unpruned} {story.layer_of(point, view.layer)}; prune {first}.{ask}"
-    )
-    head(f"Predict, then reveal: {story.title(point, view.lab)}", sentence, ABOUT.format(examples=view.examples))
+    told.append(say("{layer}; prune {first}.", layer=story.layer_of(point, view.layer), first=first))
+    if not st.session_state[REVEALED]:
+        told.append(say("**What do you expect?** Click in the chart, or type below it."))
+    title = say("Predict, then reveal: {title}", title=story.title(point, view.lab))
+    head(title, joined(told), say(ABOUT, examples=examples))
 
 
 def _predict(view: View, ks: Sequence[int], asked: Sequence[Experiment]) -> None:
@@ -173,20 +179,19 @@ def _predict(view: View, ks: Sequence[int], asked: Sequence[Experiment]) -> None
     frame = st.container()
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         for key, k in zip(PLACES, ks, strict=False):
-            pickers.pick_count(f"% at K = {k}", key, 0, 100, "?", width=125)
+            pickers.pick_count(say("% at K = {k}", k=k), key, 0, 100, "?", width=125)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        words = "The last K before accuracy is ever more than one point below the unpruned network's"
-        pickers.pick_count("Last K within 1 point", CLIFF, 0, view.channels, "?", help=words, width=175)
-        words = "A K within the tenth of the channels over which accuracy falls most"
-        pickers.pick_count("Steepest drop, at K", DROP, 0, view.channels, "?", help=words, width=165)
+        words = say("The last K before accuracy is ever more than one point below the unpruned network's")
+        pickers.pick_count(say("Last K within 1 point"), CLIFF, 0, view.channels, "?", help=words, width=175)
+        words = say("A K within the tenth of the channels over which accuracy falls most")
+        pickers.pick_count(say("Steepest drop, at K"), DROP, 0, view.channels, "?", help=words, width=165)
         if len(asked) > 1:
-            label, criteria = "Which order keeps more, over all K?", [each.criterion for each in asked]
+            label, criteria = say("Which order keeps more, over all K?"), [each.criterion for each in asked]
             st.segmented_control(label, criteria, format_func=views.criterion_title, **links.linked(WINNER, None))
         guess = _guess(ks, asked)
-        st.button(
-            "Reveal", type="primary", icon=":material/visibility:", on_click=_turn_over, disabled=not guess.is_whole
-        )
-        st.button("Leave", type="tertiary", help="Leave the exercise", on_click=_leave)
+        look: dict[str, Any] = {"type": "primary", "icon": ":material/visibility:", "disabled": not guess.is_whole}
+        st.button(say("Reveal"), key="reveal", on_click=_turn_over, **look)
+        st.button(say("Leave"), type="tertiary", help=say("Leave the exercise"), on_click=_leave)
     with frame:
         ends = (view.stops[0], view.stops[-1])
         chart = charts.guess_chart(ends, dict(guess.accuracies), height=HEIGHT)
@@ -204,8 +209,8 @@ def _reveal(view: View, guess: Guess, curve: Sweep, rival: Sweep | None = None) 
     outcome = compare(guess, curve, rival)
     st.session_state[OUTCOME] = (_whose(view), outcome)
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-        st.button("Explore this curve", icon=":material/content_cut:", on_click=_leave, type="primary")
-        st.button("Try again", icon=":material/restart_alt:", on_click=_forget)
+        st.button(say("Explore this curve"), icon=":material/content_cut:", on_click=_leave, type="primary")
+        st.button(say("Try again"), icon=":material/restart_alt:", on_click=_forget)
         asked = Asked(view.experiment, view.lab, exercise=outcome)
         reporting.report_button(view.checkpoint, asked, Brought({view.experiment: curve}), "exercise")
     _numbers(outcome)
@@ -214,11 +219,11 @@ def _reveal(view: View, guess: Guess, curve: Sweep, rival: Sweep | None = None) 
         (shown.ks[0], shown.ks[-1]), dict(guess.accuracies), prepared.accuracy_table(shown), HEIGHT
     )
     drawing.draw(chart, key="revealed guesses")
-    st.caption("The line was measured, with its 95 % interval; the diamonds were expected.")
-    st.subheader("Expected and measured", anchor=False)
+    st.caption(say("The line was measured, with its 95 % interval; the diamonds were expected."))
+    st.subheader(say("Expected and measured"), anchor=False)
     st.markdown("\n".join(f"- {drawing.plain(each, 1000)}" for each in _surprises(outcome, view.examples)))
     if view.lab:
-        st.subheader(f"Questions of lab {view.lab.name}", anchor=False)
+        st.subheader(say("Questions of lab {lab}", lab=view.lab.name), anchor=False)
         asking.show(view.lab)
 
 
@@ -226,17 +231,31 @@ def _numbers(outcome: Outcome) -> None:
     """How far off each part of the guess was."""
     off = outcome.cliff - outcome.cliff_expected
     with st.grid(4, min_column_width=180, gap="small"):
-        st.metric("Mean error (points)", f"{outcome.mean_error:.2f}", f"over {len(outcome.points)} K", **QUIET)
-        words = f"expected {outcome.cliff_expected}, " + (f"off by {abs(off)}" if off else "exactly")
-        st.metric("Last K within 1 point", f"{outcome.cliff}", words, **QUIET)
-        drop = f"{outcome.drop[0]} to {outcome.drop[1]}" if outcome.drop else "None"
-        miss = "within it" if not outcome.drop_off else f"off by {abs(outcome.drop_off)}"
-        words = f"expected at {outcome.drop_expected}" + f", {miss}" * bool(outcome.drop)
-        st.metric("Steepest drop (K)", drop, words, **QUIET)
+        error, over = f"{outcome.mean_error:.2f}", say("over {count} K", count=len(outcome.points))
+        st.metric(say("Mean error (points)"), error, over, **QUIET)
+        words = "expected {k}, off by {off}" if off else "expected {k}, exactly"
+        said = say(words, k=outcome.cliff_expected, off=abs(off))
+        st.metric(say("Last K within 1 point"), f"{outcome.cliff}", said, **QUIET)
+        st.metric(say("Steepest drop (K)"), *_drop(outcome), **QUIET)
         if duel := outcome.duel:
-            score = "Neither" if duel.winner is None else "Guessed" if duel.winner == duel.expected else "Missed"
-            wins = f"{criterion_named(duel.winner).title} is better" if duel.winner else "neither is surely better"
-            st.metric("The better order", score, wins, **QUIET)
+            st.metric(say("The better order"), *_winner(duel), **QUIET)
+
+
+def _drop(outcome: Outcome) -> tuple[str, str]:
+    """Where the steepest drop is, and how far off it was expected."""
+    if outcome.drop is None:
+        return say("None"), say("expected at {k}", k=outcome.drop_expected)
+    words = "expected at {k}, off by {off}" if outcome.drop_off else "expected at {k}, within it"
+    said = say(words, k=outcome.drop_expected, off=abs(outcome.drop_off))
+    return say("{first} to {last}", first=outcome.drop[0], last=outcome.drop[1]), said
+
+
+def _winner(duel: Duel) -> tuple[str, str]:
+    """Whether the better of two orders was guessed, and which it is."""
+    if duel.winner is None:
+        return say("Neither"), say("neither is surely better")
+    title = say(criterion_named(duel.winner).title)
+    return say("Guessed" if duel.winner == duel.expected else "Missed"), say("{order} is better", order=title)
 
 
 def _surprises(outcome: Outcome, examples: str) -> list[str]:
@@ -244,4 +263,4 @@ def _surprises(outcome: Outcome, examples: str) -> list[str]:
     from explorer.reports.exercised import sentences  # with the words of the report, which no page waits for
     from explorer.reports.texts import language
 
-    return sentences(outcome, language("en"), examples)[1:]
+    return sentences(outcome, language(saying.language()), say(examples))[1:]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def pick_named(label: str, key: str, options: Sequence[str], default: str, wrong: str, **look: Any) -> str:
     """One of many options by name; `wrong` says what the link's value is when it is none of them."""
-    links.note_link(key, one_of(options), _choose_one(wrong, options, default))
+    links.note_link(key, one_of(options), choose_one(wrong, options, default))
     keep_if(key, lambda kept: kept in options, default)
     return st.selectbox(label, options, **links.linked(key, default), **look)
 
@@ -25,14 +25,14 @@ def pick_named(label: str, key: str, options: Sequence[str], default: str, wrong
 def pick_option(label: str, key: str, options: Sequence[str], **look: Any) -> str:
     """One of a few options, all in sight; the first is the default. They are shown with a capital letter."""
     look.setdefault("format_func", drawing.sentence)
-    links.note_link(key, one_of(options), _choose_one(say("not known"), options, options[0]))
+    links.note_link(key, one_of(options), choose_one(say("not known"), options, options[0]))
     keep_if(key, lambda kept: kept in options, options[0])
     return st.segmented_control(label, options, required=True, **links.linked(key, options[0]), **look)
 
 
 def pick_several(label: str, key: str, options: Sequence[str], usual: Sequence[str], **look: Any) -> list[str]:
     """Any number of options, all in sight, in the order of `options`."""
-    links.note_link(key, _are_some_of(options), _choose_some(options))
+    links.note_link(key, _are_some_of(options), choose_some(options))
     keep_if(key, lambda kept: set(kept) <= set(options), list(usual))
     chosen = st.pills(label, options, selection_mode="multi", **links.linked(key, list(usual)), **look)
     return [option for option in options if option in chosen]
@@ -56,7 +56,7 @@ def link_count(label: str, key: str, low: int, high: int, empty: str) -> None:
 
 def pick_among(label: str, key: str, options: Sequence[str], usual: Sequence[str] = (), **look: Any) -> list[str]:
     """Any number of many options, in a list that opens; in the order of `options`."""
-    links.note_link(key, _are_some_of(options), _choose_some(options))
+    links.note_link(key, _are_some_of(options), choose_some(options))
     if key in st.session_state:
         st.session_state[key] = [option for option in st.session_state[key] if option in options]
     linked = links.linked(key, list(usual))
@@ -118,12 +118,14 @@ def keep_if(key: str, fits: Callable[[Any], bool], default: Any) -> None:
         st.session_state[key] = default
 
 
-def _choose_one(wrong: str, options: Sequence[str], shown: str) -> str:
+def choose_one(wrong: str, options: Sequence[str], shown: str) -> str:
+    """What a link's value is that is none of the options, and what is shown for it."""
     known = listed(options)
     return say("is {wrong}: choose one of {known}; showing {shown}", wrong=wrong, known=known, shown=shown)
 
 
-def _choose_some(options: Sequence[str]) -> str:
+def choose_some(options: Sequence[str]) -> str:
+    """What a link's values are of which not all are options."""
     return say("is not known: choose among {known}", known=listed(options))
 
 

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from functools import partial
+from typing import Any
 
 import streamlit as st
 
 from explorer.app import drawing, waiting, work
+from explorer.app.titles import named
 from explorer.background.jobs import DONE, Job
+from explorer.language.saying import english, say
 from explorer.networks.checkpoints import Checkpoint
 from explorer.reports.asked import Asked
 from explorer.reports.brought import Brought
 
-LANGUAGES = {"both": "English and Chinese", "en": "English", "zh": "Chinese"}
+LANGUAGES = {"both": english("English and Chinese"), "en": english("English"), "zh": english("Chinese")}
 MADE = "the reports that this tab asked for"
-ABOUT = (
+ABOUT = english(
     "All of this as a lab report in one ZIP, to fill in and to hand in: a page that prints, Word, Markdown and LaTeX, "
     "with figures, tables, and every measured fact with a question and room for an answer."
 )
@@ -26,16 +29,15 @@ def report_button(point: Checkpoint, asked: Asked, brought: Brought, key: str) -
 
     `brought` is what the page has already, whole or as far as it has come.
     """
-    with st.popover("Lab report", icon=":material/description:", key=f"report of {key}"):
-        st.caption(ABOUT)
-        language = st.segmented_control(
-            "Language", list(LANGUAGES), default="both", format_func=LANGUAGES.__getitem__, key=f"report language {key}"
-        )
+    with st.popover(say("Lab report"), icon=":material/description:", key=f"report of {key}"):
+        st.caption(say(ABOUT))
+        look: dict[str, Any] = {"format_func": named(LANGUAGES), "key": f"report language {key}"}
+        language = st.segmented_control(say("Language"), list(LANGUAGES), default="both", **look)
         code = language or "both"
         job = _asked_for().get((point.name, asked.key, brought.about, code))
         if job is None or job.status != DONE:
             busy = job is not None and not job.finished
-            label, icon = "Make the report", ":material/edit_document:"
+            label, icon = say("Make the report"), ":material/edit_document:"
             start = partial(_start, point, asked, brought, code)
             st.button(label, key=f"make report {key}", icon=icon, on_click=start, disabled=busy, type="primary")
         with st.container():
@@ -56,13 +58,13 @@ def _stand(job: Job, point: Checkpoint, asked: Asked, brought: Brought, code: st
     """How the report stands: under way, failed, or there to be downloaded."""
     waiting.notes(job)
     if not job.finished:
-        waiting.follow(job, "Making the report")
+        waiting.follow(job, say("Making the report"))
     elif job.status != DONE:
-        waiting.show_end(job, "The report", partial(_start, point, asked, brought, code))
+        waiting.show_end(job, say("The report"), partial(_start, point, asked, brought, code))
     else:
         content = job.result.content
         st.download_button(
-            f"Download the report ({len(content) / 1e6:.1f} MB)",
+            say("Download the report ({size:.1f} MB)", size=len(content) / 1e6),
             content,
             f"{drawing.plain_name('report', point.name, asked.experiment.layer)}.zip",
             "application/zip",

@@ -61,6 +61,11 @@ def listed(words: Iterable[str]) -> str:
     return translated(", ", language()).join(words)
 
 
+def joined(sentences: Iterable[str]) -> str:
+    """Sentences one after the other, with what this language puts between them."""
+    return translated(" ", language()).join(filter(None, sentences))
+
+
 def language() -> str:
     """The language spoken here, one of LANGUAGES."""
     return _spoken.get() or _readers[-1]()
