@@ -11,7 +11,6 @@ import pandas as pd
 
 from explorer.show.charts.curve import named_curves
 from explorer.show.charts.parts import (
-    INTERVAL_TIPS,
     KEPT,
     MANY,
     PERCENT,
@@ -19,6 +18,7 @@ from explorer.show.charts.parts import (
     TONE,
     Chart,
     apart,
+    interval_tips,
     spec_of,
     whole_numbers,
 )
@@ -131,7 +131,7 @@ def _curve(count: int, height: int, points: bool, names: tuple[str, ...], low: b
     tips = [
         alt.Tooltip("k:Q", title="Channels pruned"),
         alt.Tooltip("accuracy:Q", title="Accuracy", format=".2%"),
-        *INTERVAL_TIPS,
+        *interval_tips(),
     ]
     curve, here, drop = (alt.Chart(alt.NamedData(each)) for each in ("curve", "here", "drop"))
     own = {"color": alt.Color("name:N", scale=alt.Scale(domain=list(names)), legend=None)} if names else {}

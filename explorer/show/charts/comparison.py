@@ -11,7 +11,6 @@ import pandas as pd
 
 from explorer.show.charts.parts import (
     AXES,
-    CURVE_TIPS,
     DASHES,
     MANY,
     PERCENT,
@@ -19,6 +18,7 @@ from explorer.show.charts.parts import (
     UNIT,
     Chart,
     check_axis,
+    curve_tips,
     extent,
     in_turn,
     layered,
@@ -69,7 +69,7 @@ def _comparison_spec(
         lines.mark_area(opacity=0.15).encode(x=at, y=band, y2="high:Q", color=colour),
         lines.mark_line(strokeWidth=3).encode(x=at, y=y, color=colour, strokeDash=dash),
         lines.mark_point(filled=True, size=90 if points else 0, opacity=1).encode(x=at, y=y, color=colour, shape=shape),
-        lines.mark_point(size=500, opacity=0).encode(x=at, y=y, tooltip=list(CURVE_TIPS)).add_params(zoom),
+        lines.mark_point(size=500, opacity=0).encode(x=at, y=y, tooltip=curve_tips()).add_params(zoom),
         height=height,
     )
 
@@ -159,7 +159,7 @@ def _curves_of(names: tuple[str, ...], x: str, ends: tuple[float, float], points
             x=at, y=y, color=colour, shape=shape
         ),
         rows.mark_point(filled=True, size=300, opacity=0, cursor="pointer", clip=True)
-        .encode(x=at, y=y, tooltip=list(CURVE_TIPS))
+        .encode(x=at, y=y, tooltip=curve_tips())
         .add_params(pick),
     )
 

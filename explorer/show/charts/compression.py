@@ -8,7 +8,7 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from explorer.show.charts.parts import DASHES, INTERVAL_TIPS, SHAPES, TONE, Chart, in_turn, layered
+from explorer.show.charts.parts import DASHES, SHAPES, TONE, Chart, in_turn, interval_tips, layered
 from explorer.show.words import percent
 
 ROW = 30  # pixels a layer
@@ -104,7 +104,7 @@ def _points_spec(low: float, high: float, height: int) -> dict[str, Any]:
         alt.Tooltip("plan:N", title="Plan"),
         alt.Tooltip("macs_share:Q", title="Multiply-adds left", format=".1%"),
         alt.Tooltip("accuracy:Q", title="Accuracy", format=".2%"),
-        *INTERVAL_TIPS,
+        *interval_tips(),
     ]
     rows = alt.Chart(alt.NamedData("plans"))
     best = rows.transform_filter("datum.pareto")
@@ -158,7 +158,7 @@ def _recovery_spec(
         alt.Tooltip("network:N", title="Network"),
         alt.Tooltip("state:N", title="State"),
         alt.Tooltip("accuracy:Q", title="Accuracy", format=".2%"),
-        *INTERVAL_TIPS,
+        *interval_tips(),
     ]
     rows = alt.Chart(alt.NamedData("states"))
     apart = alt.XOffset("network:N", sort=domain)

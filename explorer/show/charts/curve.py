@@ -11,7 +11,6 @@ import pandas as pd
 
 from explorer.show.charts.parts import (
     DASHES,
-    INTERVAL_TIPS,
     MANY,
     PERCENT,
     SHAPES,
@@ -20,6 +19,7 @@ from explorer.show.charts.parts import (
     Chart,
     extent,
     in_turn,
+    interval_tips,
     layered,
     whole_numbers,
 )
@@ -76,7 +76,7 @@ def _curve_spec(low: int, high: int, points: bool, height: int, names: tuple[str
     tips = [
         alt.Tooltip("k:Q", title="Channels pruned"),
         alt.Tooltip("accuracy:Q", title="Accuracy", format=".2%"),
-        *INTERVAL_TIPS,
+        *interval_tips(),
     ]
     curve, here = alt.Chart(alt.NamedData("curve")), alt.Chart(alt.NamedData("here"))
     own = {"color": alt.Color("name:N", scale=alt.Scale(domain=list(names)), legend=None)} if names else {}

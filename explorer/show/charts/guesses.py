@@ -9,7 +9,7 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from explorer.show.charts.parts import INTERVAL_TIPS, PERCENT, TONE, UNIT, Chart, extent, layered, whole_numbers
+from explorer.show.charts.parts import PERCENT, TONE, UNIT, Chart, extent, interval_tips, layered, whole_numbers
 from explorer.show.words import percent
 
 FINENESS = 0.02  # of a click
@@ -78,7 +78,7 @@ def _measured(at: alt.X, y: Any) -> Sequence[Any]:
     tips = [
         alt.Tooltip("k:Q", title="Channels pruned"),
         alt.Tooltip("accuracy:Q", title="Measured", format=".2%"),
-        *INTERVAL_TIPS,
+        *interval_tips(),
     ]
     return (
         curve.mark_area(opacity=0.25).encode(x=at, y=y("low"), y2="high:Q", color=TONE),

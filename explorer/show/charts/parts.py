@@ -11,7 +11,9 @@ import altair as alt
 import pandas as pd
 import pyarrow as pa
 
-KEPT, PRUNED = "kept", "pruned"
+from explorer.language.saying import english, say
+
+KEPT, PRUNED = english("kept"), english("pruned")  # in tables and files; a chart says them
 STAR = "M0,-1L.235,-.324L.951,-.309L.38,.124L.588,.809L0,.4L-.588,.809L-.38,.124L-.951,-.309L-.235,-.324Z"
 SALTIRE = "M-.7,-1L0,-.3L.7,-1L1,-.7L.3,0L1,.7L.7,1L0,.3L-.7,1L-1,.7L-.3,0L-1,-.7Z"
 
@@ -77,24 +79,32 @@ def check_axis(axis: str) -> None:
 # Shared pieces
 
 
-AXES = {"k": "Channels pruned (K)", "ratio": "Share of the channels pruned"}
+AXES = {"k": english("Channels pruned (K)"), "ratio": english("Share of the channels pruned")}
 
 
 # The theme's first or second colour for a whole mark, without a legend
 TONE = alt.Color("tone:N", scale=alt.Scale(domain=[0, 1]), legend=None)
 UNIT = alt.Scale(domain=[0, 1], nice=False)
 PERCENT = alt.Axis(format=".0%", tickCount=6)
-INTERVAL_TIPS = (
-    alt.Tooltip("low:Q", title="95 % from", format=".2%"),
-    alt.Tooltip("high:Q", title="95 % to", format=".2%"),
-)
-CURVE_TIPS = (
-    alt.Tooltip("criterion:N", title="Ranked by"),
-    alt.Tooltip("k:Q", title="Channels pruned"),
-    alt.Tooltip("ratio:Q", title="Share pruned", format=".1%"),
-    alt.Tooltip("accuracy:Q", title="Accuracy", format=".2%"),
-    *INTERVAL_TIPS,
-)
+
+
+def interval_tips() -> list[alt.Tooltip]:
+    """What a tooltip says of the interval in which an accuracy lies."""
+    return [
+        alt.Tooltip("low:Q", title=say("95 % from"), format=".2%"),
+        alt.Tooltip("high:Q", title=say("95 % to"), format=".2%"),
+    ]
+
+
+def curve_tips() -> list[alt.Tooltip]:
+    """What a tooltip says of a point of one of several curves."""
+    return [
+        alt.Tooltip("criterion:N", title=say("Ranked by")),
+        alt.Tooltip("k:Q", title=say("Channels pruned")),
+        alt.Tooltip("ratio:Q", title=say("Share pruned"), format=".1%"),
+        alt.Tooltip("accuracy:Q", title=say("Accuracy"), format=".2%"),
+        *interval_tips(),
+    ]
 
 
 def layered(*layers: Any, height: int) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from explorer.show.charts.parts import INTERVAL_TIPS, PERCENT, TONE, UNIT, Chart, layered, spec_of
+from explorer.show.charts.parts import PERCENT, TONE, UNIT, Chart, interval_tips, layered, spec_of
 from explorer.show.words import percent
 
 FEW_ROWS, MANY_ROWS = 6, 24  # up to and above which a row gets more or fewer pixels
@@ -60,7 +60,7 @@ def _map_spec(columns: tuple[str, ...], rows: int, points: str) -> dict[str, Any
         alt.Tooltip("k:Q", title="Channels pruned"),
         alt.Tooltip("channels:Q", title="Of channels"),
         alt.Tooltip("accuracy:Q", title="Accuracy", format=".2%"),
-        *INTERVAL_TIPS,
+        *interval_tips(),
         alt.Tooltip("change:Q", title="Change in points", format="+.2f"),
     ]
     cells = alt.Chart(alt.NamedData("cells"))
@@ -100,7 +100,7 @@ def _curves_spec(names: tuple[str, ...]) -> dict[str, Any]:
         alt.Tooltip("column:N", title="Share pruned"),
         alt.Tooltip("k:Q", title="Channels pruned"),
         alt.Tooltip("accuracy:Q", title="Accuracy", format=".2%"),
-        *INTERVAL_TIPS,
+        *interval_tips(),
     ]
     cells = alt.Chart()
     small = alt.layer(
