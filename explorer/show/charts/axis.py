@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from typing import Any
 
 import altair as alt
 import pandas as pd
 
+from explorer.language.saying import kept, listed, say
 from explorer.show.charts.curve import named_curves
 from explorer.show.charts.parts import (
+    AXES,
     KEPT,
     MANY,
     PERCENT,
@@ -18,6 +19,7 @@ from explorer.show.charts.parts import (
     TONE,
     Chart,
     apart,
+    in_words,
     interval_tips,
     spec_of,
     whole_numbers,
@@ -57,8 +59,16 @@ def pruning_axis(
     """
     count, gone = len(channels), int((channels["state"] == PRUNED).sum())
     places = channels[["channel", "value", "state"]].assign(left=range(count), right=range(1, count + 1))
+    places["said"] = in_words(places["state"])
     rows = curve[["k", "accuracy", "low", "high"]].assign(name=name)
-    here = pd.DataFrame({"k": [k], "gone": [gone], "words": [f"{gone} pruned, {count - gone} kept"], "tone": [1]})
+    here = pd.DataFrame(
+        {
+            "k": [k],
+            "gone": [gone],
+            "words": [say("{gone} pruned, {left} kept", gone=gone, left=count - gone)],
+            "tone": [1],
+        }
+    )
     here = here.merge(rows.drop(columns="name"), how="left").assign(name=name, left=0)
     drop = pd.DataFrame([(*steepest, k)] if steepest else [], columns=["first", "last", "k"])
     data = {"curve": rows, "here": here, "channels": places, "drop": drop}
@@ -79,17 +89,23 @@ def _words(
 ) -> str:
     """The chart's message for whoever cannot see it."""
     first, last, now = rows.iloc[0], rows.iloc[-1], here.iloc[0]
-    at = "" if pd.isna(now["accuracy"]) else f", {percent(now['accuracy'])} at K = {now['k']:.0f}"
-    pruned = ", ".join(map(str, channels["channel"][:gone])) if gone else "none"
-    fall = f"; it falls most from K = {steepest[0]} to {steepest[1]}" if steepest else ""
-    return (
-        f"Accuracy against channels pruned: {percent(first['accuracy'])} at K = {first['k']:.0f}{at}, "
-        f"{percent(last['accuracy'])} at K = {last['k']:.0f}{fall}. Channels pruned, in order: {pruned}. "
-        "The slider below moves K by keyboard, as do the keys L and M"
+    known = not pd.isna(now["accuracy"])
+    at = say(", {accuracy} at K = {k:.0f}", accuracy=percent(now["accuracy"]), k=now["k"]) if known else ""
+    fall = say("; it falls most from K = {start} to {end}", start=steepest[0], end=steepest[1]) if steepest else ""
+    return say(
+        "Accuracy against channels pruned: {start} at K = {first:.0f}{at}, {end} at K = {last:.0f}{fall}. Channels "
+        "pruned, in order: {pruned}. The slider below moves K by keyboard, as do the keys L and M",
+        start=percent(first["accuracy"]),
+        first=first["k"],
+        at=at,
+        end=percent(last["accuracy"]),
+        last=last["k"],
+        fall=fall,
+        pruned=listed(map(str, channels["channel"][:gone])) if gone else say("none"),
     )
 
 
-@lru_cache(maxsize=64)
+@kept(64)
 def _axis_spec(
     count: int, points: bool, title: str, pictured: bool, height: int, names: tuple[str, ...], low: bool
 ) -> dict[str, Any]:
@@ -112,7 +128,7 @@ def _axis_spec(
 def _x(field: str, count: int) -> alt.X:
     """A field on the one axis, which goes exactly from 0 to P."""
     scale = alt.Scale(domain=[0, count], nice=False)
-    return alt.X(f"{field}:Q", title="Channels pruned (K)", axis=whole_numbers(count), scale=scale)
+    return alt.X(f"{field}:Q", title=say(AXES["k"]), axis=whole_numbers(count), scale=scale)
 
 
 def _curve(count: int, height: int, points: bool, names: tuple[str, ...], low: bool) -> Any:
@@ -127,10 +143,10 @@ def _curve(count: int, height: int, points: bool, names: tuple[str, ...], low: b
     )
     side = alt.Axis(**PERCENT.to_dict(), minExtent=LEFT, maxExtent=LEFT)
     scale = alt.Scale(domain=[0, 1], nice=False, range=[height, 0])
-    x, y = _x("k", count), alt.Y("accuracy:Q", title="Accuracy", axis=side, scale=scale)
+    x, y = _x("k", count), alt.Y("accuracy:Q", title=say("Accuracy"), axis=side, scale=scale)
     tips = [
-        alt.Tooltip("k:Q", title="Channels pruned"),
-        alt.Tooltip("accuracy:Q", title="Accuracy", format=".2%"),
+        alt.Tooltip("k:Q", title=say("Channels pruned")),
+        alt.Tooltip("accuracy:Q", title=say("Accuracy"), format=".2%"),
         *interval_tips(),
     ]
     curve, here, drop = (alt.Chart(alt.NamedData(each)) for each in ("curve", "here", "drop"))
@@ -141,7 +157,7 @@ def _curve(count: int, height: int, points: bool, names: tuple[str, ...], low: b
     said = (
         drop.transform_filter(f"abs(datum.k - datum.last) * width > {WORDS * count}")
         .mark_text(align="right", baseline="top", fontSize=15)
-        .encode(x=_x("last", count), y=alt.YValue(height + 5), text=alt.TextValue("steepest drop"))
+        .encode(x=_x("last", count), y=alt.YValue(height + 5), text=alt.TextValue(say("steepest drop")))
     )
     line = curve.mark_line(strokeWidth=3).encode(x=x, y=y)
     marks = curve.mark_point(filled=True, size=45 if points else 0).encode(x=x, y=y)
@@ -150,7 +166,7 @@ def _curve(count: int, height: int, points: bool, names: tuple[str, ...], low: b
         said,
         *named_curves(x, y, names, points, {"orient": "none", "legendX": 10, "legendY": 0 if low else height - 34}),
         curve.mark_area(opacity=0.25).encode(
-            x=x, y=alt.Y("low:Q", title="Accuracy", axis=side, scale=scale), y2=alt.Y2("high:Q"), **own
+            x=x, y=alt.Y("low:Q", title=say("Accuracy"), axis=side, scale=scale), y2=alt.Y2("high:Q"), **own
         ),
         *([] if names else [line, marks]),
         here.mark_point(filled=True, size=POINT, opacity=1).encode(x=x, y=y, **(own or {"color": TONE})),
@@ -174,16 +190,16 @@ def _channels(count: int, top: int, title: str) -> Any:
         .encode(
             x=_x("left", count),
             x2=alt.X2("right:Q"),
-            y=alt.Y("value:Q", title="Ranked by", axis=side, scale=scale),
+            y=alt.Y("value:Q", title=say("Ranked by"), axis=side, scale=scale),
             y2=alt.Y2("zero:Q"),
             color=colour,
             stroke=colour,
             fillOpacity=alt.condition(gone, alt.value(0.25), alt.value(0.9)),
             tooltip=[
-                alt.Tooltip("channel:N", title="Channel"),
+                alt.Tooltip("channel:N", title=say("Channel")),
                 alt.Tooltip("value:Q", title=title, format=".4f"),
-                alt.Tooltip("right:Q", title="Place in the pruning order"),
-                alt.Tooltip("state:N", title="State at this K"),
+                alt.Tooltip("right:Q", title=say("Place in the pruning order")),
+                alt.Tooltip("said:N", title=say("State at this K")),
             ],
         )
     )

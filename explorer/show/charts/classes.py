@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
 import altair as alt
 import pandas as pd
 
+from explorer.language.saying import english, kept, say
 from explorer.show.charts.parts import PERCENT, TONE, UNIT, Chart, layered
 from explorer.show.words import percent
 
+ROWS = {"true": english("True class"), "unpruned": english("Predicted at K = 0")}
 READABLE = 20  # classes of a confusion matrix whose counts can be read in their cells
 
 
@@ -23,31 +24,41 @@ def class_bars(table: pd.DataFrame, k: int | None = None, height: int | None = N
     rows = table[["class", "accuracy", "before", "change", "n"]].assign(tone=0)
     if k is None:
         best, worst = rows.loc[rows["accuracy"].idxmax()], rows.loc[rows["accuracy"].idxmin()]
-        words = (
-            f"from {worst['class']} at {percent(worst['accuracy'])} to {best['class']} at {percent(best['accuracy'])}"
+        words = say(
+            "Accuracy per class: from {worst} at {low} to {best} at {high}",
+            worst=worst["class"],
+            low=percent(worst["accuracy"]),
+            best=best["class"],
+            high=percent(best["accuracy"]),
         )
     else:
         lost = rows.loc[rows["change"].idxmin()]
-        words = f"{lost['class']} changes most, {percent(lost['before'])} to {percent(lost['accuracy'])} at K = {k}"
+        words = say(
+            "Accuracy per class: {most} changes most, {before} to {after} at K = {k}",
+            most=lost["class"],
+            before=percent(lost["before"]),
+            after=percent(lost["accuracy"]),
+            k=k,
+        )
     spec = _classes_spec(k is not None, height or 34 * len(rows) + 60)
-    return Chart(spec, {"classes": rows}, f"Accuracy per class: {words}")
+    return Chart(spec, {"classes": rows}, words)
 
 
-@lru_cache(maxsize=16)
+@kept(16)
 def _classes_spec(pruned: bool, height: int) -> dict[str, Any]:
     y = alt.Y("class:N", sort=None, title=None, axis=alt.Axis(ticks=False, labelLimit=180, labelPadding=8))
     rows = alt.Chart(alt.NamedData("classes"))
     tips = [
-        alt.Tooltip("class:N", title="Class"),
-        alt.Tooltip("accuracy:Q", title="Pruned" if pruned else "Accuracy", format=".2%"),
-        alt.Tooltip("n:Q", title="Of the class"),
+        alt.Tooltip("class:N", title=say("Class")),
+        alt.Tooltip("accuracy:Q", title=say("Pruned" if pruned else "Accuracy"), format=".2%"),
+        alt.Tooltip("n:Q", title=say("Of the class")),
     ]
     if pruned:
         tips[2:2] = [
-            alt.Tooltip("before:Q", title="Unpruned", format=".2%"),
-            alt.Tooltip("change:Q", title="Change in points", format="+.2f"),
+            alt.Tooltip("before:Q", title=say("Unpruned"), format=".2%"),
+            alt.Tooltip("change:Q", title=say("Change in points"), format="+.2f"),
         ]
-    title = "Accuracy (tick: unpruned)" if pruned else "Accuracy"
+    title = say("Accuracy (tick: unpruned)" if pruned else "Accuracy")
     after = alt.X("accuracy:Q", title=title, axis=PERCENT, scale=UNIT)
     before = alt.X("before:Q", title=title, scale=UNIT)
     bars = rows.mark_bar(height={"band": 0.62}, cornerRadiusEnd=3).encode(x=after, y=y, color=TONE, tooltip=tips)
@@ -71,15 +82,23 @@ def confusion_map(table: pd.DataFrame, k: int) -> Chart:
     classes = tuple(dict.fromkeys(cells["row"]))
     off = cells[cells["row"] != cells["column"]]
     worst = off.loc[off["count"].idxmax()]
-    moved = f"most off the diagonal: {worst['count']:,} {against} {worst['row']} predicted as {worst['column']}"
-    words = f"Confusion matrix of {len(classes)} classes, {against} by predicted at K = {k}, {moved}"
+    words = say(
+        "Confusion matrix of {classes} classes, {against} by predicted at K = {k}, most off the diagonal: {count:,} "
+        "{against} {row} predicted as {column}",
+        classes=len(classes),
+        against=say(against),
+        k=k,
+        count=worst["count"],
+        row=worst["row"],
+        column=worst["column"],
+    )
     return Chart(_confusion_spec(against, classes), {"cells": cells[cells["count"] > 0]}, words)
 
 
-@lru_cache(maxsize=8)
+@kept(8)
 def _confusion_spec(against: str, classes: tuple[str, ...]) -> dict[str, Any]:
     few, every = len(classes) <= READABLE, alt.Scale(domain=classes)
-    rows = {"true": "True class", "unpruned": "Predicted at K = 0"}[against]
+    rows = say(ROWS[against])
     axis: dict[str, Any] = {
         "ticks": False,
         "labelLimit": 140,
@@ -87,14 +106,14 @@ def _confusion_spec(against: str, classes: tuple[str, ...]) -> dict[str, Any]:
         "domain": False,
         "labelFlush": False,
     }
-    x = alt.X("column:N", scale=every, title="Predicted at this K", axis=alt.Axis(labelAngle=-40, **axis))
+    x = alt.X("column:N", scale=every, title=say("Predicted at this K"), axis=alt.Axis(labelAngle=-40, **axis))
     y = alt.Y("row:N", scale=every, title=rows, axis=alt.Axis(labelPadding=8, **axis))
     shade = alt.Opacity("share:Q", scale=alt.Scale(type="sqrt", domain=[0, 1], range=[0.04, 0.6]), legend=None)
     tips = [
         alt.Tooltip("row:N", title=rows),
-        alt.Tooltip("column:N", title="Predicted at this K"),
-        alt.Tooltip("count:Q", title="Count", format=","),
-        alt.Tooltip("share:Q", title="Of the row", format=".1%"),
+        alt.Tooltip("column:N", title=say("Predicted at this K")),
+        alt.Tooltip("count:Q", title=say("Count"), format=","),
+        alt.Tooltip("share:Q", title=say("Of the row"), format=".1%"),
     ]
     cells = alt.Chart(alt.NamedData("cells"))
     layers = [

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from typing import Any
 
 import altair as alt
 import pandas as pd
 
+from explorer.language.saying import kept, listed, say
 from explorer.show.charts.parts import (
+    AXES,
     DASHES,
     MANY,
     PERCENT,
@@ -47,35 +48,40 @@ def accuracy_curve(
     rows = table[["k", "accuracy", "low", "high"]]
     curve, first, last = rows.assign(name=name), rows.iloc[0], rows.iloc[-1]
     here = rows[rows["k"] == k]
-    at = f", {percent(here['accuracy'].iloc[0])} at K = {k}" if len(here) else ""
+    at = say(", {accuracy} at K = {k:.0f}", accuracy=percent(here["accuracy"].iloc[0]), k=k) if len(here) else ""
     here = (here if len(here) else pd.DataFrame({"k": [k]}).reindex(columns=rows.columns)).assign(tone=1, name=name)
-    words = (
-        f"Accuracy against channels pruned: {percent(first['accuracy'])} at K = {first['k']:.0f}{at}, "
-        f"{percent(last['accuracy'])} at K = {last['k']:.0f}"
+    words = say(
+        "Accuracy against channels pruned: {start} at K = {first:.0f}{at}, {end} at K = {last:.0f}{others}",
+        start=percent(first["accuracy"]),
+        first=first["k"],
+        at=at,
+        end=percent(last["accuracy"]),
+        last=last["k"],
+        others=say("; beside it {names}", names=listed(others)) if others else "",
     )
     ends, points = (int(first["k"]), int(last["k"])), len(rows) <= MANY + 1
     if not others:
         return Chart(_curve_spec(*ends, points, height), {"curve": curve, "here": here}, words)
     named = pd.concat(rows[["k", "accuracy"]].assign(name=title) for title, rows in {name: curve, **others}.items())
     spec = _curve_spec(*ends, points, height, tuple(dict.fromkeys([*order, name, *others])))
-    return Chart(spec, {"curve": curve, "here": here, "named": named}, f"{words}; beside it {', '.join(others)}")
+    return Chart(spec, {"curve": curve, "here": here, "named": named}, words)
 
 
 def empty_curve(channels: int, height: int = 340) -> Chart:
     """The axes of `accuracy_curve` for a layer of so many channels, before there is anything to draw."""
     nothing = pd.DataFrame({"k": [], "accuracy": [], "low": [], "high": [], "tone": [], "name": []})
     spec = _curve_spec(0, channels, channels <= MANY, height)
-    return Chart(spec, {"curve": nothing, "here": nothing}, "Accuracy against channels pruned: not known yet")
+    return Chart(spec, {"curve": nothing, "here": nothing}, say("Accuracy against channels pruned: not known yet"))
 
 
-@lru_cache(maxsize=64)
+@kept(64)
 def _curve_spec(low: int, high: int, points: bool, height: int, names: tuple[str, ...] = ()) -> dict[str, Any]:
     pick = alt.selection_point(name="pick", fields=["k"], on="click", nearest=True, toggle=False, clear=False)
-    x = alt.X("k:Q", title="Channels pruned (K)", axis=whole_numbers(high - low), scale=extent(low, high))
-    y = alt.Y("accuracy:Q", title="Accuracy", axis=PERCENT, scale=UNIT)
+    x = alt.X("k:Q", title=say(AXES["k"]), axis=whole_numbers(high - low), scale=extent(low, high))
+    y = alt.Y("accuracy:Q", title=say("Accuracy"), axis=PERCENT, scale=UNIT)
     tips = [
-        alt.Tooltip("k:Q", title="Channels pruned"),
-        alt.Tooltip("accuracy:Q", title="Accuracy", format=".2%"),
+        alt.Tooltip("k:Q", title=say("Channels pruned")),
+        alt.Tooltip("accuracy:Q", title=say("Accuracy"), format=".2%"),
         *interval_tips(),
     ]
     curve, here = alt.Chart(alt.NamedData("curve")), alt.Chart(alt.NamedData("here"))
@@ -85,7 +91,9 @@ def _curve_spec(low: int, high: int, points: bool, height: int, names: tuple[str
     rule = here.mark_rule(strokeWidth=2, strokeDash=[6, 4])
     return layered(
         *named_curves(x, y, names, points),
-        curve.mark_area(opacity=0.25).encode(x=x, y=alt.Y("low:Q", title="Accuracy", scale=UNIT), y2="high:Q", **own),
+        curve.mark_area(opacity=0.25).encode(
+            x=x, y=alt.Y("low:Q", title=say("Accuracy"), scale=UNIT), y2="high:Q", **own
+        ),
         *([] if names else [line, marks]),
         rule.encode(x=x) if names else rule.encode(x=x, color=TONE),
         here.mark_point(filled=True, size=260, opacity=1).encode(x=x, y=y, **(own or {"color": TONE})),

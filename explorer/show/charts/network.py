@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any
 
 import altair as alt
 import pandas as pd
 
+from explorer.language.saying import kept, listed, say
 from explorer.show.charts.parts import TONE, Chart, layered
 
 LETTERS = 60  # of all names together, up to which they stand level below their boxes
@@ -33,6 +33,7 @@ def network_drawing(
         half=[_half(box.side / boxes["side"].max(), box.on_shortcut) for box in boxes.itertuples()],
         broad=[0.12 + 0.032 * math.log2(channels) for channels in boxes["channels"]],
         middle=[ABOVE if aside else 0.0 for aside in boxes["on_shortcut"]],
+        said=boxes["kind"].map(say),
         named=[_name(box.layer, box.runs) for box in boxes.itertuples()],
         size=[f"{channels:,}" for channels in boxes["channels"]],
     )
@@ -46,14 +47,21 @@ def network_drawing(
     data = {"boxes": rows, "gaps": gaps, "around": _corners(shortcuts), "additions": additions}
     kinds = rows["kind"].value_counts()
     convolutions, linear = kinds.get("convolution", 0), kinds.get("linear", 0)
-    words = f"The network: {convolutions} convolutions, {linear} linear layers, {len(shortcuts)} residual additions"
-    if partners:
-        words += f"; {', '.join(partners)} and {layer} lose the same channels"
+    words = say(
+        "The network: {convolutions} convolutions, {linear} linear layers, {additions} residual additions{together}",
+        convolutions=convolutions,
+        linear=linear,
+        additions=len(shortcuts),
+        together=say("; {partners} and {layer} lose the same channels", partners=listed(partners), layer=layer)
+        if partners
+        else "",
+    )
     return Chart(spec, data, words)
 
 
 def _name(layer: str, runs: int) -> str:
-    return f"{layer or 'image'} × {runs}" if runs > 1 else layer or "image"
+    name = layer or say("image")
+    return f"{name} × {runs}" if runs > 1 else name
 
 
 def _half(share: float, aside: bool) -> float:
@@ -70,7 +78,7 @@ def _corners(shortcuts: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["shortcut", "step", "at", "height"])
 
 
-@lru_cache(maxsize=16)
+@kept(16)
 def _network_spec(last: float, slanting: int) -> dict[str, Any]:
     """Names of so many letters at most stand slanting below the boxes, or level where that is 0."""
     pick = alt.selection_point(name="pick", fields=["layer"], on="click", toggle=False, clear=False)
@@ -84,9 +92,9 @@ def _network_spec(last: float, slanting: int) -> dict[str, Any]:
     place = alt.X("place:Q", scale=across, **bare)
     on_the_line, below = alt.YDatum(0, scale=up, **bare), alt.YDatum(BELOW, scale=up, **bare)
     tips = [
-        alt.Tooltip("named:N", title="Layer"),
-        alt.Tooltip("kind:N", title="Kind"),
-        alt.Tooltip("output:N", title="Output"),
+        alt.Tooltip("named:N", title=say("Layer")),
+        alt.Tooltip("said:N", title=say("Kind")),
+        alt.Tooltip("output:N", title=say("Output")),
     ]
     filled = alt.condition("datum.kind === 'convolution' && !datum.partner", alt.value(1), alt.value(0.15))
     whole = alt.condition("datum.partner", alt.value(0), alt.value(1))

@@ -88,6 +88,11 @@ UNIT = alt.Scale(domain=[0, 1], nice=False)
 PERCENT = alt.Axis(format=".0%", tickCount=6)
 
 
+def in_words(states: pd.Series) -> pd.Series:
+    """What channels are, KEPT or PRUNED, in the language of whoever looks."""
+    return states.map({state: say(state) for state in (KEPT, PRUNED)})
+
+
 def interval_tips() -> list[alt.Tooltip]:
     """What a tooltip says of the interval in which an accuracy lies."""
     return [
