@@ -10,6 +10,7 @@ from explorer.answers.questions.lab_a import really_gone
 from explorer.answers.questions.question import RANDOM, Found, way
 from explorer.answers.questions.sentences import between, middle_of, verdict
 from explorer.engine.pairs import alike, apart_over
+from explorer.language.saying import joined, say
 from explorer.show.words import percent
 
 
@@ -30,72 +31,87 @@ def _at_half(found: Found) -> str:
     first, second = alike(*found.values())
     one, other = found
     k = middle_of(first)
-    shares = [percent(float(each.accuracy[each.index(k)])) for each in (first, second)]
-    return f"At K = {k}, {shares[0]} are right “{one}” and {shares[1]} “{other}”."
+    left, right = (percent(float(each.accuracy[each.index(k)])) for each in (first, second))
+    words = "At K = {k}, {left} are right “{one}” and {right} “{other}”."
+    return say(words, k=k, left=left, right=right, one=say(one), other=say(other))
 
 
 def _of_bias(found: Found) -> str:
     assigned, scripted = found.values()
     apart = apart_over(scripted, assigned)
-    start = (
-        f"{_at_half(found)} On average over K, the script's accuracy differs by {between(apart)}. A channel without "
-        "weights still puts out its bias. The script ranks again after each step, and where that bias is no longer "
-        f"among the lowest means, other channels go. {really_gone(found)}"
+    start = say(
+        "On average over K, the script's accuracy differs by {between}. A channel without weights still puts out its "
+        "bias. The script ranks again after each step, and where that bias is no longer among the lowest means, other "
+        "channels go.",
+        between=between(apart),
     )
-    return verdict(
-        apart, start, f"{start} The curve falls sooner than the method deserves.", f"{start} Here it hardly shows."
-    )
+    lower, neither = say("The curve falls sooner than the method deserves."), say("Here it hardly shows.")
+    return joined([_at_half(found), start, really_gone(found), verdict(apart, "", lower, neither)])
 
 
 def _of_inputs(found: Found) -> str:
     ranked, scripted = found.values()
     apart = apart_over(ranked, scripted)
-    start = (
-        f"{_at_half(found)} On average over all K, pruning what was ranked keeps {between(apart)} more, on the same "
-        f"{apart.n:,} images. The script zeroes weight[:, c], which reads input channel c, where c was ranked as an "
-        "output: the two share nothing but a number, so that it prunes in an order that nobody ranked."
+    start = say(
+        "On average over all K, pruning what was ranked keeps {between} more, on the same {n:,} images. The script "
+        "zeroes weight[:, c], which reads input channel c, where c was ranked as an output: the two share nothing but "
+        "a number, so that it prunes in an order that nobody ranked.",
+        between=between(apart),
+        n=apart.n,
     )
-    return verdict(
+    end = verdict(
         apart,
-        f"{start} That it costs no more says how little this layer's ranking knows.",
-        f"{start} That it is even better says how little this layer's ranking knows.",
-        f"{start} That one cannot tell them apart says how little this layer's ranking knows.",
+        say("That it costs no more says how little this layer's ranking knows."),
+        say("That it is even better says how little this layer's ranking knows."),
+        say("That one cannot tell them apart says how little this layer's ranking knows."),
     )
+    return joined([_at_half(found), start, end])
 
 
 def _of_shortcut(found: Found) -> str:
     left, both = found.values()
     k = left.ks[-1]
-    ends = [percent(float(each.accuracy[each.index(k)])) for each in alike(left, both)]
+    whole, none = (percent(float(each.accuracy[each.index(k)])) for each in alike(left, both))
     apart = apart_over(left, both)
-    start = (
-        f"With all {k} channels pruned, {ends[0]} are right while the shortcut is left, and {ends[1]} once it is "
-        f"pruned, too. On average over all K, the shortcut is worth {between(apart)}."
+    start = say(
+        "With all {k} channels pruned, {left} are right while the shortcut is left, and {pruned} once it is pruned, "
+        "too. On average over all K, the shortcut is worth {worth}.",
+        k=k,
+        left=whole,
+        pruned=none,
+        worth=between(apart),
     )
-    return verdict(
+    end = verdict(
         apart,
-        f"{start} The block adds its shortcut to what the layer puts out: a channel that is zeroed in one of the two "
-        "is still there in the other.",
-        f"{start} Here the shortcut does not help.",
-        f"{start} Here the shortcut can be pruned as well.",
+        say(
+            "The block adds its shortcut to what the layer puts out: a channel that is zeroed in one of the two is "
+            "still there in the other."
+        ),
+        say("Here the shortcut does not help."),
+        say("Here the shortcut can be pruned as well."),
     )
+    return joined([start, end])
 
 
 def _of_norm(found: Found) -> str:
     zeroed, removed = found.values()
     apart = apart_over(zeroed, removed)
-    start = (
-        f"{_at_half(found)} On average over all K, zeroed minus removed is {between(apart)}. Batch norm subtracts the "
-        "mean that it saw in training: what comes in as 0 goes out as the constant β − γ·μ/σ, and the next layer sees "
-        "that constant in every image."
+    start = say(
+        "On average over all K, zeroed minus removed is {between}. Batch norm subtracts the mean that it saw in "
+        "training: what comes in as 0 goes out as the constant β − γ·μ/σ, and the next layer sees that constant in "
+        "every image.",
+        between=between(apart),
     )
-    return verdict(
+    end = verdict(
         apart,
-        f"{start} Here the constant helps, as the next layer was trained to see something there.",
-        f"{start} Here it disturbs more than nothing at all would: an accuracy of masked filters is not that of the "
-        "smaller network.",
-        f"{start} Here one cannot tell the two apart.",
+        say("Here the constant helps, as the next layer was trained to see something there."),
+        say(
+            "Here it disturbs more than nothing at all would: an accuracy of masked filters is not that of the smaller "
+            "network."
+        ),
+        say("Here one cannot tell the two apart."),
     )
+    return joined([_at_half(found), start, end])
 
 
 def _lessons(a: Lab, b: Lab, c: Lab, d: Lab, e: Lab) -> tuple[Lesson, ...]:

@@ -1,5 +1,7 @@
 """The lessons: one for each lab at least, explained from what ships, and otherwise where that is otherwise."""
 
+import re
+
 import numpy as np
 import pytest
 from reported import curve_of
@@ -9,6 +11,8 @@ from explorer.answers.choices import ORDERS
 from explorer.answers.labs import LABS
 from explorer.answers.lessons import LESSONS
 from explorer.answers.questions.question import is_band
+from explorer.language.catalogue import catalogue
+from explorer.language.saying import speaking
 from explorer.networks import checkpoints
 
 
@@ -44,3 +48,12 @@ def test_what_explains_it_depends_on_what_was_measured(name):
         for pair in ((high, low), (low, high), (high, high))
     ]
     assert len({text.rsplit(". ", 1)[-1] for text in told}) >= (2 if name == "bias" else 3), "the end is the verdict"
+
+
+@pytest.mark.parametrize("name", LESSONS)
+def test_a_lesson_is_said_in_chinese_without_a_sentence_of_english(shipped_answers, name):
+    lesson, known = LESSONS[name], catalogue("zh")
+    assert not {lesson.title, lesson.expected, *lesson.curves} - set(known)
+    with speaking("zh"):
+        said = lesson.explained(found_for(lesson))
+    assert "置信区间" in said and not re.search(r"([A-Za-z]{2,}[ ,]+){2}[A-Za-z]{2,}", said)

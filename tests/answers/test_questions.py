@@ -1,5 +1,6 @@
 """The labs' questions: at least four each, answered from what was measured, and otherwise where that is otherwise."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -13,6 +14,8 @@ from explorer.answers.questions import QUESTIONS, lab_a, lab_b, lab_e
 from explorer.answers.questions.common import leak, random_orders
 from explorer.answers.questions.question import Blocks, is_band
 from explorer.engine.curves import Band
+from explorer.language.catalogue import catalogue
+from explorer.language.saying import speaking
 from explorer.networks import checkpoints
 from explorer.show.words import percent
 
@@ -111,3 +114,11 @@ def test_no_answer_says_more_than_its_interval_allows():
     masked = {"Filters zeroed": curve, "Channels removed": better}
     assert "largest difference" in lab_e.removed(masked)
     assert lab_e.removed({**masked, "Channels removed": curve}).startswith("0 of 2,000 predictions differ")
+
+
+@pytest.mark.parametrize(("lab", "question"), EACH, ids=NAMED)
+def test_a_question_is_asked_and_answered_in_chinese(shipped_answers, lab, question):
+    assert not {question.words, *question.takes} - set(catalogue("zh"))
+    with speaking("zh"):
+        said = question.answer(found_for(question))
+    assert re.search(r"[\u4e00-\u9fff]", said) and not re.search(r"([A-Za-z]{2,}[ ,]+){2}[A-Za-z]{2,}", said)

@@ -6,6 +6,7 @@ from explorer.answers.labs import Lab
 from explorer.answers.questions.question import RANDOM, Found, Question, way
 from explorer.answers.questions.sentences import between, middle_of, verdict
 from explorer.engine.pairs import alike, apart_over
+from explorer.language.saying import joined, say
 from explorer.show.words import percent
 
 
@@ -15,17 +16,23 @@ def leak(found: Found) -> str:
     apart = apart_over(test, train)
     ks = [k for k in test.ks if 0 < k < test.channels]
     others = sum(set(test.order[:k].tolist()) != set(train.order[:k].tolist()) for k in ks)
-    start = (
-        f"At {others} of {len(ks)} K the two rankings have pruned different channels. Accuracy ranked on test images, "
-        f"minus that ranked on training images, is {between(apart)} on average over all K."
+    start = say(
+        "At {others} of {count} K the two rankings have pruned different channels. Accuracy ranked on test images, "
+        "minus that ranked on training images, is {between} on average over all K.",
+        others=others,
+        count=len(ks),
+        between=between(apart),
     )
-    return verdict(
+    end = verdict(
         apart,
-        f"{start} That is what a leak would look like. But the interval takes both orders as they are: which of two "
-        "almost equal channels goes first may decide it, too.",
-        f"{start} There is no sign that the ranking profits from the images that it is judged by.",
-        f"{start} The interval holds 0: whatever leaks is too little to be seen on {apart.n:,} examples.",
+        say(
+            "That is what a leak would look like. But the interval takes both orders as they are: which of two almost "
+            "equal channels goes first may decide it, too."
+        ),
+        say("There is no sign that the ranking profits from the images that it is judged by."),
+        say("The interval holds 0: whatever leaks is too little to be seen on {n:,} examples.", n=apart.n),
     )
+    return joined([start, end])
 
 
 def random_orders(found: Found, title: str) -> str:
@@ -33,16 +40,22 @@ def random_orders(found: Found, title: str) -> str:
     ranked, band = found[title], found["Random orders"]
     k, apart = middle_of(band), apart_over(ranked, band)
     at = ranked.accuracy[ranked.index(k)], band.mean[band.ks.index(k)]
-    start = (
-        f"At K = {k} it is right in {percent(at[0])}, and {len(band.sweeps)} random orders are in {percent(at[1])} on "
-        f"average. Over all K the difference is {between(apart)}."
+    start = say(
+        "At K = {k} it is right in {share}, and {orders} random orders are in {mean} on average. Over all K the "
+        "difference is {between}.",
+        k=k,
+        share=percent(at[0]),
+        orders=len(band.sweeps),
+        mean=percent(at[1]),
+        between=between(apart),
     )
-    return verdict(
+    end = verdict(
         apart,
-        f"{start} The ranking knows something.",
-        f"{start} The ranking is worse than none: it prunes what is needed.",
-        f"{start} The ranking cannot be told from a random order.",
+        say("The ranking knows something."),
+        say("The ranking is worse than none: it prunes what is needed."),
+        say("The ranking cannot be told from a random order."),
     )
+    return joined([start, end])
 
 
 def versus(found: Found, one: str, other: str, what: str) -> str:
@@ -50,10 +63,17 @@ def versus(found: Found, one: str, other: str, what: str) -> str:
     first, second = found[one], found[other]
     apart, k = apart_over(first, second), middle_of(first)
     first, second = alike(first, second)
-    shares = (percent(float(each.accuracy[each.index(k)])) for each in (first, second))
-    at = "{} against {}".format(*shares)
-    start = f"{what}: at K = {k} {at}, and {between(apart)} on average over all K, on the same {apart.n:,} examples."
-    return verdict(apart, start, start, f"{start} The interval holds 0: the two cannot be told apart.")
+    left, right = (percent(float(each.accuracy[each.index(k)])) for each in (first, second))
+    start = say(
+        "{what}: at K = {k} {left} against {right}, and {between} on average over all K, on the same {n:,} examples.",
+        what=say(what),
+        k=k,
+        left=left,
+        right=right,
+        between=between(apart),
+        n=apart.n,
+    )
+    return joined([start, verdict(apart, "", "", say("The interval holds 0: the two cannot be told apart."))])
 
 
 def leak_question(lab: Lab) -> Question:

@@ -9,6 +9,7 @@ from explorer.answers.questions.common import leak_question, random_question
 from explorer.answers.questions.question import Found, Question, way
 from explorer.answers.questions.sentences import between, name_of_most
 from explorer.engine.pairs import apart_over
+from explorer.language.saying import joined, say
 from explorer.show.words import percent
 
 
@@ -18,25 +19,35 @@ def really_gone(found: Found) -> str:
     more = [curve.gone_at(k) - k for k in curve.ks]
     most = curve.ks[int(np.argmax(more))]
     if not max(more):
-        return f"Exactly K at every K up to {curve.ks[-1]}: here the script prunes what it says."
+        return say("Exactly K at every K up to {k}: here the script prunes what it says.", k=curve.ks[-1])
     whole = next((k for k in curve.ks if curve.gone_at(k) == curve.channels), None)
-    end = "" if whole is None else f" From K = {whole} on all {curve.channels} are gone."
-    return (
-        f"More than K: at K = {most}, {curve.gone_at(most)} of {curve.channels} are gone, {max(more)} more than the "
-        f"axis says, the most of all K.{end}"
+    start = say(
+        "More than K: at K = {k}, {gone} of {channels} are gone, {more} more than the axis says, the most of all K.",
+        k=most,
+        gone=curve.gone_at(most),
+        channels=curve.channels,
+        more=max(more),
     )
+    if whole is None:
+        return start
+    return joined([start, say("From K = {k} on all {channels} are gone.", k=whole, channels=curve.channels)])
 
 
 def bias_or_ranking(found: Found) -> str:
     """What each of the script's two differences costs."""
     assigned, bias, scripted = (found[name] for name in ("As assigned", "Bias left", "As scripted"))
     alone, both = apart_over(bias, assigned), apart_over(scripted, bias)
-    start = (
-        f"With the bias left, but channels ranked once, accuracy changes by {between(alone)} against the "
-        f"assignment's, on average over K. Ranking again after each step changes it by a further {between(both)}."
+    start = say(
+        "With the bias left, but channels ranked once, accuracy changes by {alone} against the assignment's, on "
+        "average over K. Ranking again after each step changes it by a further {both}.",
+        alone=between(alone),
+        both=between(both),
     )
     larger = abs(both.points) > abs(alone.points)
-    return f"{start} {'The ranking anew' if larger else 'The bias by itself'} makes the larger difference."
+    words = (
+        "The ranking anew makes the larger difference." if larger else "The bias by itself makes the larger difference."
+    )
+    return joined([start, say(words)])
 
 
 def counted(found: Found) -> str:
@@ -46,15 +57,17 @@ def counted(found: Found) -> str:
     some = scripted.at(sorted(rows.values()))
     recounted = replace(some, ks=tuple(sorted(rows)), gone=None)
     by_k, by_gone = apart_over(scripted, assigned), apart_over(recounted, assigned)
-    start = (
-        f"At the same K the script's accuracy differs by {between(by_k)}, on average over K. At the same number of "
-        f"channels that are really gone it differs by {between(by_gone)}."
+    start = say(
+        "At the same K the script's accuracy differs by {by_k}, on average over K. At the same number of channels that "
+        "are really gone it differs by {by_gone}.",
+        by_k=between(by_k),
+        by_gone=between(by_gone),
     )
-    return (
-        f"{start} Counting what is gone explains {1 - abs(by_gone.points) / abs(by_k.points):.0%} of the difference."
-        if 0 < abs(by_gone.points) < abs(by_k.points)
-        else f"{start} The count explains none of it."
-    )
+    end = say("The count explains none of it.")
+    if 0 < abs(by_gone.points) < abs(by_k.points):
+        share = 1 - abs(by_gone.points) / abs(by_k.points)
+        end = say("Counting what is gone explains {share:.0%} of the difference.", share=share)
+    return joined([start, end])
 
 
 def constant_answer(found: Found) -> str:
@@ -64,11 +77,16 @@ def constant_answer(found: Found) -> str:
     name, count = name_of_most(curve, k)
     right = percent(float(curve.accuracy[-1]))
     if count == curve.done:
-        return (
-            f"With the weights of all {k} channels zeroed, the layer puts out its biases whatever it sees: the network "
-            f"calls each of the {curve.done:,} images {name}, and is right in {right}."
+        return say(
+            "With the weights of all {k} channels zeroed, the layer puts out its biases whatever it sees: the network "
+            "calls each of the {n:,} images {name}, and is right in {right}.",
+            k=k,
+            n=curve.done,
+            name=name,
+            right=right,
         )
-    return f"With K = {k}, {count:,} of {curve.done:,} images are called {name}, and {right} are right."
+    words = "With K = {k}, {count:,} of {n:,} images are called {name}, and {right} are right."
+    return say(words, k=k, count=count, n=curve.done, name=name, right=right)
 
 
 def questions(lab: Lab) -> tuple[Question, ...]:

@@ -9,6 +9,7 @@ from explorer.answers.questions.common import leak_question, random_question
 from explorer.answers.questions.question import Found, Question, way
 from explorer.answers.questions.sentences import between, chance, middle_of, name_of_most
 from explorer.engine.pairs import change_at
+from explorer.language.saying import joined, say
 from explorer.show.words import percent
 
 
@@ -16,11 +17,24 @@ def cliff(found: Found) -> str:
     """How far pruning is cheap, and where it breaks."""
     curve = found["As assigned"]
     half, near, steep = middle_of(curve), curve.cliff(), curve.steepest()
-    start = (
-        f"Half of the channels (K = {half}) cost {between(change_at(curve, half))}. Accuracy stays within a point of "
-        f"the unpruned network's up to K = {near}"
+    cost = between(change_at(curve, half))
+    if steep is None:
+        return say(
+            "Half of the channels (K = {half}) cost {cost}. Accuracy stays within a point of the unpruned network's up "
+            "to K = {near}, and never falls.",
+            half=half,
+            cost=cost,
+            near=near,
+        )
+    return say(
+        "Half of the channels (K = {half}) cost {cost}. Accuracy stays within a point of the unpruned network's up to "
+        "K = {near}, and falls most between K = {first} and {last}.",
+        half=half,
+        cost=cost,
+        near=near,
+        first=steep[0],
+        last=steep[1],
     )
-    return f"{start}, and falls most between K = {steep[0]} and {steep[1]}." if steep else f"{start}, and never falls."
 
 
 def what_is_said(found: Found) -> str:
@@ -29,10 +43,17 @@ def what_is_said(found: Found) -> str:
     k = max(k for k in curve.ks if k < curve.channels)
     name, count = name_of_most(curve, k)
     before = name_of_most(curve, curve.ks[0])
-    return (
-        f"At K = {k} it says “{name}” of {count:,} of {curve.done:,} examples ({percent(count / curve.done)}) and is "
-        f"right in {percent(float(curve.accuracy[curve.index(k)]))}; unpruned, its most frequent answer, "
-        f"“{before[0]}”, is given {before[1]:,} times."
+    return say(
+        "At K = {k} it says “{name}” of {count:,} of {n:,} examples ({share}) and is right in {right}; unpruned, its "
+        "most frequent answer, “{usual}”, is given {times:,} times.",
+        k=k,
+        name=name,
+        count=count,
+        n=curve.done,
+        share=percent(count / curve.done),
+        right=percent(float(curve.accuracy[curve.index(k)])),
+        usual=before[0],
+        times=before[1],
     )
 
 
@@ -42,12 +63,17 @@ def ups(found: Found) -> str:
     gains = np.diff(curve.correct)
     rises, best = int((gains > 0).sum()), int(gains.argmax())
     if not rises:
-        return f"Yes: from none of the {len(gains)} steps to the next does accuracy rise."
+        return say("Yes: from none of the {count} steps to the next does accuracy rise.", count=len(gains))
     step = replace(curve.at(curve.ks[best : best + 2]))
-    return (
-        f"No: at {rises} of {len(gains)} steps it rises, most from K = {step.ks[0]} to K = {step.ks[1]}, by "
-        f"{between(change_at(step, step.ks[1]))}. {chance(step.mcnemar(step.ks[1]))}"
+    start = say(
+        "No: at {rises} of {count} steps it rises, most from K = {first} to K = {last}, by {gain}.",
+        rises=rises,
+        count=len(gains),
+        first=step.ks[0],
+        last=step.ks[1],
+        gain=between(change_at(step, step.ks[1])),
     )
+    return joined([start, chance(step.mcnemar(step.ks[1]))])
 
 
 def questions(lab: Lab) -> tuple[Question, ...]:

@@ -8,6 +8,7 @@ from explorer.answers.questions.question import Blocks, Found, Question, way
 from explorer.answers.questions.sentences import middle_of, name_of_most
 from explorer.engine.scans import Scan
 from explorer.engine.tables import class_table
+from explorer.language.saying import joined, say
 from explorer.show.words import percent, points
 
 
@@ -16,10 +17,17 @@ def blocks(found: Found) -> str:
     scan: Scan = found["Blocks"]
     change, names = scan.change, scan.names
     least, most, last = int(change.argmax()), int(change.argmin()), len(names) - 1
-    return (
-        f"Of {len(names)} blocks {names[least]} matters least: pruned whole, it changes accuracy by "
-        f"{points(change[least])} points, and {names[most]} most, {points(change[most])}. The last block, "
-        f"{names[last]}, is worth {points(change[last])}, over {scan.done:,} test images."
+    return say(
+        "Of {count} blocks {least} matters least: pruned whole, it changes accuracy by {smallest} points, and {most} "
+        "most, {largest}. The last block, {last}, is worth {worth}, over {n:,} test images.",
+        count=len(names),
+        least=names[least],
+        smallest=points(change[least]),
+        most=names[most],
+        largest=points(change[most]),
+        last=names[last],
+        worth=points(change[last]),
+        n=scan.done,
     )
 
 
@@ -28,11 +36,17 @@ def carried(found: Found) -> str:
     curve = found["As assigned"]
     k, guess = curve.ks[-1], float(curve.class_totals.max() / curve.done)
     low, high = (float(end[-1]) for end in curve.intervals)
-    start = (
-        f"With K = {k} of {curve.channels} channels pruned {percent(float(curve.accuracy[-1]))} are still right (95 % "
-        f"interval {percent(low)} to {percent(high)}); always naming the largest class would give {percent(guess)}."
+    start = say(
+        "With K = {k} of {channels} channels pruned {right} are still right (95 % interval {low} to {high}); always "
+        "naming the largest class would give {guess}.",
+        k=k,
+        channels=curve.channels,
+        right=percent(float(curve.accuracy[-1])),
+        low=percent(low),
+        high=percent(high),
+        guess=percent(guess),
     )
-    return f"{start} What is right beyond that goes around the layer." if low > guess else start
+    return joined([start, say("What is right beyond that goes around the layer.") if low > guess else ""])
 
 
 def classes(found: Found) -> str:
@@ -42,12 +56,21 @@ def classes(found: Found) -> str:
     table = class_table(curve, k).dropna(subset=["change"])
     worst, best = table.loc[table["change"].idxmin()], table.loc[table["change"].idxmax()]
     name, count = name_of_most(curve, k)
-    return (
-        f"No: at K = {k} {worst['class']} changes most, from {percent(worst['before'])} to "
-        f"{percent(worst['accuracy'])}, and {best['class']} from {percent(best['before'])} to "
-        f"{percent(best['accuracy'])}. Of {curve.done:,} images {count:,} are now called {name}."
-        if worst["change"] != best["change"]
-        else f"Yes: at K = {k} each class changes by {points(worst['change'])} points."
+    if worst["change"] == best["change"]:
+        return say("Yes: at K = {k} each class changes by {change} points.", k=k, change=points(worst["change"]))
+    return say(
+        "No: at K = {k} {worst} changes most, from {worst_before} to {worst_after}, and {best} from {best_before} to "
+        "{best_after}. Of {n:,} images {count:,} are now called {name}.",
+        k=k,
+        worst=worst["class"],
+        worst_before=percent(worst["before"]),
+        worst_after=percent(worst["accuracy"]),
+        best=best["class"],
+        best_before=percent(best["before"]),
+        best_after=percent(best["accuracy"]),
+        n=curve.done,
+        count=count,
+        name=name,
     )
 
 

@@ -8,6 +8,7 @@ from explorer.answers.questions.common import leak_question, versus
 from explorer.answers.questions.question import Found, Question, way
 from explorer.answers.questions.sentences import between, chance, middle_of, verdict
 from explorer.engine.pairs import alike, apart_over, change_at
+from explorer.language.saying import joined, say
 from explorer.show.words import percent
 
 
@@ -16,39 +17,51 @@ def best_of_few(found: Found) -> str:
     curve = found["As scripted"]
     few = curve.at(k for k in curve.ks if k <= curve.channels / 10)
     best = few.ks[1 + int(few.correct[1:].argmax())]
-    return (
-        f"The best of the first {len(few.ks) - 1} K is K = {best}: {between(change_at(few, best))}. "
-        f"{chance(few.mcnemar(best))} It was picked as the best of {len(few.ks) - 1}, which flatters it."
-    )
+    count, gain = len(few.ks) - 1, between(change_at(few, best))
+    start = say("The best of the first {count} K is K = {k}: {gain}.", count=count, k=best, gain=gain)
+    end = say("It was picked as the best of {count}, which flatters it.", count=count)
+    return joined([start, chance(few.mcnemar(best)), end])
 
 
 def around(found: Found) -> str:
     """What a shortcut carries of the channels that are pruned."""
     left, both = found["Shortcut left"], found["Shortcut pruned, too"]
     k = left.ks[-1]
-    ends = (percent(float(each.accuracy[each.index(k)])) for each in alike(left, both))
-    start = (
-        "With all {} channels gone, {} are right where the shortcut is left, and {} where it is pruned, too.".format(
-            k, *ends
-        )
+    whole, none = (percent(float(each.accuracy[each.index(k)])) for each in alike(left, both))
+    return say(
+        "With all {k} channels gone, {left} are right where the shortcut is left, and {pruned} where it is pruned, "
+        "too. Over all K, the shortcut is worth {worth}.",
+        k=k,
+        left=whole,
+        pruned=none,
+        worth=between(apart_over(left, both)),
     )
-    return f"{start} Over all K, the shortcut is worth {between(apart_over(left, both))}."
 
 
 def constant_of_norm(found: Found) -> str:
     """What batch norm makes of channels that are zeroed before it."""
     zeroed, removed = found["Filters zeroed"], found["Channels removed"]
     apart, k = apart_over(zeroed, removed), middle_of(zeroed)
-    ends = (percent(float(each.accuracy[each.index(k)])) for each in alike(zeroed, removed))
-    start = "At K = {} {} are right with the filters zeroed, and {} with the channels removed.".format(k, *ends)
-    return verdict(
+    masked, gone = (percent(float(each.accuracy[each.index(k)])) for each in alike(zeroed, removed))
+    words = "At K = {k} {masked} are right with the filters zeroed, and {gone} with the channels removed."
+    end = verdict(
         apart,
-        f"{start} Over all K the constants that batch norm leaves are worth {between(apart)}: the next layer was "
-        "trained to see something there.",
-        f"{start} Over all K the constants that batch norm leaves cost {between(apart)}: they disturb more than "
-        "nothing at all would.",
-        f"{start} Over all K the difference is {between(apart)}, which the interval does not tell from none.",
+        say(
+            "Over all K the constants that batch norm leaves are worth {between}: the next layer was trained to see "
+            "something there.",
+            between=between(apart),
+        ),
+        say(
+            "Over all K the constants that batch norm leaves cost {between}: they disturb more than nothing at all "
+            "would.",
+            between=between(apart),
+        ),
+        say(
+            "Over all K the difference is {between}, which the interval does not tell from none.",
+            between=between(apart),
+        ),
     )
+    return joined([say(words, k=k, masked=masked, gone=gone), end])
 
 
 def questions(lab: Lab) -> tuple[Question, ...]:

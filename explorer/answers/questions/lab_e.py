@@ -10,6 +10,7 @@ from explorer.answers.questions.common import leak_question, random_question, ve
 from explorer.answers.questions.question import Found, Question, way
 from explorer.answers.questions.sentences import between, middle_of
 from explorer.engine.pairs import alike, apart_over
+from explorer.language.saying import joined, say
 
 
 def same_channels(found: Found) -> str:
@@ -17,9 +18,12 @@ def same_channels(found: Found) -> str:
     one, other = found["L1 norm"], found["L2 norm"]
     k = middle_of(one)
     both = len(set(one.order[:k].tolist()) & set(other.order[:k].tolist()))
-    return (
-        f"Of the first {k} channels to go, {both} are the same. Accuracy by L1 norm, minus that by L2 norm, is "
-        f"{between(apart_over(one, other))} on average over all K."
+    return say(
+        "Of the first {k} channels to go, {both} are the same. Accuracy by L1 norm, minus that by L2 norm, is "
+        "{between} on average over all K.",
+        k=k,
+        both=both,
+        between=between(apart_over(one, other)),
     )
 
 
@@ -29,12 +33,14 @@ def removed(found: Found) -> str:
     ks = [k for k in masked.ks if k in gone.ks]
     one, other = masked.at(ks), gone.at(ks)
     apart = int((one.predictions != other.predictions).sum())
-    start = f"{apart:,} of {one.predictions.size:,} predictions differ, over {one.done:,} images at {len(ks)} K."
+    words = "{apart:,} of {count:,} predictions differ, over {n:,} images at {ks} K."
+    start = say(words, apart=apart, count=one.predictions.size, n=one.done, ks=len(ks))
     if not apart:
-        return (
-            f"{start} No batch norm follows, so that a zeroed filter leaves nothing behind: masking is removing here."
-        )
-    return f"{start} The largest difference of accuracy is {np.abs(one.accuracy - other.accuracy).max():.2%}."
+        end = say("No batch norm follows, so that a zeroed filter leaves nothing behind: masking is removing here.")
+    else:
+        largest = np.abs(one.accuracy - other.accuracy).max()
+        end = say("The largest difference of accuracy is {largest:.2%}.", largest=largest)
+    return joined([start, end])
 
 
 def questions(lab: Lab) -> tuple[Question, ...]:
