@@ -13,7 +13,7 @@ import streamlit as st
 from altair.utils.schemapi import disable_debug_mode
 
 from explorer.files import csv
-from explorer.language.saying import again, say
+from explorer.language.saying import again, as_here, say
 from explorer.show import charts, figures
 from explorer.show.pictures import address, png
 from explorer.show.words import decimal, percent, points
@@ -65,11 +65,12 @@ def figure_button_of(label: str) -> Any:
 
 def figure_files(file: Callable[[str], bytes], name: str, key: str) -> None:
     """A figure's files, one for each format; see `figure_button`."""
+    spoken = as_here(file)  # which a click runs in a thread of its own
     st.caption(say("For print, on white"))
     for kind, mime in figures.FORMATS.items():
         st.download_button(
             kind.upper(),
-            partial(file, kind),
+            partial(spoken, kind),
             f"{name}.{kind}",
             mime,
             key=f"{key} {kind}",

@@ -20,10 +20,12 @@ from explorer.engine.scans import Scan
 from explorer.engine.sensitivities import Sensitivity
 from explorer.images import datasets
 from explorer.images.pictures import pictures as images_of
+from explorer.language.saying import kept
 from explorer.networks.checkpoints import Checkpoint
 from explorer.pruning.rankings import Ranking
 from explorer.pruning.statistics import ChannelStatistics
 from explorer.show import charts, figures, pictures
+from explorer.show.fonts import lettered
 from explorer.show.pictures import png, side_by_side, thumbnails
 
 if TYPE_CHECKING:
@@ -38,16 +40,19 @@ _forgets: list[Callable[[], None]] = []
 
 
 def once(entries: int) -> Callable[[Callable[P, T]], Callable[P, T]]:
-    """Decorates what makes something of results: once for all tabs, of the results that are whole; so many are kept."""
+    """Decorates what makes something of results: once for all tabs that speak a language, of results that are whole.
+
+    So many are kept.
+    """
 
     def keep(make: Callable[P, T]) -> Callable[P, T]:
-        kept = lru_cache(entries)(make)
-        _forgets.append(kept.cache_clear)
+        whole = kept(entries)(make)
+        _forgets.append(whole.cache_clear)  # type: ignore[attr-defined]
 
         @wraps(make)
         def made(*parts: P.args, **more: P.kwargs) -> T:
             grows = any(isinstance(part, (Sweep, Scan, Sensitivity)) and part.done < part.total for part in parts)
-            return make(*parts, **more) if grows else kept(*parts, **more)  # type: ignore[arg-type]
+            return make(*parts, **more) if grows else whole(*parts, **more)
 
         return made
 
@@ -174,13 +179,14 @@ class Grid:
     columns: int | None
 
 
-@lru_cache(maxsize=32)
+@once(32)
 def grid_file(
     averages: ChannelStatistics, grid: Grid, label: str, kind: str, dpi: int = figures.PRINT_DPI, ink: str | None = None
 ) -> bytes:
     """The averaged maps as a PNG, SVG or PDF file: for print on white, or on the page's ground in its `ink`."""
-    with figures.DRAWING:
-        figure = figures.maps_figure(
+
+    def drawn() -> Figure:
+        return figures.maps_figure(
             averages.maps[list(grid.channels)],
             grid.titles,
             [place for place, channel in enumerate(grid.channels) if channel in grid.pruned],
@@ -190,7 +196,9 @@ def grid_file(
             label,
             ink or figures.INK,
         )
-        return figures.figure_bytes(figure, kind, dpi, transparent=ink is not None)
+
+    with figures.DRAWING:
+        return figures.figure_bytes(lettered(drawn), kind, dpi, transparent=ink is not None)
 
 
 @lru_cache(maxsize=TABS)
@@ -200,9 +208,9 @@ def strip(averages: ChannelStatistics, order: tuple[int, ...]) -> str:
 
 
 def figure_file(draw: Callable[[], Figure], kind: str) -> bytes:
-    """The figure that `draw()` makes, as a PNG, SVG or PDF file."""
+    """The figure that `draw()` makes as a PNG, SVG or PDF file, in the language spoken or else in English."""
     with figures.DRAWING:
-        return figures.figure_bytes(draw(), kind)
+        return figures.figure_bytes(lettered(draw), kind)
 
 
 Examples = tuple[np.ndarray, list[str], np.ndarray]
@@ -243,5 +251,5 @@ def forget() -> None:
     """Let go of all tables, files and pictures."""
     _examples.clear()
     _one_of_each.clear()
-    for forget_them in (*_forgets, grid_file.cache_clear, strip.cache_clear):
+    for forget_them in (*_forgets, strip.cache_clear):
         forget_them()

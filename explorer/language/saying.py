@@ -88,6 +88,18 @@ def listen_to(chosen: Callable[[], str]) -> None:
     _readers[:] = [chosen]
 
 
+def as_here(make: Callable[P, T]) -> Callable[P, T]:
+    """The function, which speaks the language spoken here wherever it is called, such as in a thread of its own."""
+    code = language()
+
+    @wraps(make)
+    def said(*parts: P.args, **more: P.kwargs) -> T:
+        with speaking(code):
+            return make(*parts, **more)
+
+    return said
+
+
 def kept(entries: int) -> Callable[[Callable[P, T]], Callable[P, T]]:
     """`functools.lru_cache` for what has words in it: each language has its own."""
 

@@ -9,13 +9,14 @@ import numpy as np
 import pandas as pd
 
 from explorer.engine.curves import Band, Sweep
+from explorer.language.saying import speaking
 from explorer.reports.facts import MAPS, RANDOM, Facts
 from explorer.reports.tables import class_rows
 from explorer.reports.texts import Language, name
 from explorer.reports.writer import criterion_title
 from explorer.show import figures, report_figures
 from explorer.show.charts.parts import KEPT, PRUNED
-from explorer.show.fonts import shows, with_chinese
+from explorer.show.fonts import lettered, shows
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -34,24 +35,24 @@ def figures_of(facts: Facts, language: Language) -> dict[str, Draw]:
         found["network"] = lambda: report_figures.network_figure(sketch.boxes, sketch.shortcuts, layer)
     if facts.history is not None:
         history = facts.history
-        found["training"] = lambda: report_figures.training_figure(history, language.labels)
+        found["training"] = lambda: report_figures.training_figure(history)
     if facts.statistics is not None:
-        found["maps"] = lambda: _maps(facts, language)
+        found["maps"] = lambda: _maps(facts)
     found["channels"] = lambda: _channels(facts, language)
-    found["accuracy"] = lambda: _accuracy(facts, language)
+    found["accuracy"] = lambda: _accuracy(facts)
     if len(facts.ways) > 1:
-        found["ways"] = lambda: _curves({names.said(title): way for title, way in facts.ways.items()}, facts, language)
+        found["ways"] = lambda: _curves({names.said(title): way for title, way in facts.ways.items()}, facts)
     if len(facts.compared) > 1:
         compared = {criterion_title(names, criterion): curve for criterion, curve in facts.compared.items()}
-        found["criteria"] = lambda: _curves(compared, facts, language, criterion_title(names, RANDOM))
-    found["classes"] = lambda: _classes(facts, language)
+        found["criteria"] = lambda: _curves(compared, facts, criterion_title(names, RANDOM))
+    found["classes"] = lambda: _classes(facts)
     if facts.pictures is not None:
         pictures = facts.pictures
         found["changed"] = lambda: report_figures.images_figure(pictures)
     if facts.scan is not None:
         scan = facts.scan
-        found["scan"] = lambda: figures.layers_figure(scan.frame()[1:], labels=language.labels)
-    return {title: _readable(draw) for title, draw in found.items()}
+        found["scan"] = lambda: figures.layers_figure(scan.frame()[1:])
+    return {title: _in(language, draw) for title, draw in found.items()}
 
 
 def named_for_figures(language: Language) -> Language:
@@ -62,8 +63,14 @@ def named_for_figures(language: Language) -> Language:
 REVERSED = {"reversed": "{title:text}, reversed"}
 
 
-def _readable(draw: Draw) -> Draw:
-    return lambda: with_chinese(draw())
+def _in(language: Language, draw: Draw) -> Draw:
+    """What draws the same figure with the words of the language, where figures can show them."""
+
+    def drawn() -> Figure:
+        with speaking(language.code):
+            return lettered(draw)
+
+    return drawn
 
 
 def axis_of(facts: Facts) -> str:
@@ -71,15 +78,15 @@ def axis_of(facts: Facts) -> str:
     return facts.lab.axis if facts.lab else "k"
 
 
-def _accuracy(facts: Facts, language: Language) -> Figure:
+def _accuracy(facts: Facts) -> Figure:
     curves = {"": facts.curve.points()}
-    return figures.accuracy_figure(curves, axis_of(facts), mark=facts.k, labels=language.labels)
+    return figures.accuracy_figure(curves, axis_of(facts), mark=facts.k)
 
 
-def _curves(curves: Mapping[str, Sweep | Band], facts: Facts, language: Language, band: str = "") -> Figure:
+def _curves(curves: Mapping[str, Sweep | Band], facts: Facts, band: str = "") -> Figure:
     points = {title: curve.points() for title, curve in curves.items()}
     orders = [band] if band in points else []
-    return figures.accuracy_figure(points, axis_of(facts), orders=orders, mark=facts.k, labels=language.labels)
+    return figures.accuracy_figure(points, axis_of(facts), orders=orders, mark=facts.k)
 
 
 def _channels(facts: Facts, language: Language) -> Figure:
@@ -87,21 +94,20 @@ def _channels(facts: Facts, language: Language) -> Figure:
     state = np.where(table["pruned"], PRUNED, KEPT)
     shown = pd.DataFrame({"channel": table["channel"], "value": table["importance"], "state": state})
     title = criterion_title(named_for_figures(language), facts.experiment.criterion)
-    return figures.channel_figure(shown, title, language.labels)
+    return figures.channel_figure(shown, title)
 
 
-def _maps(facts: Facts, language: Language) -> Figure:
+def _maps(facts: Facts) -> Figure:
     """All maps in pruning order, or of many those of the most active channels."""
     assert facts.statistics is not None, "else there is no such figure"
     most = min(MAPS, facts.curve.channels)
     shown = figures.grid_channels("sorted", facts.curve.order, facts.statistics.mean, most)
     titles = [str(channel) for channel in shown]
-    labels = language.labels
-    return figures.maps_figure(facts.statistics.maps[shown], titles, label=labels.mean, labels=labels)
+    return figures.maps_figure(facts.statistics.maps[shown], titles)
 
 
-def _classes(facts: Facts, language: Language) -> Figure:
+def _classes(facts: Facts) -> Figure:
     table = class_rows(facts)
     cut = [name(str(each), LONGEST) for each in table["class"]]
     readable = [each if shows(each) else f"#{place}" for each, place in zip(cut, table.index, strict=True)]
-    return figures.class_figure(table.assign(**{"class": readable}), facts.k, language.labels)
+    return figures.class_figure(table.assign(**{"class": readable}), facts.k)

@@ -15,8 +15,7 @@ from typing import Any
 
 from explorer.files.json import printable
 from explorer.language.catalogue import translated
-from explorer.show.fonts import shows
-from explorer.show.labels import ENGLISH, Labels
+from explorer.show import fonts
 from explorer.show.words import decimal, percent, points
 
 TIED = re.compile(
@@ -79,14 +78,9 @@ class Language(string.Formatter):
         return self.texts["list"]["and"].join(words)
 
     @property
-    def labels(self) -> Labels:
-        """The words in figures: English where figures on this machine cannot show the language's own."""
-        return Labels(**self.texts["figure"]) if self.figures_speak else ENGLISH
-
-    @property
     def figures_speak(self) -> bool:
         """Whether figures on this machine have the letters of the language."""
-        return all(map(shows, self.texts["figure"].values()))
+        return fonts.speak(self.code)
 
 
 @lru_cache(maxsize=4)

@@ -1,7 +1,8 @@
 """Matplotlib figures for print, from plain tables and arrays: grids of maps, accuracy curves, bars.
 
-Colours are Okabe and Ito's, in the order of the charts on the screen. Colour is never the only signal: dash, marker,
-hatching, a frame or a cross says the same again, so that a figure survives a black-and-white printer.
+Their words are in the language spoken where they are drawn; see `fonts.lettered`. Colours are Okabe and Ito's, in the
+order of the charts on the screen. Colour is never the only signal: dash, marker, hatching, a frame or a cross says the
+same again, so that a figure survives a black-and-white printer.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from explorer.language.saying import again, say
 from explorer.show.charts.comparison import close_range, with_ratio
-from explorer.show.charts.layers import losses
-from explorer.show.charts.parts import MANY, PRUNED, check_axis, ticks
-from explorer.show.labels import ENGLISH, Labels
+from explorer.show.charts.layers import LOST, losses
+from explorer.show.charts.parts import AXES, MANY, PRUNED, check_axis, ticks
 from explorer.show.pictures import thumbnails
 
 if TYPE_CHECKING:
@@ -114,15 +115,15 @@ def maps_figure(
     colour: str = "colour",
     shared: bool = True,
     columns: int | None = None,
-    label: str = ENGLISH.mean,
+    label: str = "",
     ink: str = INK,
-    labels: Labels = ENGLISH,
 ) -> Figure:
     """Maps (P, M, N) as one grid of framed pictures with one colour bar, `columns` wide (about square when None).
 
     Every value is a square of its own, neither smoothed nor cropped. `titles` stand above the maps; without them,
     the maps stand closer. `pruned` holds the positions (not the channel numbers) that get a cross. `shared` gives all
-    maps the same scale; otherwise each is stretched to 0…1. `ink` is the colour of text; the ground is transparent.
+    maps the same scale; otherwise each is stretched to 0…1. `label` says what the colours are, the mean activation if
+    nothing else. `ink` is the colour of text; the ground is transparent.
     """
     from matplotlib.figure import Figure
 
@@ -153,7 +154,8 @@ def maps_figure(
     colours = figure.colorbar(
         picture, cax=figure.add_axes(((wide + 0.1) / paper[0], 0, 0.2 / paper[0], top / paper[1]))
     )
-    label = label if shared else f"{label}, {labels.each}"
+    label = again(label) or say("Mean activation")
+    label = label if shared else say("{label}, each map from its lowest to its highest", label=label)
     colours.set_label(label, color=ink, fontsize=14, labelpad=8)
     colours.ax.tick_params(colors=ink, labelsize=13)
     colours.outline.set_edgecolor(ink)
@@ -223,7 +225,6 @@ def accuracy_figure(
     title: str = "",
     orders: Collection[str] = (),
     mark: int | None = None,
-    labels: Labels = ENGLISH,
 ) -> Figure:
     """Accuracy in percent against K or the ratio: curves by name with markers and 95 % bands, and a grid.
 
@@ -241,8 +242,8 @@ def accuracy_figure(
     if mark is not None:
         channels = next(iter(curves.values()))["channels"].iloc[0]
         axes.axvline(mark if axis == "k" else mark / channels, color=INK, linewidth=1.2, linestyle=DASHES[1])
-    axes.set_xlabel(getattr(labels, axis))
-    axes.set_ylabel(labels.accuracy)
+    axes.set_xlabel(say(AXES[axis]))
+    axes.set_ylabel(say("Accuracy"))
     axes.set_ylim(*(close_range(pd.concat(curves.values())) if close else (0, 1)))
     axes.yaxis.set_major_formatter(PercentFormatter(1))
     if axis == "k":
@@ -251,25 +252,25 @@ def accuracy_figure(
     else:
         axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     axes.margins(x=0.02)
-    axes.set_title(title, fontsize=11, loc="left")
+    axes.set_title(again(title), fontsize=11, loc="left")
     lines = axes.get_legend_handles_labels()[0] if len(curves) > 1 else []
     many = sum(map(len, curves.values())) > FEW_POINTS
     where: Any = "lower left" if many else "best"  # under curves that fall; the search for a free place takes long
-    axes.legend(handles=[*lines, *_bands(curves, orders, labels)], handlelength=3.5, loc=where)
+    axes.legend(handles=[*lines, *_bands(curves, orders)], handlelength=3.5, loc=where)
     return figure
 
 
-def _bands(curves: Mapping[str, pd.DataFrame], orders: Collection[str], labels: Labels) -> list[Patch]:
+def _bands(curves: Mapping[str, pd.DataFrame], orders: Collection[str]) -> list[Patch]:
     """What the legend says of the bands: one patch for all intervals, one for the random orders in their colour."""
     from matplotlib.patches import Patch
 
     found = []
     if set(curves) - set(orders):
-        found.append(Patch(color=FRAME, alpha=0.35, linewidth=0, label=labels.interval))
+        found.append(Patch(color=FRAME, alpha=0.35, linewidth=0, label=say("95 % interval")))
     for place, name in enumerate(curves):
         if name in orders:
             colour = PALETTE[place % len(PALETTE)]
-            found.append(Patch(color=colour, alpha=0.18, linewidth=0, label=labels.orders))
+            found.append(Patch(color=colour, alpha=0.18, linewidth=0, label=say("where 95 % of random orders fall")))
     return found
 
 
@@ -279,11 +280,17 @@ def _curve(axes: Axes, at: pd.Series, curve: pd.DataFrame, name: str, place: int
     colour, every = PALETTE[look], math.ceil(len(curve) / MARKS_A_CURVE)
     axes.fill_between(at, curve["low"], curve["high"], color=colour, alpha=0.18, linewidth=0)
     axes.plot(
-        at, curve["accuracy"], color=colour, linestyle=DASHES[look], marker=MARKERS[look], markevery=every, label=name
+        at,
+        curve["accuracy"],
+        color=colour,
+        linestyle=DASHES[look],
+        marker=MARKERS[look],
+        markevery=every,
+        label=again(name),
     )
 
 
-def channel_figure(table: pd.DataFrame, title: str, labels: Labels = ENGLISH) -> Figure:
+def channel_figure(table: pd.DataFrame, title: str) -> Figure:
     """The channels in pruning order, a bar each: solid when kept, hollow and hatched when pruned.
 
     `table` has the columns channel (first pruned first), value and state ("kept" or "pruned"); `title` names the
@@ -294,21 +301,21 @@ def channel_figure(table: pd.DataFrame, title: str, labels: Labels = ENGLISH) ->
     places = np.arange(len(table))
     gone = (table["state"] == PRUNED).to_numpy()
     values = table["value"].to_numpy()
-    axes.bar(places[~gone], values[~gone], color=PALETTE[0], label=labels.kept)
+    axes.bar(places[~gone], values[~gone], color=PALETTE[0], label=say("kept"))
     if gone.any():
         look: dict[str, Any] = {"color": "white", "edgecolor": MARK, "hatch": "////", "linewidth": 0.8}
-        axes.bar(places[gone], values[gone], label=labels.pruned, **look)
+        axes.bar(places[gone], values[gone], label=say("pruned"), **look)
         axes.legend()
     named = table["channel"].astype(str) if len(table) <= MANY else []
     axes.set_xticks(places[: len(named)], named, fontsize=9 if len(named) <= 40 else 7)
-    axes.set_xlabel(labels.channel)
-    axes.set_ylabel(title)
+    axes.set_xlabel(say("Channel, first pruned on the left"))
+    axes.set_ylabel(again(title))
     axes.margins(x=0.01)
     axes.axhline(0, color=INK, linewidth=0.8)
     return figure
 
 
-def class_figure(table: pd.DataFrame, k: int, labels: Labels = ENGLISH) -> Figure:
+def class_figure(table: pd.DataFrame, k: int) -> Figure:
     """Accuracy per class: a bar for the network with `k` channels pruned, a tick where the unpruned one stood.
 
     `table` has the columns class, accuracy and before (0…1).
@@ -326,12 +333,12 @@ def class_figure(table: pd.DataFrame, k: int, labels: Labels = ENGLISH) -> Figur
     axes.invert_yaxis()
     axes.set_xlim(0, 1.01)
     axes.xaxis.set_major_formatter(PercentFormatter(1))
-    axes.set_xlabel(labels.accuracy)
+    axes.set_xlabel(say("Accuracy"))
     figure.legend(loc="outside upper right", ncols=2, frameon=False)
     return figure
 
 
-def layers_figure(table: pd.DataFrame, title: str = "", labels: Labels = ENGLISH) -> Figure:
+def layers_figure(table: pd.DataFrame, title: str = "") -> Figure:
     """Accuracy lost with each layer pruned whole, with 95 % intervals, in network order from the top.
 
     `table` has the columns that `charts.layer_bars` reads.
@@ -348,8 +355,8 @@ def layers_figure(table: pd.DataFrame, title: str = "", labels: Labels = ENGLISH
     axes.invert_yaxis()
     axes.margins(x=0.12, y=0.02)
     axes.axvline(0, color=INK, linewidth=1)
-    axes.set_xlabel(labels.lost)
-    axes.set_title(title, fontsize=11, loc="left")
+    axes.set_xlabel(say(LOST))
+    axes.set_title(again(title), fontsize=11, loc="left")
     return figure
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from explorer.language.catalogue import ENGLISH, translated
+from explorer.language.saying import english, language, speaking
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+WORDS = english("Mean activation")  # of those in figures, one: a font has all of a language's letters or none
 USUAL = "DejaVu Sans"  # which Matplotlib brings along
 CHINESE = (  # of the systems that people have, the best first; README asks for the first
     "Noto Sans CJK SC",
@@ -51,6 +55,18 @@ def _take_new_fonts() -> bool:
         with suppress(OSError, RuntimeError, ValueError):  # a font that Matplotlib cannot read is none for figures
             fontManager.addfont(path)
     return bool(new)
+
+
+def speak(code: str) -> bool:
+    """Whether figures on this machine have the letters of that language."""
+    return shows(translated(WORDS, code))
+
+
+def lettered(draw: Callable[[], Figure]) -> Figure:
+    """The figure that `draw()` makes, in the language spoken here, or in English where figures lack its letters."""
+    code = language()
+    with speaking(code if speak(code) else ENGLISH):
+        return with_chinese(draw())
 
 
 def with_chinese(figure: Figure) -> Figure:

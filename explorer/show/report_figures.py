@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from explorer.language.saying import english, say
 from explorer.show.charts.network import LETTERS
 from explorer.show.figures import DASHES, FRAME, INK, MARK, MARKERS, PALETTE, page
-from explorer.show.labels import ENGLISH, Labels
 from explorer.show.pictures import thumbnails
 
 if TYPE_CHECKING:
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 WIDTH = 7.2  # inches: that of a page's text
 ABOVE = 0.95  # where shortcuts run; a box is at most 0.72 high on either side
-SIDES = {"train": "training", "validation": "held_out"}  # of a training's records, and the words for them
+SIDES = {"train": english("training images"), "validation": english("held-out images")}  # of a training's records
+MEASURES = {"loss": english("Loss"), "accuracy": english("Accuracy")}
 
 
 def network_figure(boxes: pd.DataFrame, shortcuts: pd.DataFrame, layer: str = "") -> Figure:
@@ -63,7 +64,7 @@ def _shortcut(axes: Axes, start: float, end: float) -> None:
     axes.text(add, 0, "+", ha="center", va="center", fontsize=8, bbox={"boxstyle": "circle,pad=0.1", "fc": "white"})
 
 
-def training_figure(history: pd.DataFrame, labels: Labels = ENGLISH) -> Figure:
+def training_figure(history: pd.DataFrame) -> Figure:
     """Loss and accuracy after every epoch, side by side, on the training images and on those held out.
 
     `history` has the columns epoch, train_loss, train_accuracy, validation_loss and validation_accuracy.
@@ -71,7 +72,7 @@ def training_figure(history: pd.DataFrame, labels: Labels = ENGLISH) -> Figure:
     from matplotlib.ticker import MaxNLocator, PercentFormatter
 
     figure, first = page((WIDTH, 2.9), columns=2)
-    for axes, what in zip((first, figure.axes[1]), ("loss", "accuracy"), strict=True):
+    for axes, (what, title) in zip(figure.axes, MEASURES.items(), strict=True):
         for place, (side, words) in enumerate(SIDES.items()):
             look: dict[str, Any] = {
                 "color": PALETTE[place],
@@ -79,9 +80,9 @@ def training_figure(history: pd.DataFrame, labels: Labels = ENGLISH) -> Figure:
                 "marker": MARKERS[place],
                 "markersize": 4,
             }
-            axes.plot(history["epoch"], history[f"{side}_{what}"], label=getattr(labels, words), **look)
-        axes.set_xlabel(labels.epoch)
-        axes.set_ylabel(getattr(labels, what))
+            axes.plot(history["epoch"], history[f"{side}_{what}"], label=say(words), **look)
+        axes.set_xlabel(say("Epoch"))
+        axes.set_ylabel(say(title))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     figure.axes[1].yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     first.legend(fontsize=9)

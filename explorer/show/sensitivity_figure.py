@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from explorer.language.saying import again, say
 from explorer.show.charts.sensitivity import SHARE, cells_of
 from explorer.show.figures import CURVE_SIZE, INK, page
 
@@ -41,6 +42,6 @@ def sensitivity_figure(table: pd.DataFrame, spared: Mapping[str, int], title: st
     axes.set_xticks(range(len(columns)), columns, fontsize=9)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    axes.set_xlabel(SHARE)
-    axes.set_title(title, fontsize=11, loc="left")
+    axes.set_xlabel(say(SHARE))
+    axes.set_title(again(title), fontsize=11, loc="left")
     return figure

@@ -7,6 +7,7 @@ from by_hand import sweep_by_hand
 
 from explorer.app import prepared
 from explorer.engine import tables
+from explorer.language.saying import speaking
 
 
 def test_what_is_made_of_a_whole_result_is_made_once_and_let_go():
@@ -17,6 +18,15 @@ def test_what_is_made_of_a_whole_result_is_made_once_and_let_go():
     assert prepared.class_chart(whole, 1, 300) is prepared.class_chart(whole, 1, 300)
     prepared.forget()
     assert prepared.class_table(whole, 1) is not made
+
+
+def test_what_has_words_is_made_once_for_each_language():
+    whole = sweep_by_hand()
+    english = prepared.class_chart(whole, 1, 300)
+    with speaking("zh"):
+        chinese = prepared.class_chart(whole, 1, 300)
+        assert prepared.class_chart(whole, 1, 300) is chinese is not english
+    assert prepared.class_chart(whole, 1, 300) is english
 
 
 def test_of_a_result_that_grows_nothing_is_kept():

@@ -7,7 +7,7 @@ import pytest
 
 from explorer.files.errors import sentence
 from explorer.language import saying
-from explorer.language.saying import Said, again, kept, language, listed, say, speaking
+from explorer.language.saying import Said, again, as_here, kept, language, listed, say, speaking
 
 ENGLISH, CHINESE = "does not fit: give a number from {low:g} to {high:g}; showing {shown:g}", "不合适"
 
@@ -59,6 +59,12 @@ def test_each_thread_has_its_own():
         other.join()
         assert say("Prune") != "Prune"
     assert heard == ["Prune"] and language() == "en"
+
+
+def test_what_is_made_later_speaks_the_language_of_who_asked():
+    with speaking("zh"):
+        later = as_here(say)
+    assert later("Prune") == "剪枝" and say("Prune") == "Prune"
 
 
 def test_a_language_that_there_is_not_is_refused():

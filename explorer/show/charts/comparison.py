@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from functools import lru_cache
 from typing import Any
+from unicodedata import east_asian_width
 
 import altair as alt
 import pandas as pd
 
+from explorer.language.saying import kept, listed, say
 from explorer.show.charts.parts import (
     AXES,
     DASHES,
@@ -31,7 +32,12 @@ OVERVIEW_HEIGHT = 36
 AXIS_WIDTH = 62  # of the accuracies, so that both charts begin at the same place
 LONG = 320  # pixels; names as long stand below one another, as not every page is so wide
 TICKS = 6  # of the accuracies, about, the last of them at the end of the axis
-LEGEND_WIDTH = 960  # pixels; a letter takes about 9, and what stands beside a name 40
+LEGEND_WIDTH = 960  # pixels
+LETTER, WIDE, BESIDE = (
+    9,
+    16,
+    40,
+)  # pixels that a letter takes, one as broad as high such as 层, and what is beside a name
 
 
 def compare_curves(table: pd.DataFrame, x: str = "k", height: int = 460, close: bool = False) -> Chart:
@@ -47,7 +53,7 @@ def compare_curves(table: pd.DataFrame, x: str = "k", height: int = 460, close: 
     return Chart(spec, {"curves": rows}, words)
 
 
-@lru_cache(maxsize=64)
+@kept(64)
 def _comparison_spec(
     names: tuple[str, ...],
     x: str,
@@ -57,14 +63,14 @@ def _comparison_spec(
     points: bool,
     height: int,
 ) -> dict[str, Any]:
-    at = alt.X(f"{x}:Q", title=AXES[x], axis=_axis(x, low, high), scale=extent(low, high))
+    at = alt.X(f"{x}:Q", title=say(AXES[x]), axis=_axis(x, low, high), scale=extent(low, high))
     scale = alt.Scale(domain=span, nice=False)
     percents = PERCENT if span == (0, 1) else alt.Axis(format=".1%", tickCount=6)
-    y = alt.Y("accuracy:Q", title="Accuracy", axis=percents, scale=scale)
+    y = alt.Y("accuracy:Q", title=say("Accuracy"), axis=percents, scale=scale)
     colour, dash, shape = _looks(names)
     lines = alt.Chart(alt.NamedData("curves"))
     zoom = alt.selection_interval(name="zoom", bind="scales", encodings=["x"])
-    band = alt.Y("low:Q", title="Accuracy", axis=percents, scale=scale)
+    band = alt.Y("low:Q", title=say("Accuracy"), axis=percents, scale=scale)
     return layered(
         lines.mark_area(opacity=0.15).encode(x=at, y=band, y2="high:Q", color=colour),
         lines.mark_line(strokeWidth=3).encode(x=at, y=y, color=colour, strokeDash=dash),
@@ -112,17 +118,15 @@ def _curve_rows(table: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...], boo
     parts = []
     for name, curve in rows.groupby("criterion", sort=False):
         middle = curve.iloc[len(curve) // 2]
-        parts.append(f"{name} {percent(middle['accuracy'])} at K = {middle['k']:.0f}")
+        parts.append(
+            say("{name} {accuracy} at K = {k:.0f}", name=name, accuracy=percent(middle["accuracy"]), k=middle["k"])
+        )
     points = bool(rows.groupby("criterion").size().max() <= MANY + 1)
-    return (
-        rows,
-        tuple(dict.fromkeys(rows["criterion"])),
-        points,
-        "Accuracy against channels pruned: " + ", ".join(parts),
-    )
+    words = say("Accuracy against channels pruned: {each}", each=listed(parts))
+    return rows, tuple(dict.fromkeys(rows["criterion"])), points, words
 
 
-@lru_cache(maxsize=64)
+@kept(64)
 def _zoomable_spec(
     names: tuple[str, ...], x: str, low: float, high: float, points: bool, height: int
 ) -> dict[str, Any]:
@@ -136,10 +140,10 @@ def _curves_of(names: tuple[str, ...], x: str, ends: tuple[float, float], points
     """The curves that the brush leaves, on axes that fit them."""
     pick = alt.selection_point(name="pick", fields=["criterion", "k"], on="click", toggle=False, clear=False)
     scale = alt.Scale(domain={"param": brush.name}, nice=False, padding=12)
-    title = f"{AXES[x]}; drag below to zoom, click there to see it all"
+    title = say("{axis}; drag below to zoom, click there to see it all", axis=say(AXES[x]))
     at = alt.X(f"{x}:Q", title=title, axis=_zoomed_axis(x, *ends), scale=scale)
     percents = alt.Axis(format="~%", tickCount=TICKS, minExtent=AXIS_WIDTH, maxExtent=AXIS_WIDTH)
-    y = alt.Y("accuracy:Q", title="Accuracy", axis=percents, scale=alt.Scale(zero=False, nice=TICKS))
+    y = alt.Y("accuracy:Q", title=say("Accuracy"), axis=percents, scale=alt.Scale(zero=False, nice=TICKS))
     colour, dash, shape = _looks(names)
     # Where the brush is too narrow for a K, all rows stay: Vega warns of a scale without any
     left = f"!zoom.{x} || span(zoom.{x}) < {1 if x == 'k' else 0.01} || inrange(datum.{x}, zoom.{x})"
@@ -148,7 +152,7 @@ def _curves_of(names: tuple[str, ...], x: str, ends: tuple[float, float], points
     width = alt.condition("datum.lit", alt.value(5), alt.value(2.5))
     return alt.layer(
         rows.mark_area(opacity=0.15, clip=True).encode(
-            x=at, y=alt.Y("low:Q", title="Accuracy"), y2="high:Q", color=colour
+            x=at, y=alt.Y("low:Q", title=say("Accuracy")), y2="high:Q", color=colour
         ),
         here.mark_rule(strokeWidth=2, strokeDash=[6, 4], clip=True).encode(x=at),
         here.mark_text(align="left", baseline="top", dx=6, fontSize=15, fontWeight="bold", clip=True).encode(
@@ -191,7 +195,7 @@ def _overview_of(names: tuple[str, ...], x: str, low: float, high: float) -> alt
 
 def _looks(names: tuple[str, ...]) -> tuple[alt.Color, alt.StrokeDash, alt.Shape]:
     """Colour, dash and point shape of each curve by its name, with one legend."""
-    longest = 9 * max(map(len, names)) + 40
+    longest = max(map(_width, names)) + BESIDE
     columns = LEGEND_WIDTH // longest if longest <= LONG else 1
     legend = alt.Legend(
         title=None,
@@ -209,6 +213,11 @@ def _looks(names: tuple[str, ...]) -> tuple[alt.Color, alt.StrokeDash, alt.Shape
         alt.StrokeDash("criterion:N", scale=alt.Scale(domain=domain, range=dashes), legend=legend),
         alt.Shape("criterion:N", scale=alt.Scale(domain=domain, range=shapes), legend=legend),
     )
+
+
+def _width(name: str) -> int:
+    """About how many pixels a name takes in a legend."""
+    return sum(WIDE if east_asian_width(letter) in "WF" else LETTER for letter in name)
 
 
 def up_to(table: pd.DataFrame, share: float) -> pd.DataFrame:

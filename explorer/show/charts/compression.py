@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
 import altair as alt
 import pandas as pd
 
+from explorer.language.saying import kept, listed, say
 from explorer.show.charts.parts import DASHES, SHAPES, TONE, Chart, in_turn, interval_tips, layered
 from explorer.show.words import percent
 
@@ -22,23 +22,22 @@ def before_after_bars(table: pd.DataFrame, title: str) -> Chart:
     `table` has the columns layer, before and after, one row a layer in network order; `title` is what is measured.
     """
     rows = table.assign(tone=0, share=[percent(share) for share in table["after"] / table["before"]])
-    words = f"{title} of {len(rows)} layers, before and after: " + ", ".join(
-        f"{row.layer} {row.before:,.6g} → {row.after:,.6g}" for row in rows.itertuples()
-    )
+    each = listed(f"{row.layer} {row.before:,.6g} → {row.after:,.6g}" for row in rows.itertuples())
+    words = say("{title} of {n} layers, before and after: {each}", title=title, n=len(rows), each=each)
     high = float(1.4 * max(rows["before"].max(), rows["after"].max(), 1e-9))
     return Chart(_bars_spec(len(rows), high, title), {"layers": rows}, words)
 
 
-@lru_cache(maxsize=32)
+@kept(32)
 def _bars_spec(count: int, high: float, title: str) -> dict[str, Any]:
     axis = alt.Axis(ticks=False, labelLimit=320, labelPadding=8, labelOverlap=False)
     y = alt.Y("layer:N", sort=None, title=None, axis=axis)
     scale, ticks = alt.Scale(domain=[0, high], nice=False), alt.Axis(tickCount=5, format="~s", grid=True)
     tips = [
-        alt.Tooltip("layer:N", title="Layer"),
-        alt.Tooltip("before:Q", title="Before", format=",.6~g"),
-        alt.Tooltip("after:Q", title="After", format=",.6~g"),
-        alt.Tooltip("share:N", title="Left"),
+        alt.Tooltip("layer:N", title=say("Layer")),
+        alt.Tooltip("before:Q", title=say("Before"), format=",.6~g"),
+        alt.Tooltip("after:Q", title=say("After"), format=",.6~g"),
+        alt.Tooltip("share:N", title=say("Left")),
     ]
     rows = alt.Chart(alt.NamedData("layers"))
     before, after = (alt.X(f"{name}:Q", title=title, scale=scale, axis=ticks) for name in (BEFORE, AFTER))
@@ -61,11 +60,15 @@ def accuracy_against_macs(table: pd.DataFrame, here: str | None = None, height: 
     """
     rows = table.assign(pareto=is_pareto(table), here=(table["plan"] == here) & ~table["tuned"])
     rows = rows.assign(label=labels(rows))
-    best = ", ".join(
-        f"{row.plan} {percent(row.accuracy)} at {percent(row.macs_share)}" for row in rows[rows["pareto"]].itertuples()
+    best = listed(
+        say(
+            "{plan} {accuracy} at {share}", plan=row.plan, accuracy=percent(row.accuracy), share=percent(row.macs_share)
+        )
+        for row in rows[rows["pareto"]].itertuples()
     )
+    words = say("Accuracy against multiply-adds left: {best}", best=best)
     low, high = float(rows["low"].min()), float(rows["high"].max())
-    return Chart(_points_spec(low, high, height), {"plans": rows}, f"Accuracy against multiply-adds left: {best}")
+    return Chart(_points_spec(low, high, height), {"plans": rows}, words)
 
 
 def is_pareto(table: pd.DataFrame) -> list[bool]:
@@ -88,22 +91,22 @@ def labels(rows: pd.DataFrame) -> list[str]:
     return found.tolist()
 
 
-@lru_cache(maxsize=32)
+@kept(32)
 def _points_spec(low: float, high: float, height: int) -> dict[str, Any]:
     pick = alt.selection_point(name="pick", fields=["plan", "tuned"], on="click", toggle=False, clear=False)
     scale = alt.Scale(domain=[0, 1.12], nice=False)
     x = alt.X(
         "macs_share:Q",
-        title="Multiply-adds left",
+        title=say("Multiply-adds left"),
         axis=alt.Axis(format=".0%", values=[0, 0.2, 0.4, 0.6, 0.8, 1]),
         scale=scale,
     )
     fits = alt.Scale(domain=[max(0, low - 0.03), min(1, high + 0.05)], nice=False)
-    y = alt.Y("accuracy:Q", title="Accuracy", axis=alt.Axis(format=".0%", tickCount=6), scale=fits)
+    y = alt.Y("accuracy:Q", title=say("Accuracy"), axis=alt.Axis(format=".0%", tickCount=6), scale=fits)
     tips = [
-        alt.Tooltip("plan:N", title="Plan"),
-        alt.Tooltip("macs_share:Q", title="Multiply-adds left", format=".1%"),
-        alt.Tooltip("accuracy:Q", title="Accuracy", format=".2%"),
+        alt.Tooltip("plan:N", title=say("Plan")),
+        alt.Tooltip("macs_share:Q", title=say("Multiply-adds left"), format=".1%"),
+        alt.Tooltip("accuracy:Q", title=say("Accuracy"), format=".2%"),
         *interval_tips(),
     ]
     rows = alt.Chart(alt.NamedData("plans"))
@@ -114,7 +117,7 @@ def _points_spec(low: float, high: float, height: int) -> dict[str, Any]:
     shape = alt.condition("datum.tuned", alt.value("diamond"), alt.value("circle"))
     return layered(
         best.mark_line(strokeWidth=2, strokeDash=[6, 4]).encode(x=x, y=y, color=alt.value("#0072B2")),
-        rows.mark_rule(strokeWidth=2).encode(x=x, y=alt.Y("low:Q", title="Accuracy", scale=fits), y2="high:Q"),
+        rows.mark_rule(strokeWidth=2).encode(x=x, y=alt.Y("low:Q", title=say("Accuracy"), scale=fits), y2="high:Q"),
         rows.mark_point(opacity=1, strokeWidth=2).encode(
             x=x, y=y, size=size, fill=fill, stroke=stroke, shape=shape, tooltip=tips
         ),
@@ -132,22 +135,23 @@ def recovery_steps(table: pd.DataFrame, height: int = 300) -> Chart:
     `table` has the columns network, state, accuracy, low and high, the rows of each network in the order of its states.
     """
     names, states = tuple(table["network"].unique()), tuple(table["state"].unique())
-    words = "; ".join(
-        f"{name}: " + ", ".join(f"{row.state} {percent(row.accuracy)}" for row in rows.itertuples())
+    each = "; ".join(
+        f"{name}: " + listed(f"{row.state} {percent(row.accuracy)}" for row in rows.itertuples())
         for name, rows in table.groupby("network", sort=False)
     )
+    words = say("Accuracy of {each}", each=each)
     low, high = float(table["low"].min()), float(table["high"].max())
-    return Chart(_recovery_spec(names, states, low, high, height), {"states": table}, f"Accuracy of {words}")
+    return Chart(_recovery_spec(names, states, low, high, height), {"states": table}, words)
 
 
-@lru_cache(maxsize=32)
+@kept(32)
 def _recovery_spec(
     names: tuple[str, ...], states: tuple[str, ...], low: float, high: float, height: int
 ) -> dict[str, Any]:
     axis = alt.Axis(labelAngle=0, labelExpr="upper(slice(datum.value, 0, 1)) + slice(datum.value, 1)")
     x = alt.X("state:N", sort=list(states), title=None, axis=axis)
     fits = alt.Scale(domain=[max(0, low - 0.02), min(1, high + 0.02)], nice=False)
-    y = alt.Y("accuracy:Q", title="Accuracy", axis=alt.Axis(format=".0%", tickCount=5), scale=fits)
+    y = alt.Y("accuracy:Q", title=say("Accuracy"), axis=alt.Axis(format=".0%", tickCount=5), scale=fits)
     plain: dict[str, Any] = {"symbolSize": 160, "symbolStrokeWidth": 0, "symbolOpacity": 1}
     legend = alt.Legend(title=None, orient="bottom", columns=2, labelLimit=200, **plain)
     domain = list(names)
@@ -155,9 +159,9 @@ def _recovery_spec(
     dash = alt.StrokeDash("network:N", scale=alt.Scale(domain=domain, range=in_turn(DASHES, names)), legend=legend)
     shape = alt.Shape("network:N", scale=alt.Scale(domain=domain, range=in_turn(SHAPES, names)), legend=legend)
     tips = [
-        alt.Tooltip("network:N", title="Network"),
-        alt.Tooltip("state:N", title="State"),
-        alt.Tooltip("accuracy:Q", title="Accuracy", format=".2%"),
+        alt.Tooltip("network:N", title=say("Network")),
+        alt.Tooltip("state:N", title=say("State")),
+        alt.Tooltip("accuracy:Q", title=say("Accuracy"), format=".2%"),
         *interval_tips(),
     ]
     rows = alt.Chart(alt.NamedData("states"))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from typing import Any
 
 import altair as alt
 import pandas as pd
 
+from explorer.language.saying import kept, listed, say
 from explorer.show.charts.parts import PERCENT, TONE, UNIT, Chart, extent, interval_tips, layered, whole_numbers
 from explorer.show.words import percent
 
@@ -28,26 +28,30 @@ def guess_chart(
     asked = pd.DataFrame({"k": list(guesses), "label": [f"K = {k}" for k in guesses]}, dtype=object)
     levels = [round(FINENESS * step, 2) for step in range(round(1 / FINENESS) + 1)]
     data = {"asked": asked.astype({"k": int}), "expected": placed.assign(tone=1)}
-    said = ", ".join(f"{percent(row.share)} at K = {row.k}" for row in placed.itertuples()) or "nothing yet"
+    said = listed(say("{share} at K = {k}", share=percent(row.share), k=row.k) for row in placed.itertuples())
+    said = said or say("nothing yet")
     if curve is None:
         lattice = [(k, share) for k in guesses for share in levels]
         data["lattice"] = pd.DataFrame(lattice, columns=["k", "share"])
         return Chart(
             _guess_spec(*ends, False, bool(len(placed)), height),
             data,
-            f"Accuracy expected against channels pruned: {said}",
+            say("Accuracy expected against channels pruned: {said}", said=said),
         )
     rows = curve[["k", "accuracy", "low", "high"]].assign(tone=0)
     data |= {"curve": rows, "apart": placed.merge(rows, on="k")}
-    words = f"Accuracy against channels pruned, as measured. Expected were {said}"
+    words = say("Accuracy against channels pruned, as measured. Expected were {said}", said=said)
     return Chart(_guess_spec(*ends, True, True, height), data, words)
 
 
-@lru_cache(maxsize=32)
+@kept(32)
 def _guess_spec(low: int, high: int, revealed: bool, placed: bool, height: int) -> dict[str, Any]:
     at, y = _scales(low, high)
     asked, expected = alt.Chart(alt.NamedData("asked")), alt.Chart(alt.NamedData("expected"))
-    tips = [alt.Tooltip("k:Q", title="Channels pruned"), alt.Tooltip("share:Q", title="Expected", format=".0%")]
+    tips = [
+        alt.Tooltip("k:Q", title=say("Channels pruned")),
+        alt.Tooltip("share:Q", title=say("Expected"), format=".0%"),
+    ]
     look: dict[str, Any] = {"shape": "diamond", "size": 260, "opacity": 1}
     points = expected.mark_point(filled=True, **look).encode(x=at, y=y("share"), color=TONE, tooltip=tips)
     if revealed:
@@ -68,16 +72,16 @@ def _guess_spec(low: int, high: int, revealed: bool, placed: bool, height: int) 
 
 def _scales(low: int, high: int) -> tuple[alt.X, Any]:
     """K from end to end, and what makes a field an accuracy."""
-    at = alt.X("k:Q", title="Channels pruned (K)", axis=whole_numbers(high - low), scale=extent(low, high))
-    return at, lambda field: alt.Y(f"{field}:Q", title="Accuracy", axis=PERCENT, scale=UNIT)
+    at = alt.X("k:Q", title=say("Channels pruned (K)"), axis=whole_numbers(high - low), scale=extent(low, high))
+    return at, lambda field: alt.Y(f"{field}:Q", title=say("Accuracy"), axis=PERCENT, scale=UNIT)
 
 
 def _measured(at: alt.X, y: Any) -> Sequence[Any]:
     """The curve with its interval, and how far each expectation is from it."""
     curve, apart = alt.Chart(alt.NamedData("curve")), alt.Chart(alt.NamedData("apart"))
     tips = [
-        alt.Tooltip("k:Q", title="Channels pruned"),
-        alt.Tooltip("accuracy:Q", title="Measured", format=".2%"),
+        alt.Tooltip("k:Q", title=say("Channels pruned")),
+        alt.Tooltip("accuracy:Q", title=say("Measured"), format=".2%"),
         *interval_tips(),
     ]
     return (

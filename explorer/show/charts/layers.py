@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
 import altair as alt
 import pandas as pd
 
+from explorer.language.saying import english, kept, say
 from explorer.show.charts.parts import TONE, Chart, layered
 
 MANY_ROWS = 24  # above this many bars, a row gets fewer pixels
@@ -17,7 +17,7 @@ ROW = 22
 # Layers
 
 
-LOST = "Accuracy lost (points)"
+LOST = english("Accuracy lost (points)")
 
 
 def layer_bars(table: pd.DataFrame, height: int | None = None) -> Chart:
@@ -30,26 +30,25 @@ def layer_bars(table: pd.DataFrame, height: int | None = None) -> Chart:
     columns = ["layer", "position", "channels", "parameters", "accuracy", "lost", "lost_low", "lost_high", "beside"]
     ends = float(min(0, rows["lost_low"].min())), float(max(1, 1.12 * rows["lost_high"].max()))  # with room for labels
     spec = _layers_spec(len(rows), *ends, height or _row_height(len(rows)) * len(rows) + 80)
-    words = f"Accuracy lost in points with a layer pruned whole: {_least_and_most(rows)}"
-    return Chart(spec, {"layers": rows[[*columns, "tone", "label"]]}, words)
+    return Chart(spec, {"layers": rows[[*columns, "tone", "label"]]}, _least_and_most(rows))
 
 
-@lru_cache(maxsize=32)
+@kept(32)
 def _layers_spec(count: int, low: float, high: float, height: int) -> dict[str, Any]:
     pick = alt.selection_point(name="pick", fields=["layer"], on="click", toggle=False, clear=False)
     axis = alt.Axis(ticks=False, labelLimit=320, labelPadding=8, labelOverlap=False)
     y = alt.Y("layer:N", sort=None, title=None, axis=axis)
     scale, ticks = alt.Scale(domain=[low, high], nice=False), alt.Axis(tickCount=8)
-    lost = alt.X("lost:Q", title=LOST, scale=scale, axis=ticks)
+    lost = alt.X("lost:Q", title=say(LOST), scale=scale, axis=ticks)
     tips = [
-        alt.Tooltip("layer:N", title="Layer"),
-        alt.Tooltip("position:Q", title="Place in the network"),
-        alt.Tooltip("channels:Q", title="Channels pruned"),
-        alt.Tooltip("parameters:Q", title="Parameters of the layer", format=","),
-        alt.Tooltip("accuracy:Q", title="Accuracy", format=".2%"),
-        alt.Tooltip("lost:Q", title="Lost, in points", format=".2f"),
-        alt.Tooltip("lost_low:Q", title="95 % from", format=".2f"),
-        alt.Tooltip("lost_high:Q", title="95 % to", format=".2f"),
+        alt.Tooltip("layer:N", title=say("Layer")),
+        alt.Tooltip("position:Q", title=say("Place in the network")),
+        alt.Tooltip("channels:Q", title=say("Channels pruned")),
+        alt.Tooltip("parameters:Q", title=say("Parameters of the layer"), format=","),
+        alt.Tooltip("accuracy:Q", title=say("Accuracy"), format=".2%"),
+        alt.Tooltip("lost:Q", title=say("Lost, in points"), format=".2f"),
+        alt.Tooltip("lost_low:Q", title=say("95 % from"), format=".2f"),
+        alt.Tooltip("lost_high:Q", title=say("95 % to"), format=".2f"),
     ]
     rows = alt.Chart(alt.NamedData("layers"))
     size = 15 if _row_height(count) > ROW else 12
@@ -57,9 +56,11 @@ def _layers_spec(count: int, low: float, high: float, height: int) -> dict[str, 
         rows.mark_bar(height={"band": 0.66}, cursor="pointer", cornerRadiusEnd=3)
         .encode(x=lost, y=y, color=TONE, tooltip=tips)
         .add_params(pick),
-        rows.mark_rule(strokeWidth=2).encode(x=alt.X("lost_low:Q", title=LOST), x2="lost_high:Q", y=y, tooltip=tips),
+        rows.mark_rule(strokeWidth=2).encode(
+            x=alt.X("lost_low:Q", title=say(LOST)), x2="lost_high:Q", y=y, tooltip=tips
+        ),
         rows.mark_text(align="left", dx=8, fontSize=size).encode(
-            x=alt.X("beside:Q", title=LOST), y=y, text="label:N", tooltip=tips
+            x=alt.X("beside:Q", title=say(LOST)), y=y, text="label:N", tooltip=tips
         ),
         height=height,
     )
@@ -75,7 +76,14 @@ def losses(table: pd.DataFrame) -> pd.DataFrame:
 
 def _least_and_most(rows: pd.DataFrame) -> str:
     least, most = rows.loc[rows["lost"].idxmin()], rows.loc[rows["lost"].idxmax()]
-    return f"{len(rows)} layers, from {least['layer']} with {least['label']} to {most['layer']} with {most['label']}"
+    return say(
+        "Accuracy lost in points with a layer pruned whole: {n} layers, from {least} with {low} to {most} with {high}",
+        n=len(rows),
+        least=least["layer"],
+        low=least["label"],
+        most=most["layer"],
+        high=most["label"],
+    )
 
 
 def _row_height(count: int) -> int:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any
 
 import altair as alt
 import pandas as pd
 
+from explorer.language.saying import english, kept, say
 from explorer.show.charts.parts import PERCENT, TONE, UNIT, Chart, interval_tips, layered, spec_of
 from explorer.show.words import percent
 
 FEW_ROWS, MANY_ROWS = 6, 24  # up to and above which a row gets more or fewer pixels
 ABOVE = 88  # pixels for the axis and what lies around
-SHARE = "Share of the layer's channels pruned"
+SHARE = english("Share of the layer's channels pruned")
 PERCENTS = alt.Axis(format=".0%", values=[0, 0.5, 1], grid=False)
 SMALL = 4  # small curves beside each other
 
@@ -22,7 +22,10 @@ SMALL = 4  # small curves beside each other
 def cells_of(table: pd.DataFrame, spared: Mapping[str, int]) -> pd.DataFrame:
     """What the charts draw, one row a layer and share; see `sensitivity_map`."""
     more = table["layers"].str.count(" ")
-    names = table["layer"].where(more == 0, table["layer"] + " + " + more.astype(str) + " more")
+    names = [
+        say("{layer} + {n} more", layer=layer, n=n) if n else layer
+        for layer, n in zip(table["layer"], more, strict=True)
+    ]
     percents = (100 * table["share"]).round().astype(int)
     return table[["layer", "share", "k", "channels", "n", "accuracy", "low", "high", "change"]].assign(
         name=names,
@@ -47,21 +50,21 @@ def sensitivity_map(table: pd.DataFrame, spared: Mapping[str, int], points: floa
     return Chart(_map_spec(columns, rows, f"{points:g}"), {"cells": cells}, _words(cells, points))
 
 
-@lru_cache(maxsize=32)
+@kept(32)
 def _map_spec(columns: tuple[str, ...], rows: int, points: str) -> dict[str, Any]:
     many = rows > MANY_ROWS
     look: dict[str, Any] = {"ticks": False, "domain": False, "labelOverlap": False, "labelFlush": False}
-    x = alt.X("column:N", sort=list(columns), title=SHARE, axis=alt.Axis(labelAngle=0, orient="top", **look))
+    x = alt.X("column:N", sort=list(columns), title=say(SHARE), axis=alt.Axis(labelAngle=0, orient="top", **look))
     y = alt.Y("name:N", sort=None, title=None, axis=alt.Axis(labelLimit=320, labelPadding=8, **look))
     shade = alt.Opacity("lost:Q", scale=alt.Scale(type="sqrt", range=[0.04, 0.65], zero=True), legend=None)
     tips = [
-        alt.Tooltip("name:N", title="Layer"),
-        alt.Tooltip("column:N", title="Share pruned"),
-        alt.Tooltip("k:Q", title="Channels pruned"),
-        alt.Tooltip("channels:Q", title="Of channels"),
-        alt.Tooltip("accuracy:Q", title="Accuracy", format=".2%"),
+        alt.Tooltip("name:N", title=say("Layer")),
+        alt.Tooltip("column:N", title=say("Share pruned")),
+        alt.Tooltip("k:Q", title=say("Channels pruned")),
+        alt.Tooltip("channels:Q", title=say("Of channels")),
+        alt.Tooltip("accuracy:Q", title=say("Accuracy"), format=".2%"),
         *interval_tips(),
-        alt.Tooltip("change:Q", title="Change in points", format="+.2f"),
+        alt.Tooltip("change:Q", title=say("Change in points"), format="+.2f"),
     ]
     cells = alt.Chart(alt.NamedData("cells"))
     pick = alt.selection_point(name="pick", fields=["layer"], on="click", toggle=False, clear=False)
@@ -91,15 +94,15 @@ def sensitivity_curves(table: pd.DataFrame, spared: Mapping[str, int], points: f
     return Chart(_curves_spec(tuple(dict.fromkeys(cells["name"]))), {"cells": cells}, _words(cells, points))
 
 
-@lru_cache(maxsize=32)
+@kept(32)
 def _curves_spec(names: tuple[str, ...]) -> dict[str, Any]:
     x = alt.X("share:Q", title=None, axis=PERCENTS, scale=alt.Scale(domain=[0, 1], nice=False))
     y = alt.Y("accuracy:Q", title=None, axis=PERCENT, scale=UNIT)
     tips = [
-        alt.Tooltip("name:N", title="Layer"),
-        alt.Tooltip("column:N", title="Share pruned"),
-        alt.Tooltip("k:Q", title="Channels pruned"),
-        alt.Tooltip("accuracy:Q", title="Accuracy", format=".2%"),
+        alt.Tooltip("name:N", title=say("Layer")),
+        alt.Tooltip("column:N", title=say("Share pruned")),
+        alt.Tooltip("k:Q", title=say("Channels pruned")),
+        alt.Tooltip("accuracy:Q", title=say("Accuracy"), format=".2%"),
         *interval_tips(),
     ]
     cells = alt.Chart()
@@ -118,8 +121,14 @@ def _curves_spec(names: tuple[str, ...]) -> dict[str, Any]:
 def _words(cells: pd.DataFrame, points: float) -> str:
     spared = cells[cells["spared"]]
     most, least = spared.loc[spared["share"].idxmax()], spared.loc[spared["share"].idxmin()]
-    return (
-        f"Accuracy of {cells['name'].nunique()} layers by share of their channels pruned, unpruned "
-        f"{percent(cells['accuracy'].iloc[0])}: at a cost of surely at most {points:g} points {most['name']} can spare "
-        f"{most['column']}, {least['name']} {least['column']}"
+    return say(
+        "Accuracy of {n} layers by share of their channels pruned, unpruned {accuracy}: at a cost of surely at most "
+        "{points:g} points {most} can spare {largest}, {least} {smallest}",
+        n=cells["name"].nunique(),
+        accuracy=percent(cells["accuracy"].iloc[0]),
+        points=points,
+        most=most["name"],
+        largest=most["column"],
+        least=least["name"],
+        smallest=least["column"],
     )
