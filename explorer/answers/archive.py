@@ -24,6 +24,7 @@ import numpy as np
 from explorer.files.places import answers_root
 from explorer.files.whole import write_whole
 from explorer.images.registry import DATASETS
+from explorer.language.saying import say
 from explorer.networks.cards import versions
 from explorer.networks.checkpoints import Checkpoint
 
@@ -93,7 +94,8 @@ class Question:
                 return None
             return Archive(_load(self.path), about["facts"], _made(about["made"]))
         except ValueError:
-            yield f"The answer {self.path.name}, which came with the app, is damaged: restore it. It is computed anew."
+            words = "The answer {file}, which came with the app, is damaged: restore it. It is computed anew."
+            yield say(words, file=self.path.name)
             return None
 
     def write(self, arrays: Arrays, facts: Facts) -> None:
@@ -137,7 +139,7 @@ def _read_about(path: Path, changed: int) -> Facts:
     """What the file at `path`, last changed at that time, says of itself; ValueError where it is damaged."""
     about = json.loads(str(_load(path, ("about",))["about"]))
     if not isinstance(about, dict) or about.keys() != {"identity", "facts", "made"}:
-        raise ValueError(f"{path} is no answer")
+        raise ValueError(say("{file} is no answer", file=path))
     return about
 
 
@@ -147,7 +149,7 @@ def _load(path: Path, names: tuple[str, ...] | None = None) -> Arrays:
         with np.load(path, allow_pickle=False) as file:
             return {name: file[name] for name in names or set(file.files) - {"about"}}
     except (OSError, zipfile.BadZipFile, zlib.error, KeyError, EOFError) as error:
-        raise ValueError(f"{path} is damaged") from error
+        raise ValueError(say("{file} is damaged", file=path)) from error
 
 
 def _made(made: Facts) -> str:

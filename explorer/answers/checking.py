@@ -6,6 +6,7 @@ from explorer.engine.ks import check_ks
 from explorer.engine.oracle import Oracle
 from explorer.engine.reranking import check_schedule
 from explorer.images.datasets import require_split
+from explorer.language.saying import say
 from explorer.networks.checkpoints import Checkpoint
 from explorer.networks.evaluation import resolve_dtype
 from explorer.networks.layers import conv_layer
@@ -20,7 +21,8 @@ def check(experiment: Experiment, checkpoint: Checkpoint) -> None:
     check_mode(checkpoint.model, experiment.layer, experiment.mode)
     if isinstance(criterion_named(experiment.criterion), Oracle):
         if experiment.schedule != "once":
-            raise ValueError(f"the oracle looks again at each step, so schedule {experiment.schedule!r} must be once")
+            words = "the oracle looks again at each step, so schedule {schedule!r} must be once"
+            raise ValueError(say(words, schedule=experiment.schedule))
     else:
         check_criterion(checkpoint.model, experiment.layer, experiment.criterion)
         check_schedule(checkpoint.model, experiment.layer, experiment.schedule, experiment.criterion, experiment.mode)

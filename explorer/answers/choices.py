@@ -3,6 +3,7 @@
 from explorer.answers.experiment import HELD_OUT, SPLITS
 from explorer.engine.oracle import ORACLES, Oracle, Search
 from explorer.images.datasets import splits_of
+from explorer.language.saying import listed, say
 from explorer.networks.checkpoints import Checkpoint
 from explorer.networks.registry import model_info
 from explorer.pruning.criteria import CRITERIA, REVERSED, Criterion, criterion_info
@@ -28,8 +29,8 @@ def criterion_named(name: str) -> Criterion | Oracle:
     if name in ORACLES:
         return ORACLES[name]
     if name.removesuffix(REVERSED) not in CRITERIA:
-        known = ", ".join([*CRITERIA, *ORACLES])
-        raise ValueError(f"unknown criterion {name!r}; choose one of: {known}; a criterion may end in {REVERSED}")
+        words = "unknown criterion {name!r}; choose one of: {known}; a criterion may end in {reversed}"
+        raise ValueError(say(words, name=name, known=listed([*CRITERIA, *ORACLES]), reversed=REVERSED))
     return criterion_info(name)
 
 

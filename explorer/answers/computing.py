@@ -14,6 +14,7 @@ from explorer.engine.ks import check_ks, coarse_to_fine
 from explorer.engine.oracle import Cost, Oracle, Search
 from explorer.engine.reranking import rerank
 from explorer.engine.sweep import EAGER, Course, sweep_orders_stream
+from explorer.language.saying import say
 from explorer.networks.checkpoints import Checkpoint
 from explorer.networks.evaluation import Device
 from explorer.networks.layers import conv_layer
@@ -121,16 +122,19 @@ def seeds_of(experiment: Experiment, checkpoint: Checkpoint, orders: int) -> lis
     check(experiment, checkpoint)
     fewest, most = ORDERS
     if not fewest <= orders <= most:
-        raise ValueError(f"{orders} orders are outside {fewest}…{most}")
+        raise ValueError(say("{orders} orders are outside {fewest}…{most}", orders=orders, fewest=fewest, most=most))
     if experiment.criterion != "random":
-        raise ValueError(f"several orders need the criterion random, not {experiment.criterion!r}")
+        words = "several orders need the criterion random, not {criterion!r}"
+        raise ValueError(say(words, criterion=experiment.criterion))
     ks = check_ks(experiment.ks, conv_layer(checkpoint.model, experiment.layer).out_channels)
     images = batches_of(checkpoint, experiment.split, experiment.limit).n
     if orders * len(ks) * images > BAND_BYTES:
-        raise ValueError(
-            f"{orders} orders of {len(ks)} K on {images:,} images are too much to keep; "
-            f"choose at most {BAND_BYTES // (len(ks) * images)} orders, or fewer K"
+        words = (
+            "{orders} orders of {ks} K on {images:,} images are too much to keep; choose at most {most} orders, or "
+            "fewer K"
         )
+        most = BAND_BYTES // (len(ks) * images)
+        raise ValueError(say(words, orders=orders, ks=len(ks), images=images, most=most))
     return [replace(experiment, seed=experiment.seed + order) for order in range(orders)]
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from explorer.engine.curves import Sweep
 from explorer.engine.pairs import Apart, apart_over
 from explorer.engine.tables import class_table
+from explorer.language.saying import say
 
 PLACED = 5  # K at which an accuracy is expected
 SURPRISES = 3  # of them that are looked at
@@ -128,7 +129,8 @@ def compare(guess: Guess, curve: Sweep, rival: Sweep | None = None) -> Outcome:
     """
     if not guess.is_whole or guess.cliff is None or guess.drop is None:
         missing = ", ".join(f"K = {k}" for k, share in guess.accuracies if share is None)
-        raise ValueError(f"the guess is not whole; still to be said: {missing or 'the cliff, the drop or the winner'}")
+        missing = missing or say("the cliff, the drop or the winner")
+        raise ValueError(say("the guess is not whole; still to be said: {missing}", missing=missing))
     points = tuple(_point(curve, k, share) for k, share in guess.accuracies if share is not None)
     duel = None
     if rival is not None and guess.rivals and guess.winner is not None:

@@ -3,6 +3,8 @@
 from collections.abc import Collection
 from dataclasses import dataclass, fields
 
+from explorer.language.saying import listed, say
+
 SPLITS = ("test", "train")
 HELD_OUT = "held-out"  # the images that the network was validated on as it was trained
 RANKED_ON = (*SPLITS, HELD_OUT)
@@ -36,4 +38,4 @@ HOW = tuple(each.name for each in fields(Experiment) if each.name not in ("check
 def check_split(split: str, known: Collection[str] = SPLITS) -> None:
     """ValueError unless it is one of the `known` ones."""
     if split not in known:
-        raise ValueError(f"unknown split {split!r}; choose one of: {', '.join(known)}")
+        raise ValueError(say("unknown split {split!r}; choose one of: {known}", split=split, known=listed(known)))

@@ -26,6 +26,7 @@ from explorer.engine.oracle import Cost, Search
 from explorer.engine.predictions import Audit
 from explorer.engine.sensitivities import SHARES, Sensitivity
 from explorer.images.batches import Batches
+from explorer.language.saying import say
 from explorer.networks.cards import versions
 from explorer.networks.checkpoints import Checkpoint
 from explorer.networks.evaluation import AUDITED, Device, resolve_device
@@ -63,10 +64,8 @@ class Entry(Generic[Answer]):
         try:
             store.save(self.identity, self.pack(answer))
         except OSError as error:
-            yield (
-                f"A result could not be saved in {store.root} ({error.strerror}): "
-                "it will be computed again when needed."
-            )
+            words = "A result could not be saved in {folder} ({why}): it will be computed again when needed."
+            yield say(words, folder=store.root, why=say(error.strerror or ""))
 
 
 def kept_or_computed(store: Store, entry: Entry[Answer], compute: Callable[[], Iterator[Any]]) -> Iterator[Any]:
@@ -245,9 +244,9 @@ def _check_sweep(arrays: Arrays, shape: tuple[int, int], classes: int, dtype: st
     _require(arrays, "predictions", shape, np.min_scalar_type(classes - 1))
     _require(arrays, "slow", (1,), np.dtype(bool))
     if arrays["predictions"].max() >= classes:
-        raise ValueError(f"holds a prediction outside the {classes} classes")
+        raise ValueError(say("holds a prediction outside the {classes} classes", classes=classes))
     if ("audit" in arrays) != (dtype == AUDITED):
-        raise ValueError("does not say what its audit found, or has had none")
+        raise ValueError(say("does not say what its audit found, or has had none"))
     if "audit" in arrays:
         Audit.check(arrays["audit"])
     if "agreement" in arrays:
@@ -261,11 +260,11 @@ def _check_statistics(arrays: Arrays, channels: int) -> None:
     """ValueError unless these can be the statistics of so many channels."""
     maps = arrays.get("maps", np.zeros(0))
     if maps.ndim != 3 or arrays.keys() != set(_STATISTICS):
-        raise ValueError("does not hold what statistics do")
+        raise ValueError(say("does not hold what statistics do"))
     for name in _STATISTICS:
         _require(arrays, name, (channels, *maps.shape[1:]) if name == "maps" else (channels,), np.dtype(float))
         if not np.isfinite(arrays[name]).all():
-            raise ValueError("holds a number out of its range")
+            raise ValueError(say("holds a number out of its range"))
     slack = 1e-6 * np.abs([arrays["minimum"], arrays["maximum"]]).max(0)  # a mean of float32 sums is rounded
     _in_order(arrays["minimum"] - slack, arrays["mean"], arrays["maximum"] + slack)
     _in_order(np.zeros(1), arrays["positive"], np.ones(1))
@@ -276,14 +275,14 @@ def _check_search(arrays: Arrays, channels: int) -> None:
     _require(arrays, "order", (channels,), np.dtype(np.int64))
     _require(arrays, "cost", (3,), np.dtype(np.int64))
     if sorted(arrays["order"].tolist()) != list(range(channels)):
-        raise ValueError(f"does not name each of {channels} channels once")
+        raise ValueError(say("does not name each of {channels} channels once", channels=channels))
 
 
 def _require(arrays: Arrays, name: str, shape: tuple[int, ...], dtype: np.dtype) -> None:
     if name not in arrays or arrays[name].shape != shape or arrays[name].dtype != dtype:
-        raise ValueError(f"does not hold {name} of shape {shape} in {dtype}")
+        raise ValueError(say("does not hold {name} of shape {shape} in {dtype}", name=name, shape=shape, dtype=dtype))
 
 
 def _in_order(low: np.ndarray, value: np.ndarray, high: np.ndarray) -> None:
     if not ((low <= value) & (value <= high)).all():  # false for NaN, too
-        raise ValueError("holds a number out of its range")
+        raise ValueError(say("holds a number out of its range"))

@@ -6,13 +6,15 @@ from urllib.parse import quote, unquote
 
 from explorer.answers.choices import ORDERS
 from explorer.answers.experiment import Experiment
+from explorer.language.saying import english, say
 
 NAMES = {"mode": "mode", "on": "ranked_on", "seed": "seed", "schedule": "schedule", "dtype": "dtype", "k": "ks"}
 USUAL = {field.name: field.default for field in fields(Experiment)}
 LONGEST = 400  # characters
 HIGHEST = 65_535  # a K, or a step: more channels than any layer has
 RANDOM, BAND = "random", "orders"  # the one criterion that has several orders, and how many of them
-FORM = "CHECKPOINT:LAYER:CRITERION, perhaps with " + ", ".join(f":{name}=…" for name in [*NAMES, BAND]) + " behind it"
+FORM = english("CHECKPOINT:LAYER:CRITERION, perhaps with {more} behind it")
+MORE = ", ".join(f":{name}=…" for name in [*NAMES, BAND])
 
 
 @dataclass(frozen=True)
@@ -55,9 +57,9 @@ def read(text: str) -> Answer:
     first, more = text.split(":")[:3], [part.partition("=") for part in text.split(":")[3:]]
     given: dict[str, Any] = {names[name]: value for name, _, value in more if value and name in names}
     if len(text) > LONGEST or len(first) < 3 or not all(first) or len(given) < len(more):
-        raise ValueError(f"{_shown(text)} is not {FORM}")
+        raise ValueError(say("{text} is not {form}", text=_shown(text), form=say(FORM, more=MORE)))
     if "seed" in given:
-        given["seed"] = _whole(given["seed"], text, "seed")
+        given["seed"] = _whole(given["seed"], text, say("seed"))
     if "ks" in given:
         given["ks"] = _ks_of(given["ks"], text)
     checkpoint, layer, criterion = first
@@ -69,11 +71,13 @@ def _orders_of(said: str | None, criterion: str, text: str) -> int:
     if said is None:
         return 1
     if criterion != RANDOM:
-        raise ValueError(f"only random orders can be several, and {_shown(text)} ranks by {_shown(criterion)}")
+        words = "only random orders can be several, and {text} ranks by {criterion}"
+        raise ValueError(say(words, text=_shown(text), criterion=_shown(criterion)))
     least, most = ORDERS
-    orders = _whole(said, text, "number of orders", most)
+    orders = _whole(said, text, say("number of orders"), most)
     if orders < least:
-        raise ValueError(f"a band takes {least} to {most} random orders; {_shown(text)} has {orders}")
+        words = "a band takes {least} to {most} random orders; {text} has {orders}"
+        raise ValueError(say(words, least=least, most=most, text=_shown(text), orders=orders))
     return orders
 
 
@@ -82,20 +86,22 @@ def _range_of(ks: tuple[int, ...]) -> str:
     evenly = ks[1:] if len(ks) > 2 and ks[1] != ks[2] - ks[1] else ks
     step = evenly[1] - evenly[0] if len(evenly) > 1 else 1
     if tuple(range(evenly[0], evenly[-1] + 1, step)) != evenly:
-        raise ValueError(f"K = {', '.join(map(str, ks))} do not go in even steps, so that no link can name them")
+        words = "K = {ks} do not go in even steps, so that no link can name them"
+        raise ValueError(say(words, ks=", ".join(map(str, ks))))
     return f"{evenly[0]}-{evenly[-1]}-{step}"
 
 
 def _ks_of(said: str, text: str) -> tuple[int, ...]:
     ends = [_whole(each, text, "K", HIGHEST) for each in said.split("-")]
     if len(ends) != 3 or ends[0] > ends[1] or not ends[2]:
-        raise ValueError(f"the K of {_shown(text)} are not FIRST-LAST-STEP, such as 0-32-2")
+        raise ValueError(say("the K of {text} are not FIRST-LAST-STEP, such as 0-32-2", text=_shown(text)))
     return tuple(sorted({0, *range(ends[0], ends[1] + 1, ends[2])}))
 
 
 def _whole(said: str, text: str, what: str, highest: int = 2**31 - 1) -> int:
     if not (said.isdecimal() and len(said) < 12 and int(said) <= highest):
-        raise ValueError(f"the {what} {_shown(said)} of {_shown(text)} is no whole number from 0 to {highest}")
+        words = "the {what} {said} of {text} is no whole number from 0 to {highest}"
+        raise ValueError(say(words, what=what, said=_shown(said), text=_shown(text), highest=highest))
     return int(said)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Generator, Sequence
 import numpy as np
 
 from explorer.images.batches import Batches
+from explorer.language.saying import say
 from explorer.networks.checkpoints import Checkpoint
 from explorer.networks.evaluation import Device
 from explorer.pruning.activations import collect_layers
@@ -34,12 +35,13 @@ def orders_of(
             done += images
             yield done
         silent = [layer for layer in fitting if layer not in measured]
-        left_out |= {layer: f"layer {layer!r} puts nothing out that it could be ranked by" for layer in silent}
+        left_out |= {
+            each: say("layer {layer!r} puts nothing out that it could be ranked by", layer=each) for each in silent
+        }
     ranked = [layer for layer in fitting if layer not in left_out]
     if not ranked:
-        raise ValueError(
-            f"there is no layer to prune: {next(iter(left_out.values()), 'the network has no convolution')}"
-        )
+        why = next(iter(left_out.values()), say("the network has no convolution"))
+        raise ValueError(say("there is no layer to prune: {why}", why=why))
     return {layer: rank_by(checkpoint.model, layer, criterion, measured.get(layer)).order for layer in ranked}, left_out
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from explorer.engine.predictions import Audit, Run
 from explorer.engine.sensitivities import SHARES, Row, Sensitivity
+from explorer.language.saying import say
 
 Arrays = dict[str, np.ndarray]
 Facts = dict[str, Any]
@@ -62,7 +63,7 @@ def facts_in(arrays: Mapping[str, np.ndarray]) -> Facts:
     """The facts that `with_facts` made an array of; ValueError where they are none."""
     facts = json.loads(arrays[FACTS].tobytes())
     if not isinstance(facts, dict):
-        raise ValueError("does not hold the facts of an analysis")
+        raise ValueError(say("does not hold the facts of an analysis"))
     return facts
 
 
@@ -72,12 +73,12 @@ def check_sensitivity(arrays: Arrays, channels: Mapping[str, int], images: int) 
         answer = sensitivity_of(arrays, facts_in(arrays), Run())
         rows = {row.layer: row.channels for row in answer.rows}
     except (KeyError, TypeError, AttributeError, IndexError) as error:
-        raise ValueError("does not hold what an analysis of layers does") from error
+        raise ValueError(say("does not hold what an analysis of layers does")) from error
     shape = (len(answer.rows), len(answer.shares))
     if answer.shares != SHARES or answer.done != images or not rows.items() <= dict(channels).items():
-        raise ValueError("is an analysis of other layers, shares or images")
+        raise ValueError(say("is an analysis of other layers, shares or images"))
     if answer.broken.shape != shape or answer.repaired.shape != shape:
-        raise ValueError(f"does not hold counts of shape {shape}")
+        raise ValueError(say("does not hold counts of shape {shape}", shape=shape))
     least, most = min(answer.broken.min(), answer.repaired.min()), images - answer.correct_before
     if least < 0 or answer.broken.max() > answer.correct_before or answer.repaired.max() > most:
-        raise ValueError("holds a number out of its range")
+        raise ValueError(say("holds a number out of its range"))

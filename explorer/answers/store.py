@@ -23,6 +23,7 @@ import safetensors.numpy
 from safetensors import SafetensorError
 
 from explorer.files.places import results_root
+from explorer.language.saying import say
 
 LIMIT = 500_000_000  # bytes: about a hundred sweeps of every K of ResNet-18's widest layer over 10,000 images
 MEGABYTE = 1_000_000
@@ -45,7 +46,8 @@ def _limit() -> int:
     if not said:
         return LIMIT
     if not said.isdecimal() or not int(said):
-        raise ValueError(f"EXPLORER_RESULTS_MB={said} is not a number of megabytes, such as {LIMIT // MEGABYTE}")
+        words = "EXPLORER_RESULTS_MB={said} is not a number of megabytes, such as {usual}"
+        raise ValueError(say(words, said=said, usual=LIMIT // MEGABYTE))
     return int(said) * MEGABYTE
 
 
@@ -130,7 +132,7 @@ def _text(identity: Identity) -> str:
 
 def _read(path: Path, limit: int) -> bytes:
     if path.stat().st_size > limit:
-        raise ValueError("is larger than all results may be together")
+        raise ValueError(say("is larger than all results may be together"))
     return path.read_bytes()
 
 
@@ -146,11 +148,11 @@ def _unpack(content: bytes, identity: str) -> Arrays:
         length = int.from_bytes(content[:8], "little")
         header = json.loads(content[8 : 8 + length]).get("__metadata__", {})
     except (SafetensorError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise ValueError("is damaged, or no saved result") from error
+        raise ValueError(say("is damaged, or no saved result")) from error
     if header.get("identity") != identity:
-        raise ValueError("says that it was made from something else")
+        raise ValueError(say("says that it was made from something else"))
     if header.get("sha256") != _digest(arrays):
-        raise ValueError("is damaged")
+        raise ValueError(say("is damaged"))
     return arrays
 
 
@@ -164,10 +166,12 @@ def _digest(arrays: Arrays) -> str:
 
 def _set_aside(path: Path, error: ValueError | OSError) -> str:
     """Rename a file that is not to be trusted; what happened, in one sentence."""
-    why = f"cannot be read ({error.strerror})" if isinstance(error, OSError) else str(error)
+    why = say("cannot be read ({why})", why=say(error.strerror or "")) if isinstance(error, OSError) else str(error)
     aside = path.with_name(path.name + ".bad")
     try:
         os.replace(path, aside)
     except OSError as trouble:
-        return f"The saved result {path.name} {why}, so it is computed anew ({trouble.strerror}: it stays there)."
-    return f"The saved result {path.name} {why}, so it is computed anew; the file now ends in .bad."
+        words = "The saved result {file} {why}, so it is computed anew ({trouble}: it stays there)."
+        return say(words, file=path.name, why=why, trouble=say(trouble.strerror or ""))
+    words = "The saved result {file} {why}, so it is computed anew; the file now ends in .bad."
+    return say(words, file=path.name, why=why)

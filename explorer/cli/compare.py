@@ -21,7 +21,12 @@ SHOWN = ("k", "n", "accuracy", "change", "change_low", "change_high", "p_value",
 def add_to(commands: Commands) -> None:
     """The parser of `compare`."""
     command = commands.add_parser("compare", help="several answers side by side, at one K")
-    command.add_argument("answers", nargs="+", metavar="ANSWER", help=f"{notation.FORM}, as links of the page Compare")
+    command.add_argument(
+        "answers",
+        nargs="+",
+        metavar="ANSWER",
+        help=f"{notation.FORM.format(more=notation.MORE)}, as links of the page Compare",
+    )
     command.add_argument("--k", type=int, metavar="K", help="where they are compared (default: half of the channels)")
     command.add_argument("--share", type=int, metavar="PERCENT", help="or the share of each layer's channels")
     add_limit(command)

@@ -25,19 +25,27 @@ def trees() -> dict[Path, ast.Module]:
     return {file.relative_to(ROOT): ast.parse(file.read_text(encoding="utf-8")) for file in files}
 
 
-def calls_of(tree: ast.Module) -> list[tuple[ast.Call, list[str]]]:
-    """Each call that says or marks a sentence, with the sentences that may stand there."""
+def calls_of(tree: ast.Module) -> list[tuple[ast.Call, list[str], list[str]]]:
+    """Each call that says or marks a sentence, with the sentences that may stand there, and those that surely do.
+
+    Of a name that are all that it was given in that function, and what it was given last before the call.
+    """
     found = []
     scopes = [tree, *(node for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.Lambda)))]
     for scope in scopes:
-        named: dict[str, list[str]] = {}
-        for node in ast.walk(scope):
-            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-                named[node.targets[0].id] = named.get(node.targets[0].id, []) + literals(node.value)
+        named = [
+            (node.lineno, node.targets[0].id, literals(node.value))
+            for node in ast.walk(scope)
+            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+        ]
         for node in ast.walk(scope):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in MARKS and node.args:
                 first = node.args[0]
-                found.append((node, named.get(first.id, []) if isinstance(first, ast.Name) else literals(first)))
+                texts = near = literals(first)
+                if isinstance(first, ast.Name):
+                    own = sorted((line > node.lineno, -line, given) for line, name, given in named if name == first.id)
+                    texts, near = [text for *_, given in own for text in given], own[0][-1] if own else []
+                found.append((node, texts, near))
     return found
 
 
@@ -50,10 +58,10 @@ def literals(node: ast.expr) -> list[str]:
 
 TREES = trees()
 CALLS = [
-    (file, call, texts)
+    (file, call, texts, near)
     for file, tree in TREES.items()
     if "reports" not in file.parts  # a report has tables of its own, of the same names
-    for call, texts in calls_of(tree)
+    for call, texts, near in calls_of(tree)
 ]
 
 
@@ -82,12 +90,12 @@ def test_there_is_something_to_translate():
 @pytest.mark.parametrize("code", OTHERS)
 def test_each_sentence_has_its_words(code):
     known = catalogue(code)
-    missing = {text: str(file) for file, _, texts in CALLS for text in texts if text.strip() and text not in known}
+    missing = {text: str(file) for file, _, texts, _ in CALLS for text in texts if text.strip() and text not in known}
     assert not missing, f"put these into explorer/language/{code}/: {json.dumps(missing, indent=1)}"
 
 
 def test_a_sentence_stands_as_it_is_with_its_values_by_name():
-    for file, call, texts in CALLS:
+    for file, call, _, texts in CALLS:
         assert not isinstance(call.args[0], (ast.JoinedStr, ast.BinOp)), f"{file}:{call.lineno}: not one whole sentence"
         given = {each.arg for each in call.keywords}
         for text in texts if given and None not in given else ():
@@ -96,7 +104,7 @@ def test_a_sentence_stands_as_it_is_with_its_values_by_name():
 
 @pytest.mark.parametrize("code", OTHERS)
 def test_both_languages_put_the_same_values_into_a_sentence(code):
-    said_with_values = {text for _, call, texts in CALLS if call.keywords for text in texts}
+    said_with_values = {text for _, call, texts, _ in CALLS if call.keywords for text in texts}
     for text, words in catalogue(code).items():
         if text in said_with_values:
             assert fields(text) == fields(words), text
