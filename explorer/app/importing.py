@@ -10,6 +10,7 @@ import streamlit as st
 from explorer.app import drawing, networks, waiting, work
 from explorer.background.jobs import DONE
 from explorer.images import datasets
+from explorer.language.saying import joined, say
 from explorer.networks import checkpoints
 from explorer.own.folder import Progress
 
@@ -21,7 +22,8 @@ def open_new_network() -> None:
     """Turn to the network that this tab imported, on Prune, once it is there; comes before the pickers."""
     for awaited in [each for each in mine().values() if each.job.status == DONE]:
         del mine()[awaited.kind]
-        waiting.tell(" ".join([f"{awaited.name} is imported.", *map(drawing.plain, _notes_on(awaited))]))
+        done = say("{name} is imported.", name=awaited.name)
+        waiting.tell(joined([done, *map(drawing.plain, _notes_on(awaited))]))
         if awaited.kind == work.IMAGES:
             st.session_state["own data"] = awaited.name  # which the network that comes next is probably for
         if awaited.kind == work.NETWORK:
@@ -38,7 +40,7 @@ def _notes_on(awaited: work.Import) -> Iterator[str]:
         else:
             source = checkpoints.read_card(awaited.name).source
             notes = source.notes if source else ()
-        yield from (f"{drawing.sentence(note)}." for note in notes)
+        yield from (say("{words}.", words=drawing.sentence(note)) for note in notes)
 
 
 def mine() -> dict[str, work.Import]:
@@ -50,17 +52,18 @@ def stand(kind: str) -> None:
     """How the import of this kind stands: one under way in every tab, what became of it in the tab that asked."""
     last, asked = work.last_import(kind), mine().get(kind)
     if last and not last.job.finished:
-        waiting.follow(last.job, f"Importing {last.name}")
+        waiting.follow(last.job, say("Importing {name}", name=last.name))
     elif asked and asked.job.status == DONE:  # just now
         st.rerun()
     elif asked:
-        waiting.show_end(asked.job, f"Importing {asked.name}", partial(start, kind, asked.name, asked.work))
+        what = say("Importing {name}", name=asked.name)
+        waiting.show_end(asked.job, what, partial(start, kind, asked.name, asked.work))
 
 
 def choose(label: str, options: Sequence[str], key: str, words: str, format_func: Callable[[str], str] = str) -> None:
     """One of the options, which change: the first takes the place of one that is gone, and of none at all."""
     choose_first(key, options)
-    st.selectbox(label, options, key=key, help=words, placeholder="none here yet", format_func=format_func)
+    st.selectbox(label, options, key=key, help=words, placeholder=say("none here yet"), format_func=format_func)
 
 
 def choose_first(key: str, options: Sequence[str], usual: str | None = None) -> None:

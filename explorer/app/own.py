@@ -4,8 +4,9 @@ from typing import Any
 
 import streamlit as st
 
-from explorer.app import drawing, guard, importing, networks, own_network, waiting, work
+from explorer.app import drawing, guard, importing, networks, own_network, titles, waiting, work
 from explorer.images import datasets
+from explorer.language.saying import again, chained, english, listed, say
 from explorer.own import folder as own_folder
 from explorer.own import images as own_images
 from explorer.own import networks as own_networks
@@ -13,19 +14,19 @@ from explorer.own.pictures import SIZES
 
 USUAL_SIZE = 64  # pixels
 RESIZES = {  # to that size
-    "short": "Short side, then cut the middle square out",
-    "exact": "Both sides, whatever their ratio",
-    "none": "Not at all: all have this size",
+    "short": english("Short side, then cut the middle square out"),
+    "exact": english("Both sides, whatever their ratio"),
+    "none": english("Not at all: all have this size"),
 }
 
 
 def forms() -> None:
     """The expander with both forms, which looks into the folder only while it is open; below, imports under way."""
     box = st.expander(
-        "Your own network and images", icon=":material/upload_file:", key=networks.OWN_FORM, on_change="rerun"
+        say("Your own network and images"), icon=":material/upload_file:", key=networks.OWN_FORM, on_change="rerun"
     )
     with box:
-        if box.open and not guard.ask_password("Importing", "import"):
+        if box.open and not guard.ask_password(say("Importing"), "import"):
             left, right = st.columns([3, 2], gap="large")
             with left:
                 own_network.form()
@@ -38,24 +39,26 @@ def forms() -> None:
 
 def images_form() -> None:
     """Make a folder of images a data set."""
-    st.markdown("**Images**, a folder of them for each class")
-    folders = own_folder.image_folders()
+    st.markdown(say("**Images**, a folder of them for each class"))
+    folders, longest = own_folder.image_folders(), own_images.LONGEST_TITLE
     if not folders:
-        st.caption(f"Put a folder that holds a folder of images for each class into `{own_folder.own_root()}`.")
+        words = english("Put a folder that holds a folder of images for each class into `{folder}`.")
+        st.caption(say(words, folder=own_folder.own_root()))
         return
     with st.form("own images", border=False):
-        importing.choose("Folder", folders, "own folder", "With train and test (or val) folders in it, both are taken.")
-        st.text_input("Name", key="own images name", max_chars=own_images.LONGEST_TITLE, placeholder="The folder's")
-        st.text_input("Title", key="own title", max_chars=own_images.LONGEST_TITLE, placeholder="Its name")
-        st.number_input("Side in pixels", *SIZES, USUAL_SIZE, key="own size", help="Of every image.")
-        st.selectbox("Resize", RESIZES, key="own resize", format_func=lambda resize: RESIZES[resize])
-        st.checkbox("Keep one channel", key="own grey", help="All images must be grey.")
-        for key, title in {"mean": "Mean", "std": "Standard deviation"}.items():
-            words = "Of their usual normalisation, for values 0…1, if there is one: a number, or one a channel."
-            st.text_input(title, key=f"own images {key}", placeholder="Not known", help=words)
+        words = say("With train and test (or val) folders in it, both are taken.")
+        importing.choose(say("Folder"), folders, "own folder", words)
+        st.text_input(say("Name"), key="own images name", max_chars=longest, placeholder=say("The folder's"))
+        st.text_input(say("Title"), key="own title", max_chars=longest, placeholder=say("Its name"))
+        st.number_input(say("Side in pixels"), *SIZES, USUAL_SIZE, key="own size", help=say("Of every image."))
+        st.selectbox(say("Resize"), RESIZES, key="own resize", format_func=titles.named(RESIZES))
+        st.checkbox(say("Keep one channel"), key="own grey", help=say("All images must be grey."))
+        for key, title in {"mean": say("Mean"), "std": say("Standard deviation")}.items():
+            words = say("Of their usual normalisation, for values 0…1, if there is one: a number, or one a channel.")
+            st.text_input(title, key=f"own images {key}", placeholder=say("Not known"), help=words)
         busy = importing.is_busy(work.IMAGES)
         st.form_submit_button(
-            "Import images", icon=":material/add_photo_alternate:", on_click=ask_images, disabled=busy
+            say("Import images"), icon=":material/add_photo_alternate:", on_click=ask_images, disabled=busy
         )
 
 
@@ -86,12 +89,13 @@ def data_sets() -> None:
             st.markdown(about(name))
             if guard.is_locked():
                 continue
-            with st.popover("Delete", icon=":material/delete:", key=f"delete images {name}"):
+            with st.popover(say("Delete"), icon=":material/delete:", key=f"delete images {name}"):
                 users = own_images.users_of(name)
-                needed = drawing.plain(f"Needed by {', '.join(users)}.")
-                st.markdown(needed if users else "The imported images go for good; the folder they came from stays.")
+                needed = drawing.plain(say("Needed by {users}.", users=listed(users)))
+                gone = say("The imported images go for good; the folder they came from stays.")
+                st.markdown(needed if users else gone)
                 look: dict[str, Any] = {"icon": ":material/delete_forever:", "disabled": bool(users)}
-                st.button("Delete for good", key=f"delete data {name}", on_click=delete, args=(name,), **look)
+                st.button(say("Delete for good"), key=f"delete data {name}", on_click=delete, args=(name,), **look)
 
 
 def about(name: str) -> str:
@@ -99,11 +103,20 @@ def about(name: str) -> str:
     try:
         info = datasets.dataset_info(name)
     except ValueError as error:
-        return f":material/broken_image: {drawing.plain(drawing.sentence(str(error)))}."
-    shape, classes = " × ".join(map(str, info.shape)), len(info.classes)
-    splits = " and ".join(reversed(info.files))
-    words = "; ".join([f"your own, {classes} classes, {splits} images", *map(drawing.plain, info.notes)])
-    return f"**{drawing.plain(info.title)}** ({drawing.plain(name)}), {shape}: :material/folder: {words}"
+        return say(":material/broken_image: {words}.", words=drawing.plain(drawing.sentence(again(str(error)))))
+    kinds = say(
+        "your own, {n} classes, test and train images"
+        if "train" in info.files
+        else "your own, {n} classes, test images",
+        n=len(info.classes),
+    )
+    return say(
+        "**{title}** ({name}), {size}: :material/folder: {words}",
+        title=drawing.plain(info.title),
+        name=drawing.plain(name),
+        size=" × ".join(map(str, info.shape)),
+        words=chained([kinds, *map(drawing.plain, info.notes)]),
+    )
 
 
 def delete(name: str) -> None:

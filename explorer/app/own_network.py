@@ -9,10 +9,11 @@ from typing import Any
 
 import streamlit as st
 
-from explorer.app import drawing, importing, waiting, work
+from explorer.app import drawing, importing, titles, waiting, work
 from explorer.files.names import LONGEST_DESCRIPTION, LONGEST_NAME
 from explorer.files.places import own_root
 from explorer.images import datasets
+from explorer.language.saying import again, chained, english, listed, say
 from explorer.networks.registry import MODELS, torchvision_networks
 from explorer.own import building, extracting
 from explorer.own import folder as own_folder
@@ -20,17 +21,16 @@ from explorer.own import networks as own_networks
 
 TRUST = "EXPLORER_TRUST_OWN"  # "1": whoever may use the pages may run what lies in the folder
 FILE, LIBRARY, TIMM, OURS = "file", "torchvision", "timm", "ours"
-TAKEN = "Imports, classes, functions and constants are taken; the rest never runs."
 CHECKS = 16  # of what was chosen, that are remembered
-SOURCES = {FILE: "Code file", LIBRARY: "torchvision", TIMM: "timm", OURS: "A lab's"}
+SOURCES = {FILE: english("Code file"), LIBRARY: "torchvision", TIMM: "timm", OURS: english("A lab's")}
 
 
 def form() -> None:
     """The three steps, and the button that imports."""
-    st.markdown("**Your own network**, in three steps")
+    st.markdown(say("**Your own network**, in three steps"))
     if not own_folder.weights_files():
-        kinds = ", ".join(own_folder.WEIGHTS)
-        st.caption(f"Put a file of weights ({kinds}), and the code of your network, into `{own_root()}`.")
+        words = english("Put a file of weights ({kinds}), and the code of your network, into `{folder}`.")
+        st.caption(say(words, kinds=listed(own_folder.WEIGHTS), folder=own_root()))
         return
     pick_network()
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -42,10 +42,10 @@ def form() -> None:
         show_command(network, field("weights"), field("data"))
         return
     fits = bool(network and field("data")) and show_fit(network, field("weights"), field("data"))
-    words = None if fits else "Choose the three of them first: a network, weights that fit it, and images."
-    look: dict[str, Any] = {"icon": ":material/deployed_code:", "type": "primary", "help": words}
+    why_not = None if fits else say("Choose the three of them first: a network, weights that fit it, and images.")
+    look: dict[str, Any] = {"icon": ":material/deployed_code:", "type": "primary", "help": why_not}
     off = not fits or importing.is_busy(work.NETWORK)
-    st.button("Import network", key="import network", on_click=ask, disabled=off, **look)
+    st.button(say("Import network"), key="import network", on_click=ask, disabled=off, **look)
 
 
 def is_trusted() -> bool:
@@ -75,29 +75,31 @@ def pick_network() -> None:
     """Where the network comes from, which it is, and what it is called with."""
     files = own_folder.code_files()
     importing.choose_first("own source", list(SOURCES), FILE if files else LIBRARY)
-    st.segmented_control("1. Network", list(SOURCES), key="own source", format_func=SOURCES.__getitem__, required=True)
+    title_of_source = titles.named(SOURCES)
+    st.segmented_control(say("1. Network"), list(SOURCES), key="own source", format_func=title_of_source, required=True)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         if field("source") == FILE:
             _pick_from_file(files)
         else:
             _pick_from_library(field("source"))
-        words = "What its class or function is called with, such as num_classes=10, width=64."
-        st.text_input("Arguments", key="own arguments", help=words, placeholder="none")
+        words = say("What its class or function is called with, such as num_classes=10, width=64.")
+        st.text_input(say("Arguments"), key="own arguments", help=words, placeholder=say("none"))
 
 
 def _pick_from_file(files: Sequence[str]) -> None:
     """A class or function of a file in the folder."""
     if not files:
-        st.caption(f"Put a .py or .ipynb file into `{own_root()}`.")
+        st.caption(say("Put a .py or .ipynb file into `{folder}`.", folder=own_root()))
         return
-    importing.choose("File", list(files), "own code", TAKEN)
+    words = say("Imports, classes, functions and constants are taken; the rest never runs.")
+    importing.choose(say("File"), list(files), "own code", words)
     path = own_root() / field("code")
     names = _names(str(path), path.stat().st_mtime_ns)
     if isinstance(names, str):
         st.session_state["own class"] = None
-        st.error(drawing.plain(drawing.sentence(names)), icon=":material/error:")
+        st.error(drawing.plain(drawing.sentence(again(names))), icon=":material/error:")
     else:
-        importing.choose("Class or function", names, "own class", "What gives an nn.Module.")
+        importing.choose(say("Class or function"), names, "own class", say("What gives an nn.Module."))
 
 
 @st.cache_data(max_entries=CHECKS, show_spinner=False)
@@ -112,23 +114,25 @@ def _names(path: str, changed: int) -> list[str] | str:
 def _pick_from_library(source: str) -> None:
     """A network of a library, or of the labs."""
     if source == TIMM:
-        st.text_input("Architecture", key="own timm", placeholder="as in timm", help="timm has to be installed.")
+        words, example = say("timm has to be installed."), say("as in timm")
+        st.text_input(say("Architecture"), key="own timm", placeholder=example, help=words)
     elif source == OURS:
-        importing.choose("Architecture", list(MODELS), "own ours", "As the labs have it.")
+        importing.choose(say("Architecture"), list(MODELS), "own ours", say("As the labs have it."))
     else:
-        known = torchvision_networks()
-        st.selectbox("Architecture", known, key="own arch", index=None, placeholder="as in torchvision")
+        known, example = torchvision_networks(), say("as in torchvision")
+        st.selectbox(say("Architecture"), known, key="own arch", index=None, placeholder=example)
 
 
 def pick_weights() -> None:
     """A file of weights in the folder."""
-    importing.choose("2. Weights", own_folder.weights_files(), "own weights", "Nothing in the file is run.")
+    words = say("Nothing in the file is run.")
+    importing.choose(say("2. Weights"), own_folder.weights_files(), "own weights", words)
 
 
 def pick_images() -> None:
     """The data set that it is tested on."""
-    words = "On this machine, with the weights' classes in the weights' order."
-    importing.choose("3. Images", image_sets(), "own data", words, format_func=title_of)
+    words = say("On this machine, with the weights' classes in the weights' order.")
+    importing.choose(say("3. Images"), image_sets(), "own data", words, format_func=title_of)
 
 
 def image_sets() -> list[str]:
@@ -141,20 +145,21 @@ def image_sets() -> list[str]:
 def title_of(dataset: str) -> str:
     """A data set as people call it, with what its images are."""
     info = datasets.dataset_info(dataset)
-    sizes = " × ".join(map(str, info.shape))
-    return f"{info.title}, {sizes}"
+    return say("{title}, {size}", title=say(info.title), size=" × ".join(map(str, info.shape)))
 
 
 def more() -> None:
     """What has a usual value."""
-    with st.popover("More", icon=":material/tune:"):
-        st.text_input("Name", key="own network name", max_chars=LONGEST_NAME, placeholder="NETWORK_IMAGES")
-        words = "Of the normalisation, for values 0…1. Empty: as a card beside the weights says, else ImageNet's."
-        st.text_input("Mean", key="own mean", placeholder="0.485, 0.456, 0.406", help=words)
-        st.text_input("Standard deviation", key="own std", placeholder="0.229, 0.224, 0.225", help=words)
-        words = "Which of several outputs are the logits: a key, or a number from 0."
-        st.text_input("Output", key="own output", placeholder="the logits", help=words)
-        st.text_input("Description", key="own description", max_chars=LONGEST_DESCRIPTION, placeholder="For its card")
+    with st.popover(say("More"), icon=":material/tune:"):
+        usual = say("NETWORK_IMAGES")
+        st.text_input(say("Name"), key="own network name", max_chars=LONGEST_NAME, placeholder=usual)
+        words = say("Of the normalisation, for values 0…1. Empty: as a card beside the weights says, else ImageNet's.")
+        st.text_input(say("Mean"), key="own mean", placeholder="0.485, 0.456, 0.406", help=words)
+        st.text_input(say("Standard deviation"), key="own std", placeholder="0.229, 0.224, 0.225", help=words)
+        words = say("Which of several outputs are the logits: a key, or a number from 0.")
+        st.text_input(say("Output"), key="own output", placeholder=say("the logits"), help=words)
+        usual = say("For its card")
+        st.text_input(say("Description"), key="own description", max_chars=LONGEST_DESCRIPTION, placeholder=usual)
 
 
 # What was chosen, checked
@@ -166,12 +171,13 @@ def show_fit(network: str, weights: str, dataset: str) -> bool:
     files = [path, *(own_root() / code for code in own_folder.code_files())]  # code may import what lies beside it
     changed = [*datasets.version_of(dataset), *(str(each.stat().st_mtime_ns) for each in files if each.is_file())]
     given = tuple(field(name) for name in ("arguments", "output", "mean", "std"))
-    with st.spinner("Checking that they fit…"):
+    with st.spinner(say("Checking that they fit…")):
         fits, words = _fit(network, str(path), dataset, given, tuple(changed))
+    words = drawing.plain(drawing.sentence(again(words)), 900)
     if fits:
-        st.success(drawing.plain(words, 900), icon=":material/check_circle:")
+        st.success(words, icon=":material/check_circle:")
     else:
-        st.error(drawing.plain(words, 900), icon=":material/error:")
+        st.error(words, icon=":material/error:")
     return fits
 
 
@@ -187,10 +193,17 @@ def _fit(
         info, options = datasets.dataset_info(dataset), arguments_of(arguments)
         plan, model, _ = own_networks.fitted(network, Path(weights), info, mean, std, options, output)
     except (ValueError, OSError) as error:
-        return False, drawing.sentence(str(error)) + "."
-    numbers = sum(each.numel() for each in model.parameters())
-    undone = f" Undone: {'; '.join(plan.source.notes)}." if plan.source.notes else ""
-    return True, f"They fit: {plan.title}, {len(model.state_dict())} weights with {numbers:,} numbers.{undone}"
+        return False, say("{words}.", words=str(error))
+    notes = plan.source.notes
+    return True, say(
+        "They fit: {title}, {n} weights with {numbers:,} numbers. Undone: {notes}."
+        if notes
+        else "They fit: {title}, {n} weights with {numbers:,} numbers.",
+        title=plan.title,
+        n=len(model.state_dict()),
+        numbers=sum(each.numel() for each in model.parameters()),
+        notes=chained(notes),
+    )
 
 
 def arguments_of(text: str) -> dict[str, Any]:
@@ -212,11 +225,12 @@ def show_command(network: str, weights: str, dataset: str) -> None:
     for option, name in given.items():
         words += [f"{option}={field(name)}"] if field(name) else []
     words += [f"--set={key}={value!r}" for key, value in _known(field("arguments")).items()]
-    st.info(
+    said = say(
         "Code is run only where somebody at this machine says so. Copy this line to its terminal; the network is then "
-        f"in the list. Or start the app with `{TRUST}=1`, and its users may run what lies in the folder.",
-        icon=":material/terminal:",
+        "in the list. Or start the app with `{setting}=1`, and its users may run what lies in the folder.",
+        setting=TRUST,
     )
+    st.info(said, icon=":material/terminal:")
     st.code(shlex.join(words), language="bash", wrap_lines=True)
 
 
@@ -239,9 +253,9 @@ def start() -> None:
     """Import it in the background; ValueError for fields that cannot be meant."""
     network, dataset, root = chosen_network(), field("data"), own_root()
     if not network or not dataset:
-        raise ValueError(f"choose the {'images' if network else 'network'} first")
+        raise ValueError(say("choose the images first" if network else "choose the network first"))
     if building.code_path(network) and not is_trusted():
-        raise ValueError(f"this server runs no code; start it with {TRUST}=1")
+        raise ValueError(say("this server runs no code; start it with {setting}=1", setting=TRUST))
     given = {key: field(key).strip() for key in ("output", "description")}
     given |= {key: own_networks.numbers(field(key)) for key in ("mean", "std")}
     given["options"] = arguments_of(field("arguments"))

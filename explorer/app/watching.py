@@ -9,6 +9,7 @@ from explorer.app import drawing, guard, waiting
 from explorer.background.jobs import CANCELLED, DONE, FAILED, QUEUED, RUNNING
 from explorer.background.records import BROKEN, INTERRUPTED
 from explorer.images import datasets
+from explorer.language.saying import english, say
 from explorer.networks.registry import model_info
 from explorer.show import charts
 from explorer.show.words import percent
@@ -17,14 +18,23 @@ from explorer.training.recipes import Recipe, difference
 from explorer.training.trainings import Training
 
 LIVE, IDLE = 1.0, 4.0  # seconds between looks while something trains or waits, and otherwise
-LOOKS: dict[str, dict[str, Any]] = {
-    RUNNING: {"icon": ":material/model_training:", "color": "blue"},
-    QUEUED: {"icon": ":material/hourglass_empty:", "color": "grey"},
-    DONE: {"icon": ":material/check_circle:", "color": "green"},
-    FAILED: {"icon": ":material/error:", "color": "red"},
-    CANCELLED: {"icon": ":material/cancel:", "color": "grey"},
-    INTERRUPTED: {"icon": ":material/power_off:", "color": "orange"},
-    BROKEN: {"icon": ":material/broken_image:", "color": "red"},
+COLOURS: dict[str, Any] = {
+    RUNNING: "blue",
+    QUEUED: "grey",
+    DONE: "green",
+    FAILED: "red",
+    CANCELLED: "grey",
+    INTERRUPTED: "orange",
+    BROKEN: "red",
+}
+STATES = {
+    RUNNING: english(":material/model_training: Running"),
+    QUEUED: english(":material/hourglass_empty: Queued"),
+    DONE: english(":material/check_circle: Done"),
+    FAILED: english(":material/error: Failed"),
+    CANCELLED: english(":material/cancel: Cancelled"),
+    INTERRUPTED: english(":material/power_off: Interrupted"),
+    BROKEN: english(":material/broken_image: Broken"),
 }
 
 
@@ -39,10 +49,10 @@ def watch(lively: bool, start: str = "") -> None:
     waiting.show_trouble()
     with st.container():
         if queue.is_full() and is_lively(found):
-            words = f"The disk with {drawing.plain(str(queue.folder))} is full: free some space, and trainings go on."
-            st.error(words, icon=":material/hard_drive:")
+            words = english("The disk with {folder} is full: free some space, and trainings go on.")
+            st.error(say(words, folder=drawing.plain(str(queue.folder))), icon=":material/hard_drive:")
     if not found and not start:
-        st.caption("None yet: what you start shows here, in every tab, and goes on when you close this one.")
+        st.caption(say("None yet: what you start shows here, in every tab, and goes on when you close this one."))
     for place, each in enumerate(found):
         with st.container(border=True):
             header(each)
@@ -74,12 +84,16 @@ def header(each: Training) -> None:
     """Its name, what is trained on what, and its state."""
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         st.markdown(f"**{drawing.plain(each.name)}**", width="content")
-        st.badge(each.state.capitalize(), **LOOKS[each.state])
+        st.badge(say(STATES[each.state]), color=COLOURS[each.state])
     if each.recipe is not None:
-        network, images = model_info(each.model).title, datasets.dataset_info(each.dataset).title
-        changes = difference(each.recipe, each.model, each.dataset)
-        began = f", from {drawing.plain(each.start)}" if each.start else ""
-        st.caption(f"{network} on {images}{began}, {changes or 'by its own recipe'}")
+        words = say(
+            "{network} on {images}, from {start}, {changes}" if each.start else "{network} on {images}, {changes}",
+            network=say(model_info(each.model).title),
+            images=say(datasets.dataset_info(each.dataset).title),
+            start=drawing.plain(each.start),
+            changes=difference(each.recipe, each.model, each.dataset) or say("by its own recipe"),
+        )
+        st.caption(words)
 
 
 def running(each: Training) -> None:
@@ -88,14 +102,20 @@ def running(each: Training) -> None:
     assert recipe is not None
     with st.container(horizontal=True, vertical_alignment="center"):
         if progress is None:
-            st.progress(0.0, ":material/hourglass_empty: Starting")
+            st.progress(0.0, say(":material/hourglass_empty: Starting"))
         elif progress.done >= progress.total:
-            st.progress(1.0, ":material/fact_check: Testing the epoch kept")
+            st.progress(1.0, say(":material/fact_check: Testing the epoch kept"))
         else:
-            epoch = int(progress.fraction * recipe.epochs) + 1
-            left = "" if progress.left is None else f", {waiting.duration(progress.left)} left"
-            st.progress(progress.fraction, f":material/autorenew: Epoch {epoch} of {recipe.epochs}{left}")
-        label = "Cancelling…" if each.cancelling else "Cancel"
+            words = say(
+                ":material/autorenew: Epoch {epoch} of {epochs}"
+                if progress.left is None
+                else ":material/autorenew: Epoch {epoch} of {epochs}, {left} left",
+                epoch=int(progress.fraction * recipe.epochs) + 1,
+                epochs=recipe.epochs,
+                left=waiting.duration(progress.left or 0),
+            )
+            st.progress(progress.fraction, words)
+        label = say("Cancelling…" if each.cancelling else "Cancel")
         button(each, label, "cancel", trainings.queue().cancel, disabled=each.cancelling)
 
 
@@ -103,9 +123,9 @@ def queued(each: Training) -> None:
     """Its place, and a button to take it out."""
     place = each.job.place
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-        waits = f"Waits for {place} other training{'s'[: place != 1]}."
-        st.markdown(waits if place else "About to start.", width="content")
-        button(each, "Cancel", "cancel", trainings.queue().cancel)
+        waits = say("Waits for {n} other training." if place == 1 else "Waits for {n} other trainings.", n=place)
+        st.markdown(waits if place else say("About to start."), width="content")
+        button(each, say("Cancel"), "cancel", trainings.queue().cancel)
 
 
 def done(each: Training) -> None:
@@ -113,48 +133,56 @@ def done(each: Training) -> None:
     score = trainings.score_of(each.name)
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         if score is None:
-            st.markdown("Its network is no longer there.", width="content")
+            st.markdown(say("Its network is no longer there."), width="content")
         else:
-            right = f"{score.correct:,} of {score.n:,} test {datasets.dataset_info(each.dataset).examples}"
-            st.markdown(f"Test accuracy **{percent(score.accuracy)}** ({right})", width="content")
+            words = say(
+                "Test accuracy **{share}** ({correct:,} of {n:,} test {examples})",
+                share=percent(score.accuracy),
+                correct=score.correct,
+                n=score.n,
+                examples=say(datasets.dataset_info(each.dataset).examples),
+            )
+            st.markdown(words, width="content")
             st.page_link(
                 "explorer/app/pages/prune.py",
-                label="Prune it",
+                label=say("Prune it"),
                 icon=":material/content_cut:",
                 query_params={"checkpoint": each.name},
             )
-        button(each, "Clear", "playlist_remove", trainings.remove, help="Take it off this list; the network stays.")
+        words = say("Take it off this list; the network stays.")
+        button(each, say("Clear"), "playlist_remove", trainings.remove, help=words)
 
 
 def stopped(each: Training) -> None:
     """Why it stopped, with the ways on: resume or remove."""
     words = each.job.last_words()
     if each.state == FAILED or (each.state == INTERRUPTED and words.startswith("error: ")):  # a full disk keeps no code
-        said = drawing.sentence(words.removeprefix("error: ")) or "It said nothing"
-        st.error(f"{drawing.plain(said)}.", icon=":material/error:")
+        said = drawing.sentence(words.removeprefix("error: ")) or say("It said nothing")
+        st.error(say("{words}.", words=drawing.plain(said)), icon=":material/error:")
     elif each.state == INTERRUPTED:
-        st.warning("Its process was killed, or the machine stopped.", icon=":material/power_off:")
+        st.warning(say("Its process was killed, or the machine stopped."), icon=":material/power_off:")
     finished, recipe = len(trainings.history(each.name)), each.recipe
     assert recipe is not None
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-        st.markdown(f"{finished} of {recipe.epochs} epochs are finished.", width="content")
+        words = say("{finished} of {epochs} epochs are finished.", finished=finished, epochs=recipe.epochs)
+        st.markdown(words, width="content")
         with st.container(horizontal=True, width="content"):
-            button(each, "Resume", "resume", trainings.queue().resume)
+            button(each, say("Resume"), "resume", trainings.queue().resume)
             remove(each)
 
 
 def broken(each: Training) -> None:
     """What cannot be read can only be removed."""
-    st.error("Its files are corrupt, or this app did not write them.", icon=":material/broken_image:")
+    st.error(say("Its files are corrupt, or this app did not write them."), icon=":material/broken_image:")
     remove(each)
 
 
 def remove(each: Training) -> None:
     """Remove it after a second look at what is lost."""
     megabytes = sum(path.stat().st_size for path in trainings.leftovers(each.name)) / 1e6
-    with st.popover("Remove", icon=":material/delete:"):
-        st.markdown(f"Its finished epochs go, too, and {megabytes:.0f} MB are free again.")
-        button(each, "Remove for good", "delete_forever", trainings.remove)
+    with st.popover(say("Remove"), icon=":material/delete:"):
+        st.markdown(say("Its finished epochs go, too, and {size:.0f} MB are free again.", size=megabytes))
+        button(each, say("Remove for good"), "delete_forever", trainings.remove)
 
 
 def curves(each: Training, recipe: Recipe, shown: bool) -> None:
@@ -162,7 +190,7 @@ def curves(each: Training, recipe: Recipe, shown: bool) -> None:
     history = trainings.history(each.name)
     if history.empty or each.state == QUEUED:
         return
-    if each.state != RUNNING and not st.toggle("Curves", value=shown, key=f"curves {each.name}"):
+    if each.state != RUNNING and not st.toggle(say("Curves"), value=shown, key=f"curves {each.name}"):
         return
     left, right = st.columns(2, gap="medium")
     for column, what in ((left, "loss"), (right, "accuracy")):

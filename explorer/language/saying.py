@@ -5,10 +5,10 @@ other languages. A sentence is put into words as it is shown, so that two people
 languages; one that was said before, such as that of an error, can be said `again`.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import lru_cache, wraps
+from functools import lru_cache, reduce, wraps
 from typing import Any, ParamSpec, TypeVar
 
 from explorer.language.catalogue import ENGLISH, LANGUAGES, translated
@@ -64,6 +64,11 @@ def listed(words: Iterable[str]) -> str:
 def joined(sentences: Iterable[str]) -> str:
     """Sentences one after the other, with what this language puts between them."""
     return translated(" ", language()).join(filter(None, sentences))
+
+
+def chained(parts: Sequence[str]) -> str:
+    """Parts of a sentence, one after another, which can be said again."""
+    return reduce(lambda one, other: say("{one}; {other}", one=one, other=other), parts) if parts else ""
 
 
 def language() -> str:
