@@ -66,15 +66,15 @@ class Compressed:
     merits: Merits | None = None
     scales: Scales | None = None
     tuned: Tuned | None = None
-    target: str = ""  # that the plan was chosen for
-    steps: int = 1
+    asked: Compression = Compression()
 
     @property
     def reached(self) -> str:
         """What came of the target, in a sentence; empty where there was none, and while it is not measured."""
-        if not self.target or self.merits is None or self.scales is None or self.done < self.total:
+        target = self.asked.target
+        if not target or self.merits is None or self.scales is None or self.done < self.total:
             return ""
-        return reached(self.target, self.merits, self.scales)
+        return reached(target, self.merits, self.scales)
 
 
 def compressed(
@@ -107,8 +107,7 @@ def compressed(
         last = replace(better, model=removal.remove(checkpoint.model, better.channels, example_of(checkpoint)))
     weighing = scales_of(checkpoint, last.model)
     total = 2 * images + weighings
-    more: dict[str, Any] = {"tuned": tuned, "target": asked.target, "steps": asked.steps}
-    found = Compressed(groups, plan, last.channels, total, 1, scales=next(weighing), **more)
+    found = Compressed(groups, plan, last.channels, total, 1, scales=next(weighing), tuned=tuned, asked=asked)
     yield found
     for merits in merits_of(checkpoint, models, asked.limit, device):
         found = replace(found, merits=merits, done=1 + merits.done)

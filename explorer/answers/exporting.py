@@ -60,8 +60,8 @@ def _card(checkpoint: Checkpoint, found: Compressed, model: nn.Module) -> Card:
         *_, tested = compare({"": model}, batches_of(checkpoint))
     score, tuned = Score(int(tested.correct[-1]), tested.done), found.tuned
     if tuned is None:
-        return replace(card_of(model, checkpoint, found.plan, score, steps=found.steps), description="")
+        return replace(card_of(model, checkpoint, found.plan, score, steps=found.asked.steps), description="")
     before = found.merits.comparison
     pruned = Score(int(before.correct[-2]), before.done)
-    card = card_of(model, checkpoint, found.plan, score, tuned.epochs, found.steps, pruned)
+    card = card_of(model, checkpoint, found.plan, score, tuned.epochs, found.asked.steps, pruned)
     return replace(card, description="", recipe=asdict(tuned.recipe))  # which is how it is fine-tuned again

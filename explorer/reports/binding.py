@@ -23,7 +23,19 @@ DPI = 200  # of the figures as PNG files: sharp on paper, and quick to make
 PAGE = 7.2  # inches, the width of a page's text
 BOTH = "both"
 FIRST_DAY = (1980, 1, 1, 0, 0, 0)  # of every file in the ZIP, so that the same report is the same bytes
-REMOVED = ("network", "plan", "criterion", "steps", "differ", "device", "threads")
+REMOVED = (
+    "network",
+    "plan",
+    "criterion",
+    "steps",
+    "differ",
+    "device",
+    "threads",
+    "target",
+    "minimum",
+    "rounded",
+    "limit",
+)
 
 Files = dict[str, bytes]
 

@@ -26,6 +26,10 @@ class Removal:
     threads: int
     steps: int = 1
     differ: int | None = None  # predictions that are not the masked network's; None where they were not compared
+    target: str = ""  # that the plan was chosen for, as "points=1"
+    minimum: int = 1  # channels that every layer kept
+    rounded: bool = False  # whether widths were kept that 8 divides
+    limit: int | None = None  # the first test images only
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,4 +49,4 @@ class Brought:
     def about(self) -> Hashable:
         """What the report is about beside its question, however far the curves have come."""
         gone = self.removal
-        return None if gone is None else (gone.plan, gone.criterion, gone.steps, int(gone.stages["n"].iloc[0]))
+        return gone and (gone.plan, gone.criterion, gone.steps, gone.target, int(gone.stages["n"].iloc[0]))

@@ -1,6 +1,7 @@
 """What compressing gained as a plain value: of a plan, or of a network and those that it came from."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,9 +19,9 @@ def of_plan(network: str, found: Compressed) -> Removal:
     """Of a plan that was carried out and weighed to the end."""
     assert found.merits is not None and found.scales is not None and found.proof is not None, "it is done"
     table = found.merits.frame()
-    steps = [int(name.split()[0]) for name in table["network"] if name.split()[1:2] == ["steps"]]
+    asked = found.asked
     stages = [_stage(name) for name in table["network"]]
-    named = [network, *(str(steps[0]) if stage == "steps" else "" for stage in stages[1:])]
+    named = [network, *(str(asked.steps) if stage == "steps" else "" for stage in stages[1:])]
     table = table.assign(stage=["before", *stages[1:]], named=named)
     return _removal(
         network,
@@ -28,8 +29,12 @@ def of_plan(network: str, found: Compressed) -> Removal:
         found.plan.criterion,
         table[COLUMNS],
         found.scales,
-        (steps or [1])[0],
-        found.proof.differ,
+        steps=asked.steps,
+        differ=found.proof.differ,
+        target=asked.target,
+        minimum=asked.minimum,
+        rounded=asked.rounded,
+        limit=asked.limit,
     )
 
 
@@ -83,8 +88,7 @@ def _removal(
     criterion: str,
     stages: pd.DataFrame,
     scales: Scales,
-    steps: int = 1,
-    differ: int | None = None,
+    **more: Any,
 ) -> Removal:
     timing = scales.timings[0]
-    return Removal(network, plan, criterion, stages, scales.totals(), timing.device, timing.threads, steps, differ)
+    return Removal(network, plan, criterion, stages, scales.totals(), timing.device, timing.threads, **more)

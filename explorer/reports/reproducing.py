@@ -9,6 +9,7 @@ from typing import Any
 from explorer.answers.experiment import HOW, Experiment
 from explorer.engine.curves import Band
 from explorer.reports.asked import ways_of
+from explorer.reports.brought import Removal
 from explorer.reports.facts import RANDOM, Facts
 
 SHELL = """#!/bin/sh
@@ -18,7 +19,7 @@ SHELL = """#!/bin/sh
 set -eu
 mkdir -p again
 # The weights must be those with this SHA-256, else the numbers are another network's: {sha256}
-{commands}
+{plan}{commands}
 # All tables, figures and sentences, from answers that are computed here and not those that come with the app:
 {report}
 # The tables here against those there. Answers that came with the app over some images alone (column n) are computed
@@ -35,6 +36,7 @@ def shell(facts: Facts) -> str:
         title=_on_one_line(facts.dataset.title),
         dataset=_on_one_line(shlex.quote(facts.dataset.name)),
         sha256=facts.card.sha256,
+        plan=_chosen(facts.removal),
         commands="\n".join(map(_command, commands(facts))),
         report=_command(report_words(facts)),
     )
@@ -53,9 +55,25 @@ def commands(facts: Facts) -> Iterator[list[str]]:
     if facts.scan is not None:
         yield ["scan", facts.checkpoint, "--fresh", "--csv", "again/scan.csv"]
     if facts.removal is not None:
-        gone = facts.removal
-        how = ["--plan", gone.plan, "--criterion", gone.criterion, "--steps", str(gone.steps)]
-        yield ["compress", gone.network, *how, "--out", "again/compressed"]
+        yield ["compress", facts.removal.network, *_plan(facts.removal), "--out", "again/compressed"]
+
+
+def _plan(gone: Removal) -> list[str]:
+    """How the plan was chosen and carried out: for its target, where it had one, else as it came out."""
+    chosen = ["--target", gone.target, *(["--round"] if gone.rounded else [])] if gone.target else ["--plan", gone.plan]
+    limit = [] if gone.limit is None else ["--limit", str(gone.limit)]
+    how = ["--criterion", gone.criterion, "--steps", str(gone.steps), "--minimum", str(gone.minimum)]
+    return [*chosen, *how, *limit]
+
+
+def _chosen(gone: Removal | None) -> str:
+    """The plan that a target came to, as a comment; empty where there was no target."""
+    if gone is None or not gone.target:
+        return ""
+    return (
+        f"# For the target {gone.target} channels were removed as {gone.plan}; where that is a share of the time, "
+        "another machine may find another plan.\n"
+    )
 
 
 def curves(facts: Facts) -> dict[str, Experiment]:

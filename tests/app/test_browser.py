@@ -4,6 +4,7 @@ import io
 import re
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import students
@@ -105,7 +106,7 @@ def test_the_train_page_is_one_click_away(page, address):
     assert not page.get_by_test_id("stException").count()
 
 
-@pytest.mark.parametrize("name", ["Activations", "Sweep", "Scan", "Model"])
+@pytest.mark.parametrize("name", ["Activations", "Sweep", "Compare", "Scan", "Model", "Lessons"])
 def test_the_other_pages_are_one_click_away(page, address, name):
     page.goto(address)
     accuracy_at(page, 16)
@@ -115,7 +116,9 @@ def test_the_other_pages_are_one_click_away(page, address, name):
     assert not page.get_by_test_id("stException").count()
 
 
-@pytest.mark.parametrize("path", ["", "activations", "sweep", "scan", "compress", "model", "train"])
+@pytest.mark.parametrize(
+    "path", ["", "activations", "sweep", "compare", "scan", "compress", "model", "train", "lessons"]
+)
 def test_a_page_opens_without_a_complaint(page, address, path):
     """Nothing that is asked for is missing, and neither Streamlit nor Vega warns of anything."""
     said: list[str] = []
@@ -177,6 +180,29 @@ def test_a_point_of_a_curve_takes_its_k_to_every_page(page, address):
     page.get_by_role("link", name="Prune", exact=True).click()
     page.get_by_text(re.compile(r"Accuracy at K = (19|20|21)")).first.wait_for()
     assert not said
+
+
+def test_a_lesson_is_read_and_followed_to_its_curve(page, address):
+    page.goto(f"{address}/lessons?lesson=leak")
+    wait_until_done(page)
+    text = page.get_by_test_id("stMain").inner_text()
+    assert "1. What one would expect." in text and "2. What was measured" in text and "3. Why." in text
+    with page.expect_download() as started:
+        page.get_by_role("button", name="Download CSV").click()
+    table = pd.read_csv(io.BytesIO(Path(started.value.path()).read_bytes()))
+    means = table.groupby("ranked_on")["accuracy"].apply(lambda each: np.trapezoid(each) / (len(each) - 1))
+    said = re.search(r"ranked on training images, is ([+−]\d+\.\d\d) points \(95 % interval", text)[1]
+    assert said.replace("−", "-") == f"{100 * (means['test'] - means['train']):+.2f}", "the sentence is of these curves"
+    (chart,) = page.get_by_test_id("stVegaLiteChart").all()
+    assert chart.locator("svg, canvas").first.bounding_box()["width"] > 300
+
+    page.get_by_text("B · Ranking leak").or_(page.get_by_text("A · Surviving bias")).first.wait_for()
+    page.get_by_text("A · Surviving bias", exact=True).click()
+    page.wait_for_url(re.compile("lesson=bias"))
+    page.get_by_role("link", name="As scripted on Prune").click()
+    page.wait_for_url(re.compile(r"lab=A"))
+    page.get_by_test_id("stMetric").filter(has=page.get_by_text("Accuracy at K = 16", exact=True)).wait_for()
+    assert not page.get_by_test_id("stException").count()
 
 
 def test_back_takes_back_one_action(page, address):

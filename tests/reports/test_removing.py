@@ -6,11 +6,14 @@ import pandas as pd
 import pytest
 from reported import facts_of, falling
 
+from explorer.answers.compressing import Compression, compressed
+from explorer.networks import checkpoints
 from explorer.networks.cards import Parent
 from explorer.reports.brought import Brought, Removal
 from explorer.reports.facts import Missing
 from explorer.reports.findings import findings
-from explorer.reports.removing import COLUMNS, ancestors
+from explorer.reports.removing import COLUMNS, ancestors, of_plan
+from explorer.reports.reproducing import shell
 from explorer.reports.sections.compression import compression
 from explorer.reports.sections.conclusions import sentence_of
 from explorer.reports.tables import tables_of
@@ -80,14 +83,31 @@ def test_a_plan_in_chinese_has_no_english_sentence():
     assert "移除" in said and "参数量" in cells and "test images" not in said
 
 
+def test_the_script_removes_as_the_page_did():
+    target = removal(target="points=1", rounded=True, limit=500, steps=3, minimum=2)
+    told = shell(facts_of(falling(90, 80), removal=target))
+    how = "--criterion l1 --steps 3 --minimum 2 --limit 500"
+    assert f"compress mine --target points=1 --round {how} --out again/compressed\n" in told
+    assert "# For the target points=1 channels were removed as conv1:4;" in told
+    plain = shell(facts_of(falling(90, 80), removal=removal(rounded=True)))
+    assert "compress mine --plan conv1:4 --criterion l1 --steps 1 --minimum 1 --out" in plain and "target" not in plain
+
+
+@pytest.mark.slow
+def test_what_was_asked_stands_in_the_removal():
+    asked = Compression(target="macs=0.9", minimum=2, limit=40)
+    *_, found = compressed(checkpoints.load("simple-cnn_fashion-mnist"), asked, "cpu")
+    gone = of_plan("simple-cnn_fashion-mnist", found)
+    assert (gone.target, gone.minimum, gone.limit, gone.steps) == ("macs=0.9", 2, 40, 1)
+    assert gone.plan == found.plan.text and gone.stages["n"].tolist() == [40, 40]
+
+
 def test_two_plans_are_two_reports():
     one, other = (Brought(removal=removal(plan=plan)) for plan in ("conv1:4", "conv1:5"))
     assert one.about != other.about and one.key == Brought(removal=removal()).key and Brought().about is None
 
 
 def test_ancestors_end_where_the_weights_are_others(tmp_path, monkeypatch):
-    from explorer.networks import checkpoints
-
     point = checkpoints.look_up("simple-cnn_fashion-mnist")
     child = replace(point, card=replace(point.card, parent=Parent(point.name, point.sha256, "conv1:4", "l1")))
     assert [each.name for each in ancestors(child)] == [point.name]
