@@ -11,10 +11,11 @@ from explorer.app import work
 from explorer.app.cache import identity
 from explorer.background.jobs import Job
 from explorer.compression.choosing import Tried
+from explorer.language.saying import english, say
 from explorer.networks.checkpoints import Checkpoint
 
-REMOVING = "Removing channels and weighing what is left"
-SPARING, TRYING = "Finding out what each layer can spare", "Measuring plans"
+REMOVING = english("Removing channels and weighing what is left")
+SPARING, TRYING = english("Finding out what each layer can spare"), english("Measuring plans")
 
 
 def compressed(point: Checkpoint, asked: Compression, restart: bool = False) -> Job:
@@ -30,8 +31,14 @@ def so_far(job: Job) -> Compressed | None:
 def stage(job: Job) -> str:
     """What the job does now, in words."""
     if job.latest is None or isinstance(job.latest, Compressed):
-        return REMOVING
-    return TRYING if isinstance(job.latest, Tried) else SPARING
+        return say(REMOVING)
+    return say(TRYING if isinstance(job.latest, Tried) else SPARING)
+
+
+def in_words(network: str) -> str:
+    """What the tables' name of a network is on the page: the unpruned one, one pruned at once, or in steps."""
+    count, _, unit = network.partition(" ")
+    return say("{n} steps", n=count) if unit == "steps" else say(network)
 
 
 def frontier(point: Checkpoint, criterion: str, minimum: int, limit: int | None, restart: bool = False) -> Job:

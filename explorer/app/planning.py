@@ -8,18 +8,19 @@ import streamlit as st
 
 from explorer.answers.compressing import SHARES, Compressed, Compression
 from explorer.answers.targeting import LATENCY, MACS, POINTS
-from explorer.app import drawing, links, pickers, sparing
+from explorer.app import drawing, links, pickers, sparing, titles
 from explorer.compression.plans import Group, Plan
 from explorer.compression.shares import ARTICLE_MINIMUM
+from explorer.language.saying import english, listed, say
 from explorer.networks.checkpoints import Checkpoint
 from explorer.pruning.criteria import CRITERIA
 
 SHARE, THRESHOLD, TARGET, HAND = "share", "threshold", "target", "hand"
 WAYS = {
-    SHARE: "The same share of every layer",
-    THRESHOLD: "What is unimportant",
-    TARGET: "For a target",
-    HAND: "Layer by layer",
+    SHARE: english("The same share of every layer"),
+    THRESHOLD: english("What is unimportant"),
+    TARGET: english("For a target"),
+    HAND: english("Layer by layer"),
 }
 USUAL = "50"  # percent of every layer
 THRESHOLDS, USUAL_THRESHOLD = [f"{tenths / 10:g}" for tenths in range(1, 21)], "0.8"  # times a layer's mean
@@ -44,25 +45,34 @@ class Aim:
 PERCENTS = tuple(str(share) for share in SHARES)
 AIMS = {
     POINTS: Aim(
-        "Points lost", "Accuracy lost, at most", "points_lost", ("0.1", "0.2", "0.5", "1", "2", "5", "10"), "1", ""
+        english("Points lost"),
+        english("Accuracy lost, at most"),
+        "points_lost",
+        ("0.1", "0.2", "0.5", "1", "2", "5", "10"),
+        "1",
+        "",
     ),
-    MACS: Aim("Multiply-adds", "Multiply-adds left, at most", "macs_left", PERCENTS, "50"),
-    LATENCY: Aim("Time", "Time for one image left, at most, as measured here", "time_left", PERCENTS, "50"),
+    MACS: Aim(english("Multiply-adds"), english("Multiply-adds left, at most"), "macs_left", PERCENTS, "50"),
+    LATENCY: Aim(
+        english("Time"), english("Time for one image left, at most, as measured here"), "time_left", PERCENTS, "50"
+    ),
 }
 
 
 def pick_compression(point: Checkpoint) -> Compression:
     """What the pickers of the plan, here, and those of the sidebar stand at."""
     with st.sidebar:
-        wrong = "no criterion that ranks by weights alone"
-        titles = {name: CRITERIA[name].title for name in NORMS}
-        criterion = pickers.pick_named("Ranked by", "compress_by", NORMS, "l1", wrong, format_func=titles.get)
-        st.caption(CRITERIA[criterion].sentence)
-        minimum = pick_whole("Every layer keeps at least", "minimum", 1, MOST_MINIMUM, 1)
-        words = "At once is block pruning. In steps, what is left is ranked again before each: progressive pruning."
-        steps = pick_whole("Steps", "steps", 1, MOST_STEPS, 1, help=words)
-        words = "Keep a few channels more, so that 8 divides every width: processors compute on so many at a time."
-        rounded = st.toggle("Widths that 8 divides", help=words, **links.linked("rounded", False))
+        wrong = say("no criterion that ranks by weights alone")
+        named = titles.named({name: CRITERIA[name].title for name in NORMS})
+        criterion = pickers.pick_named(say("Ranked by"), "compress_by", NORMS, "l1", wrong, format_func=named)
+        st.caption(say(CRITERIA[criterion].sentence))
+        minimum = pick_whole(say("Every layer keeps at least"), "minimum", 1, MOST_MINIMUM, 1)
+        words = say(
+            "At once is block pruning. In steps, what is left is ranked again before each: progressive pruning."
+        )
+        steps = pick_whole(say("Steps"), "steps", 1, MOST_STEPS, 1, help=words)
+        words = say("Keep a few channels more, so that 8 divides every width: processors compute on so many at a time.")
+        rounded = st.toggle(say("Widths that 8 divides"), help=words, **links.linked("rounded", False))
         limit = sparing.pick_images(point)
     return Compression(**pick_plan(), criterion=criterion, minimum=minimum, steps=steps, rounded=rounded, limit=limit)
 
@@ -75,17 +85,23 @@ def pick_plan() -> dict[str, Any]:
     if way == TARGET:
         return {"target": pick_target()}
     if way == HAND and plan:
-        st.caption("As many channels of each group of layers as its slider says, below.")
+        st.caption(say("As many channels of each group of layers as its slider says, below."))
         return {"plan": plan}
     return {"share": pick_share() / 100}
 
 
 def pick_way() -> str:
     """How the plan is chosen; a plan made by hand is the way unless another is chosen."""
-    links.note_link("way", pickers.one_of(list(WAYS)), f"is not known: choose one of {', '.join(WAYS)}")
+    fix = say("is not known: choose one of {known}", known=listed(WAYS))
+    links.note_link("way", pickers.one_of(list(WAYS)), fix)
     linked = {**links.linked("way", HAND if st.session_state["plan"] else SHARE), "on_change": set_way, "args": None}
     return st.segmented_control(
-        "What goes", list(WAYS), format_func=WAYS.__getitem__, required=True, label_visibility="collapsed", **linked
+        say("What goes"),
+        list(WAYS),
+        format_func=titles.named(WAYS),
+        required=True,
+        label_visibility="collapsed",
+        **linked,
     )
 
 
@@ -98,7 +114,7 @@ def set_way() -> None:
 
 def pick_threshold() -> str:
     """The slider of the threshold under which a channel counts as unimportant."""
-    label = "Removed: channels less important than so many times their layer's mean"
+    label = say("Removed: channels less important than so many times their layer's mean")
     return pick_amount(label, "threshold", THRESHOLDS, USUAL_THRESHOLD)
 
 
@@ -106,16 +122,17 @@ def pick_target() -> str:
     """What the plan is chosen for, as `target_of` reads it."""
     left, right = st.columns([2, 3], gap="large")
     with left:
-        what = pickers.pick_option("Target", "target", list(AIMS), format_func=lambda name: AIMS[name].title)
+        what = pickers.pick_option(say("Target"), "target", list(AIMS), format_func=lambda name: say(AIMS[name].title))
     aim = AIMS[what]
     with right:
-        amount = pick_amount(aim.label, aim.key, aim.amounts, aim.usual, aim.unit)
+        amount = pick_amount(say(aim.label), aim.key, aim.amounts, aim.usual, aim.unit)
     return f"{what}={float(amount) / (100 if aim.unit else 1):g}"
 
 
 def pick_amount(label: str, key: str, amounts: Sequence[str], usual: str, unit: str = "", **more: Any) -> str:
     """One of a few amounts, on a slider."""
-    links.note_link(key, pickers.one_of(amounts), f"is not one of {', '.join(amounts)}: showing {usual}")
+    fix = say("is not one of {known}: showing {shown}", known=listed(amounts), shown=usual)
+    links.note_link(key, pickers.one_of(amounts), fix)
     pickers.keep_if(key, lambda kept: kept in amounts, usual)
     linked = {**links.linked(key, usual), **more}
     return st.select_slider(label, amounts, format_func=lambda amount: f"{amount}{unit}", **linked)
@@ -123,14 +140,14 @@ def pick_amount(label: str, key: str, amounts: Sequence[str], usual: str, unit: 
 
 def pick_whole(label: str, key: str, low: int, high: int, default: int, **look: Any) -> int:
     """A whole number that the address has."""
-    links.note_whole(key, low, high, default, "outside the range")
+    links.note_whole(key, low, high, default, say("outside the range"))
     pickers.keep_if(key, lambda kept: low <= kept <= high, default)
     return pickers.pick_number(label, low, high, default, key, **look)
 
 
 def plan_in_link() -> str:
     """The plan made by hand, layer by layer; empty where the same share goes of every layer."""
-    links.note_link("plan", is_plan, "is not LAYER:K,LAYER:K; showing the same share of every layer")
+    links.note_link("plan", is_plan, say("is not LAYER:K,LAYER:K; showing the same share of every layer"))
     links.linked("plan", "", lambda raw: raw[0] if is_plan(raw) else "")
     return st.session_state["plan"]
 
@@ -147,7 +164,7 @@ def is_plan(raw: list[str]) -> bool:
 def pick_share() -> int:
     """The slider of the share, in percent, that goes of every layer; moving it ends a plan made by hand."""
     how = {"on_change": set_share, "args": None}
-    return int(pick_amount("Removed of every layer", "share", PERCENTS, USUAL, " %", **how))
+    return int(pick_amount(say("Removed of every layer"), "share", PERCENTS, USUAL, " %", **how))
 
 
 def set_share(share: str | None = None) -> None:
@@ -163,21 +180,24 @@ def pick_layers(point: Checkpoint, found: Compressed, minimum: int) -> None:
     """A slider for each group of layers, behind a click; moving one makes a plan by hand."""
     st.session_state[NOW] = found.plan.text
     by_hand = st.session_state["way"] == HAND
-    with st.expander("Layer by layer", icon=":material/tune:", expanded=by_hand):
-        st.caption("How many channels go of each group of layers that lose the same ones.")
+    with st.expander(say("Layer by layer"), icon=":material/tune:", expanded=by_hand):
+        st.caption(say("How many channels go of each group of layers that lose the same ones."))
         ks, free = found.plan.ks, [group for group in found.groups if not group.fixed]
         columns = st.columns(2)
         for place, group in enumerate(free):
-            more = f" and {len(group.layers) - 1} more" if len(group.layers) > 1 else ""
+            named, more = group.name, len(group.layers) - 1
+            if more:
+                named = say("{layer} and {n} more", layer=group.name, n=more)
             key, most = f"k of {point.name} {group.name}", group.most(minimum)
             st.session_state[key] = min(next((ks[layer] for layer in group.layers if layer in ks), 0), most)
-            label, words = drawing.plain(f"{group.name}{more}"), drawing.plain(", ".join(group.layers))
+            label, words = drawing.plain(named), drawing.plain(listed(group.layers))
             how: dict[str, Any] = {"key": key, "help": words, "on_change": set_plan, "args": (point, free, minimum)}
             if most:
                 columns[place % 2].slider(label, 0, most, step=group.sections, **how)
         for group in found.groups:
             if group.fixed:
-                st.caption(drawing.plain(f"{group.name} stays as it is: {group.fixed}."))
+                words = say("{layer} stays as it is: {why}.", layer=group.name, why=group.fixed)
+                st.caption(drawing.plain(words))
 
 
 def set_plan(point: Checkpoint, free: list[Group], minimum: int) -> None:
@@ -190,7 +210,9 @@ def set_plan(point: Checkpoint, free: list[Group], minimum: int) -> None:
 
 def offer_article() -> None:
     """Set the pickers as lab E's article has them; for the lab's own page."""
-    words = f"L1 norm, at least {ARTICLE_MINIMUM} filters a layer, at once (block) and in 4 steps (progressive)."
-    st.button(
-        "As in lab E's article", icon=":material/school:", help=words, on_click=st.session_state.update, args=(ARTICLE,)
+    words = say(
+        "L1 norm, at least {minimum} filters a layer, at once (block) and in 4 steps (progressive).",
+        minimum=ARTICLE_MINIMUM,
     )
+    how: dict[str, Any] = {"icon": ":material/school:", "on_click": st.session_state.update, "args": (ARTICLE,)}
+    st.button(say("As in lab E's article"), help=words, **how)

@@ -26,11 +26,12 @@ from explorer.app import (
 from explorer.background.jobs import Job
 from explorer.compression.export import FORMATS
 from explorer.images import datasets
+from explorer.language.saying import english, say
 from explorer.networks.checkpoints import Checkpoint
 from explorer.networks.registry import MODELS
 from explorer.show.words import percent, points
 
-ABOUT = """
+ABOUT = english("""
 **Masking** sets channels to zero and saves nothing. **Compressing** removes them, from the layer, from its batch norm
 and from whatever reads them, so that the network is really smaller. Where layers write to one residual stream, or a
 depthwise convolution ties them, they lose the same channels.
@@ -42,36 +43,48 @@ predictions on every test image, and logits that differ by rounding alone.
 small layers take as long as it takes to call them, and others wait for memory. Below, each layer says which it is.
 
 A **Pareto point** is a plan that no other beats: none has fewer multiply-adds and is as accurate.
-"""
+""")
 
 
 def opening(point: Checkpoint, found: Compressed | None) -> None:
     """The title, and in one sentence what came of the plan, as soon as that is known."""
     network = drawing.plain(story.title_of(point.name))
     if found is None or found.merits is None:
-        sentence = f"Channels of {network} are removed for real, and what is left is tested and weighed."
+        sentence = say(
+            "Channels of {network} are removed for real, and what is left is tested and weighed.", network=network
+        )
     else:
         rows = found.merits.frame()
         gone, change = rows["flops_reduction"].iloc[-1], rows["change"].iloc[-1]
         low, high = rows["change_low"].iloc[-1], rows["change_high"].iloc[-1]
-        sentence = (
-            f"With {what_goes(found)} removed, {network} computes **{percent(gone)} less** and its accuracy changes by "
-            f"**{points(change)} points** ({points(low)} to {points(high)})."
+        sentence = say(
+            "With {channels} removed, {network} computes **{saved} less** and its accuracy changes by "
+            "**{change} points** ({low} to {high}).",
+            channels=what_goes(found),
+            network=network,
+            saved=percent(gone),
+            change=points(change),
+            low=points(low),
+            high=points(high),
         )
-    heads.head("What does compressing gain?", sentence, ABOUT)
+    heads.head(say("What does compressing gain?"), sentence, say(ABOUT))
 
 
 def what_goes(found: Compressed) -> str:
     """The plan in words."""
-    gone = sum(k for _, k in found.plan.layers)
-    return f"{gone:,} channels of {len(found.plan.layers)} group{'s'[: len(found.plan.layers) != 1]} of layers"
+    gone, groups = sum(k for _, k in found.plan.layers), len(found.plan.layers)
+    return say(
+        "{gone:,} channels of {n} group of layers" if groups == 1 else "{gone:,} channels of {n} groups of layers",
+        gone=gone,
+        n=groups,
+    )
 
 
 def explore(point: Checkpoint, job: Job, live: bool) -> None:
     """What came of the plan so far. `live` while more comes in."""
     with st.container():
         if live:
-            waiting.progress(job, compressions.REMOVING)
+            waiting.progress(job, say(compressions.REMOVING))
     found: Compressed = job.latest
     gains.metrics(found, networks.examples_of(point))
     if found.reached:
@@ -86,16 +99,16 @@ def explore(point: Checkpoint, job: Job, live: bool) -> None:
 
 def take_away(point: Checkpoint, found: Compressed) -> None:
     """What is left, as one more network here, and as files."""
-    st.subheader("Take it with you")
+    st.subheader(say("Take it with you"))
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.text_input("Name", usual_name(point), max_chars=80, width=320, key=f"name of compressed {point.name}")
+        st.text_input(say("Name"), usual_name(point), max_chars=80, width=320, key=f"name of compressed {point.name}")
         name = name_of(point)
         if guard.is_locked():
-            guard.ask_password("Keeping it here", "keep")
+            guard.ask_password(say("Keeping it here"), "keep")
         else:
-            words = "One more network here, which can be pruned again."
+            words = say("One more network here, which can be pruned again.")
             st.button(
-                "Keep here",
+                say("Keep here"),
                 key="keep compressed",
                 icon=":material/save:",
                 help=words,
@@ -104,10 +117,13 @@ def take_away(point: Checkpoint, found: Compressed) -> None:
             )
             offer_tuning(point, found, name)
         for kind, each in FORMATS.items():
-            words = f"{drawing.sentence(each.help)}. It is made and checked on a click, which takes a while."
+            words = say(
+                "{what}. It is made and checked on a click, which takes a while.",
+                what=drawing.sentence(say(each.help)),
+            )
             how: dict[str, Any] = {"key": f"export {kind}", "icon": ":material/download:", "on_click": "ignore"}
             file = partial(exporting.zipped, point, found, name, [kind])
-            st.download_button(each.title, file, f"{drawing.plain_name(name)}_{kind}.zip", help=words, **how)
+            st.download_button(say(each.title), file, f"{drawing.plain_name(name)}_{kind}.zip", help=words, **how)
     waiting.show_trouble()
 
 
@@ -115,8 +131,8 @@ def offer_tuning(point: Checkpoint, found: Compressed, name: str) -> None:
     """The way to train what is left further, of a network that can be trained here."""
     if point.card.model not in MODELS or "train" not in datasets.dataset_info(point.card.dataset).files:
         return
-    words = "Keep it here, and open Train with it to start from: in smaller steps it wins back accuracy."
-    pressed = st.button("Fine-tune it", key="tune compressed", icon=":material/model_training:", help=words)
+    words = say("Keep it here, and open Train with it to start from: in smaller steps it wins back accuracy.")
+    pressed = st.button(say("Fine-tune it"), key="tune compressed", icon=":material/model_training:", help=words)
     if pressed and waiting.attempt(exporting.kept, point, found, name):
         networks.fine_tune(name)
 
@@ -135,7 +151,7 @@ def keep(point: Checkpoint, found: Compressed) -> None:
     """Keep what is left as a network here; for callbacks."""
     name = name_of(point)
     if waiting.attempt(exporting.kept, point, found, name):
-        st.toast(f"{drawing.plain(name)} is among the networks now.", icon=":material/save:")
+        st.toast(say("{network} is among the networks now.", network=drawing.plain(name)), icon=":material/save:")
 
 
 with links.page():
@@ -166,10 +182,10 @@ with links.page():
     if not live:
         left, right = st.columns(2, gap="large")
         with left:
-            st.subheader("What is left of each layer")
+            st.subheader(say("What is left of each layer"))
             gains.layer_bars(job.latest)
         with right:
-            st.subheader("Accuracy against multiply-adds")
+            st.subheader(say("Accuracy against multiply-adds"))
             frontiers.frontier(point, asked, job.latest)
         tuning.fine_tuning(point, asked, job.latest)
         take_away(point, job.latest)
