@@ -8,6 +8,8 @@ of that, float32 would predict the same; all other images are run again in float
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import reduce
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -17,13 +19,14 @@ from torch import Tensor
 from explorer.engine.layer_plans import LayerPlans
 from explorer.engine.plan import Plan
 from explorer.engine.predictions import Audit
-from explorer.engine.steps import Step, in_order
+from explorer.engine.steps import Step, in_order, together
 from explorer.images.batches import Inputs
 from explorer.networks.evaluation import predict
 
 SAMPLE = 50  # images from which the difference is learned
 EVERY = 100  # of the images after those, one in so many is run in float32, too, whatever its logits
 SAFE = 3  # times the largest difference so far: what two logits must be apart at least
+TOGETHER = 4  # K settled at once: they doubt much the same images, and a graphics card is asked what it found once
 
 
 class DistrustError(Exception):
@@ -50,11 +53,10 @@ class Auditor:
     @torch.inference_mode()
     def learn(self, fast: Tensor, exact: Tensor) -> None:
         """Learn from logits (number of K, N, classes) in both types; DistrustError where trust was misplaced."""
-        best = predict(fast)[..., None]
-        fast, exact = _at_least_two(fast), _at_least_two(exact)
-        lead, true_lead = (each.gather(-1, best) - each for each in (fast, exact))
-        changed = (lead - true_lead).abs().max()
-        self.difference = max(float(changed.nan_to_num(float("inf"))), self.difference)
+        self._note(float(_changed(fast, exact)))
+
+    def _note(self, changed: float) -> None:
+        self.difference = max(changed, self.difference)
         if self.difference > self.least:
             raise DistrustError(self.audit)
 
@@ -67,11 +69,14 @@ class Auditor:
         checked[::EVERY] = True
         rows = (doubtful.any(0) | checked).nonzero()[:, 0]
         exact = run_again(rows)
-        self.least = min(self.least, float(apart.where(~doubtful, torch.inf).min()))
-        self.learn(fast[:, rows], exact)
+        changed, least, compared = torch.stack(
+            [_changed(fast[:, rows], exact), apart.where(~doubtful, torch.inf).min(), (~doubtful[:, rows]).sum()]
+        ).tolist()  # in one, for a graphics card is waited for
+        self.least = min(self.least, least)
+        self._note(changed)
         self.settled += doubtful.numel()
         self.again += len(fast) * len(rows)
-        self.compared += int((~doubtful[:, rows]).sum())
+        self.compared += int(compared)
         return fast.index_copy(1, rows, exact.to(fast))
 
 
@@ -96,7 +101,7 @@ class Audited:
             sample = some(inputs, slice(SAMPLE))
             self.auditor.learn(*(in_order(plan.logits(sample, order, ks)) for plan in (self.fast, self.exact)))
             self.auditor.sampled += len(sample if isinstance(sample, Tensor) else sample[0])
-        for index, logits in self.fast.steps(fast, order, ks):
+        for index, logits in together(self.fast.steps(fast, order, ks), TOGETHER):
             few = list(ks[index : index + len(logits)])
             yield index, self.auditor.settle(logits, self._running(inputs, order, few))
 
@@ -132,9 +137,10 @@ class AuditedLayers:
         if str(ks) not in self.seen:
             self.seen.add(str(ks))
             self._learn(some(inputs, slice(SAMPLE)), orders, ks)
-        for layer, (index, fast) in self.fast.logits(inputs, orders, ks):
-            few = list(ks[layer][index : index + len(fast)]) if layer else [0]
-            yield layer, (index, self.auditors[layer].settle(fast, self._running(layer, inputs, orders, few)))
+        for layer, steps in groupby(self.fast.logits(inputs, orders, ks), itemgetter(0)):
+            for index, fast in together((step for _, step in steps), TOGETHER):
+                few = list(ks[layer][index : index + len(fast)]) if layer else [0]
+                yield layer, (index, self.auditors[layer].settle(fast, self._running(layer, inputs, orders, few)))
 
     def _learn(self, sample: Inputs, orders: Mapping[str, np.ndarray], ks: Mapping[str, Sequence[int]]) -> None:
         fast, exact = (_by_layer(plans.logits(sample, orders, ks)) for plans in (self.fast, self.exact))
@@ -160,6 +166,14 @@ def _by_layer(steps: Iterable[tuple[str, Step]]) -> dict[str, Tensor]:
 def some(inputs: Inputs, rows: Tensor | slice) -> Inputs:
     """Some images of a batch."""
     return inputs[rows] if isinstance(inputs, Tensor) else tuple(part[rows] for part in inputs)
+
+
+def _changed(fast: Tensor, exact: Tensor) -> Tensor:
+    """The largest difference between logits (…, classes) in how far the best of `fast` is ahead; of NaN, infinite."""
+    best = predict(fast)[..., None]
+    fast, exact = _at_least_two(fast), _at_least_two(exact)
+    lead, true_lead = (each.gather(-1, best) - each for each in (fast, exact))
+    return (lead - true_lead).abs().max().nan_to_num(float("inf"))
 
 
 def _at_least_two(logits: Tensor) -> Tensor:

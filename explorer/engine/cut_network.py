@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, fx, nn
 
+from explorer.engine import cards
 from explorer.engine.cut import Cut
 from explorer.engine.masked_copies import MaskedCopies
 from explorer.engine.returning import Returning, adds_up
@@ -21,7 +22,6 @@ from explorer.pruning.zeroing import emitting
 
 FEW = 2  # K, for which the convolutions that read the zone are run as they are
 FLATTENINGS = (torch.flatten, "flatten")
-RUNNING_SUM_FLOATS = 2**21  # partial sums of a few K at once, 8 MiB, which stay in the processor's cache
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,7 +189,7 @@ class CutNetwork:
     def _running_sums(self, prepared: Prepared, order: np.ndarray, ks: list[int]) -> Iterator[Step]:
         """From K = P down to 0: a sum has in it what is left, and no rounding error of what is gone, however large."""
         sums, channels = prepared.least, order.tolist()
-        at_once = max(1, RUNNING_SUM_FLOATS // sum(value.numel() for value in sums.values()))
+        at_once = cards.at_once(sums.values())
         yield from self._finish_some(prepared, {node: value[None] for node, value in sums.items()}, ks, len(channels))
         for stop in range(len(channels), 1, -at_once):
             start = max(1, stop - at_once)
@@ -241,7 +241,7 @@ class CutNetwork:
         """z (len(channels), N, out) as one channel comes back after the other, to the sums before."""
         added = {}
         for node, change in changes.items():
-            add_up = _one_by_one if change.device.type == "cpu" else _batched
+            add_up = _batched if cards.is_card(change.device) else _one_by_one
             added[node] = add_up(sums[node], change, self.weights[node], channels)
         return added
 

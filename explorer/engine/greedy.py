@@ -15,15 +15,18 @@ import numpy as np
 import torch
 from torch import Tensor, fx, nn
 
-from explorer.engine.cut_network import RUNNING_SUM_FLOATS, CutNetwork, Prepared
+from explorer.engine import cards
+from explorer.engine.cut_network import CutNetwork, Prepared
 from explorer.engine.oracle import Cost, Search, oracle_info
 from explorer.engine.plan import Plan, make_plan
 from explorer.engine.steps import IMAGES_OF_EXAMPLE
+from explorer.engine.sweep import images_at_once
 from explorer.images.batches import Inputs
 from explorer.networks.evaluation import (
     Batch,
     CountedBatches,
     Device,
+    joined,
     predict,
     resolve_device,
     tell_precision,
@@ -41,18 +44,23 @@ SLOW_RUNS = 500_000  # networks × images that such a sample aims at
 
 
 def right_answers(logits: Tensor, labels: Tensor) -> Tensor:
-    """How many of the images each network gets right: logits (k, N, classes), labels (N,) to float64 (k,)."""
-    return (predict(logits) == labels).sum(1).cpu().double()
+    """How many of the images each network gets right: logits (k, N, classes), labels (N,) to int64 (k,)."""
+    return (predict(logits) == labels).sum(1)
 
 
 def less_loss(logits: Tensor, labels: Tensor) -> Tensor:
     """The negative of each network's summed loss: logits (k, N, classes), labels (N,) to float64 (k,)."""
     count = len(logits)
     losses = loss_of(logits.flatten(0, 1), labels.repeat(count), reduction="none")  # (k · N,)
-    return -losses.view(count, -1).cpu().double().sum(1)
+    return -losses.view(count, -1).sum(1, dtype=_sums_in(losses.device))
 
 
-# Logits (k, N, classes) at labels (N,) to (k,), the higher the better: by the names of ORACLES.
+def _sums_in(device: torch.device) -> torch.dtype:
+    """The type in which scores are summed: there are devices without float64."""
+    return torch.float32 if device.type == "mps" else torch.float64
+
+
+# Logits (k, N, classes) at labels (N,) to (k,), the higher the better, on their device: by the names of ORACLES.
 Scoring = Callable[[Tensor, Tensor], Tensor]
 SCORES: dict[str, Scoring] = {"oracle-accuracy": right_answers, "oracle-loss": less_loss}
 
@@ -99,7 +107,10 @@ def greedy_stream(
     cost = _cost(plan, channels, counted.n)
     trials = _Sums(plan, channels) if isinstance(plan, CutNetwork) and cost.linear else _Runs(plan)
     order: list[int] = []
-    for seen in trials.look(_first(counted, cost.images), target):
+    batches = _first(counted, cost.images)
+    if cards.is_card(target):
+        batches = joined(batches, images_at_once(plan, to_device(first[0], target), target))
+    for seen in trials.look(batches, target):
         yield Search((), channels, cost, seen, cost.images)
     done = 0
     while len(order) < channels:
@@ -169,7 +180,8 @@ class _Runs:
         """The score of each channel left, one at a time (1,): that of the network without it and all that are gone."""
         for channel in left:
             order = np.array([*gone, channel, *(other for other in left if other != channel)])
-            total = torch.zeros(1, dtype=torch.float64)
+            device = self.batches[0][1].device
+            total = torch.zeros(1, dtype=_sums_in(device), device=device)
             for prepared, labels in self.batches:
                 for _, logits in self.plan.steps(prepared, order, [len(gone) + 1]):
                     total += score(logits, labels)
@@ -216,14 +228,16 @@ class _Sums:
     @torch.inference_mode()
     def scores(self, gone: list[int], left: list[int], score: Scoring) -> Iterator[Tensor]:
         """The scores of all channels left (len(left),), at once."""
-        total = torch.zeros(len(left), dtype=torch.float64)
+        device = self.parts[0].labels.device
+        total = torch.zeros(len(left), dtype=_sums_in(device), device=device)
         for part in self.parts:
-            at_once = max(1, RUNNING_SUM_FLOATS // sum(value.numel() for value in part.sums.values()))
+            at_once = cards.at_once(part.sums.values())
             for start in range(0, len(left), at_once):
                 rows = slice(start, min(start + at_once, len(left)))
                 values = {node: before + part.changes[node][rows] for node, before in part.sums.items()}
                 total[rows] += score(self.plan.finish(part.kept, values), part.labels)
-        yield total[[self.rows.index(channel) for channel in left]]
+        places = np.argsort(self.rows)  # the rows of the channels left, which ascend
+        yield total[torch.as_tensor(places, device=device)]
 
     @torch.inference_mode()
     def remove(self, channel: int) -> None:

@@ -1,6 +1,6 @@
 """Logits at several K, a few K at a time, and how they are compared."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -33,6 +33,23 @@ def agree(found: Sequence[Tensor] | Tensor, wanted: Sequence[Tensor] | Tensor) -
 def in_order(steps: Iterable[Step]) -> Tensor:
     """Logits (number of K, N, classes) of all steps, K ascending."""
     return torch.cat([logits for _, logits in sorted(steps, key=lambda step: step[0])])
+
+
+def together(steps: Iterable[Step], most: int) -> Iterator[Step]:
+    """The same logits in fewer steps: those of neighbouring K as one, until they are at least so many."""
+    waiting: list[Step] = []
+    for step in steps:
+        if waiting and (sum(len(logits) for _, logits in waiting) >= most or not _is_beside(step, waiting[-1])):
+            yield min(index for index, _ in waiting), in_order(waiting)
+            waiting = []
+        waiting.append(step)
+    if waiting:
+        yield min(index for index, _ in waiting), in_order(waiting)
+
+
+def _is_beside(one: Step, other: Step) -> bool:
+    """Whether the K of a step are those right before or after another's."""
+    return one[0] + len(one[1]) == other[0] or other[0] + len(other[1]) == one[0]
 
 
 def two_images(inputs: Inputs) -> Inputs:

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from explorer.engine import cards
 from explorer.engine.audit import Audited, DistrustError
 from explorer.engine.curves import Agreement, Run, Sweep
 from explorer.engine.cut_network import CutNetwork, Prepared
@@ -21,6 +22,7 @@ from explorer.networks.evaluation import (
     CountedBatches,
     Device,
     in_parts,
+    joined,
     predict,
     resolve_device,
     resolve_dtype,
@@ -134,7 +136,7 @@ def sweep_orders_stream(
         for course in courses
     )
     run_as = Audited(plan, exact) if dtype == AUDITED else plan
-    work = _Work(run_as, exact, counted, target, _at_once(plan, example, target))
+    work = _Work(run_as, exact, counted, target, images_at_once(plan, example, target))
     in_rounds = coarse_first and plan.one_by_one and len(chosen) > 2 * COARSE
     try:
         yield from work.run(empty, in_rounds)
@@ -222,12 +224,19 @@ class _Work:
             whole = tuple(replace(each, progress=None) for each in shown)
 
     def batches_of(self, eager: bool) -> Iterable[Batch]:
-        """The batches in parts that memory holds; whole where agreement is measured, on the first of them."""
-        parts = in_parts(self.batches, self.at_once) if self.is_exact else self.batches
-        return _eagerly(parts) if eager else parts
+        """The batches in parts that memory holds; whole where agreement is measured, on the first of them.
+
+        A graphics card gets several as one where memory holds them.
+        """
+        if not self.is_exact:
+            return self.batches
+        if eager:
+            return _eagerly(in_parts(self.batches, self.at_once))
+        batches = joined(self.batches, self.at_once) if cards.is_card(self.device) else self.batches
+        return in_parts(batches, self.at_once)
 
 
-def _at_once(plan: Plan, example: Inputs, device: torch.device) -> int:
+def images_at_once(plan: Plan, example: Inputs, device: torch.device) -> int:
     """How many images are best under way together: what is kept of them is bounded, and what is run most stays near.
 
     On a graphics card, which is idle where there are few, it is as many as a part of its free memory holds.
@@ -235,8 +244,8 @@ def _at_once(plan: Plan, example: Inputs, device: torch.device) -> int:
     prepared = plan.prepare(two_images(example))
     if not isinstance(plan, CutNetwork) or not isinstance(prepared, Prepared):
         return WHOLE
-    if device.type == "cuda":
-        free, _ = torch.cuda.mem_get_info(device)
+    free = cards.free_memory(device)
+    if free is not None:
         return max(1, int(IMAGES_OF_EXAMPLE * CARD_SHARE * free / (plan.nbytes + 2 * prepared.nbytes)))
     fitting = min(KEPT_BYTES // max(1, prepared.nbytes), NEAR_BYTES // max(1, plan.bytes_at_once))
     return max(1, IMAGES_OF_EXAMPLE * fitting)

@@ -134,6 +134,31 @@ def in_parts(batches: Iterable[Batch], size: int) -> Iterator[Batch]:
             yield inputs[part] if isinstance(inputs, Tensor) else tuple(each[part] for each in inputs), labels[part]
 
 
+def joined(batches: Iterable[Batch], size: int) -> Iterator[Batch]:
+    """The batches, neighbouring ones as one where their images are of one size and no more than `size` together."""
+    waiting: list[Batch] = []
+    for batch in batches:
+        there = sum(len(labels) for _, labels in waiting)
+        if waiting and (there + len(batch[1]) > size or _sizes(batch) != _sizes(waiting[0])):
+            yield _as_one(waiting)
+            waiting = []
+        waiting.append(batch)
+    if waiting:
+        yield _as_one(waiting)
+
+
+def _sizes(batch: Batch) -> list[torch.Size]:
+    inputs, _ = batch
+    return [part.shape[1:] for part in ([inputs] if isinstance(inputs, Tensor) else inputs)]
+
+
+def _as_one(batches: list[Batch]) -> Batch:
+    inputs, labels = zip(*batches, strict=True)
+    if isinstance(inputs[0], Tensor):
+        return torch.cat(inputs), torch.cat(labels)
+    return tuple(torch.cat(parts) for parts in zip(*inputs, strict=True)), torch.cat(labels)
+
+
 def check_labels(inputs: Inputs, labels: Tensor) -> None:
     """ValueError unless the labels are whole numbers (N,) from 0 on, one for each of the N inputs."""
     images = len(inputs if isinstance(inputs, Tensor) else inputs[0])

@@ -13,7 +13,7 @@ from explorer.engine.cut_network import CutNetwork
 from explorer.engine.greedy import greedy
 from explorer.engine.ks import coarse_to_fine
 from explorer.engine.plan import make_plan
-from explorer.engine.sweep import Course, _at_once, sweep, sweep_orders_stream, sweep_stream
+from explorer.engine.sweep import Course, images_at_once, sweep, sweep_orders_stream, sweep_stream
 from explorer.networks.evaluation import logits, predict
 from explorer.networks.intervals import change_interval, wilson
 from explorer.networks.registry import build
@@ -154,7 +154,7 @@ def test_a_graphics_card_gets_as_many_images_as_part_of_its_free_memory_holds(mo
     sizes = []
     for free in (0, 10**8, 10**9):
         monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device, free=free: (free, 10**10))
-        sizes.append(_at_once(plan, batches[0][0], torch.device("cuda")))
+        sizes.append(images_at_once(plan, batches[0][0], torch.device("cuda")))
     per_image = (plan.nbytes + 2 * plan.prepare(batches[0][0][:2]).nbytes) / 2
     assert sizes == [1, int(0.5 * 10**8 / per_image), int(0.5 * 10**9 / per_image)]
     assert per_image > 4 * (3 + 16 + 16) * 32 * 32, "the inputs, and what the first layer and its activation put out"

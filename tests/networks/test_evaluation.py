@@ -92,3 +92,17 @@ def test_bfloat16_is_asked_of_the_device(monkeypatch):
         monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda answer=answer: answer)
         assert evaluation.has_bfloat16(torch.device("cpu")) is answer
     assert evaluation.has_bfloat16(torch.device("cuda")) and not evaluation.has_bfloat16(torch.device("mps"))
+
+
+def test_neighbouring_batches_are_joined_where_they_fit_and_are_of_one_size():
+    images, labels = torch.arange(9.0).view(9, 1), torch.arange(9)
+    batches = [(images[a:b], labels[a:b]) for a, b in ((0, 2), (2, 4), (4, 5), (5, 9))]
+    found = list(evaluation.joined(batches, 5))
+    assert [each.tolist() for _, each in found] == [[0, 1, 2, 3, 4], [5, 6, 7, 8]]
+    assert all(torch.equal(inputs[:, 0], each) for inputs, each in found)
+    assert [len(each) for _, each in evaluation.joined(batches, 1)] == [2, 2, 1, 4], "a batch is not cut"
+    wide = [(torch.zeros(2, 1), labels[:2]), (torch.zeros(2, 3), labels[:2]), (torch.zeros(2, 3), labels[:2])]
+    assert [tuple(inputs.shape) for inputs, _ in evaluation.joined(wide, 9)] == [(2, 1), (4, 3)]
+    pairs = [((images[:2], images[2:4]), labels[:2]), ((images[4:5], images[5:6]), labels[:1])]
+    (((one, other), both),) = evaluation.joined(pairs, 9)
+    assert one[:, 0].tolist() == [0, 1, 4] and other[:, 0].tolist() == [2, 3, 5] and both.tolist() == [0, 1, 0]
