@@ -10,10 +10,12 @@ from typing import Any
 
 from streamlit.testing.v1 import AppTest
 
-from explorer.app import work
+from explorer.app import languages, work
 from explorer.background.processes import Queue
 from explorer.background.records import Request
 from explorer.files.places import checkpoints_root
+from explorer.language.catalogue import ENGLISH
+from explorer.language.saying import speaking
 from explorer.training import trainings
 from explorer.training.recipes import RECIPES, Recipe
 
@@ -26,13 +28,20 @@ PATIENCE = 300  # seconds
 def settle(at: AppTest) -> AppTest:
     """Run until no background work shows: what the browser's polling does."""
     end = time.monotonic() + PATIENCE
-    at.run()
+    _run(at)
     while at.progress and time.monotonic() < end:
         time.sleep(0.3)
-        at.run()
+        _run(at)
     assert not at.exception, at.exception[0].message
     assert not at.progress, "still working"
     return at
+
+
+def _run(at: AppTest) -> None:
+    """Run the page; what it is told of its selectboxes are their words, which are in the language that it spoke."""
+    spoken = at.session_state[languages.KEY] if languages.KEY in at.session_state else ENGLISH  # noqa: SIM401
+    with speaking(spoken):
+        at.run()
 
 
 def visit(page: str = "prune", **link: str | list[str]) -> AppTest:

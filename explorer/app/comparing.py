@@ -14,6 +14,7 @@ from explorer.app import cache, drawing, links, recent, story, titles
 from explorer.app.lines import Line
 from explorer.app.views import View
 from explorer.files.errors import sentence
+from explorer.language.saying import joined, listed, say
 from explorer.networks.checkpoints import list_checkpoints
 from explorer.pruning.criteria import REVERSED
 from explorer.pruning.modes import MODES
@@ -37,10 +38,16 @@ def answers() -> list[View]:
         except (ValueError, OSError) as error:
             wrong.append(sentence(error))
     if len(said) > MOST:
-        wrong.append(f"there are {len(said)}, and at most {MOST} stand side by side")
+        wrong.append(say("there are {count}, and at most {most} stand side by side", count=len(said), most=MOST))
     if wrong:
-        more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
-        links.note(ANSWERS, f"Not every answer of the link can be compared: {wrong[0]}{more}.")
+        words = say(
+            "Not every answer of the link can be compared: {wrong}."
+            if len(wrong) == 1
+            else "Not every answer of the link can be compared: {wrong} (and {more} more).",
+            wrong=wrong[0],
+            more=len(wrong) - 1,
+        )
+        links.note(ANSWERS, words)
     st.session_state[ANSWERS] = list(found)
     return list(found.values())
 
@@ -49,20 +56,27 @@ def view_of(text: str) -> View:
     """The answer that a link's text names; ValueError for the first thing in it that does not exist or fit."""
     answer = notation.read(text)
     asked = answer.experiment
-    _check("network", asked.checkpoint, list_checkpoints())
+    _check(say("network"), asked.checkpoint, list_checkpoints())
     point = cache.checkpoint(asked.checkpoint)
     convs = outline.channels_of(point)
     of_layer = (point, asked.layer)
-    _check(f"layer of {point.name}", asked.layer, convs)
-    _check(f"ranking that fits {asked.layer}", asked.criterion, cache.criteria_for(*of_layer))
-    _check(f"mode that fits {asked.layer}", asked.mode, cache.fitting_modes(*of_layer))
+    _check(say("layer of {network}", network=point.name), asked.layer, convs)
+    _check(say("ranking that fits {layer}", layer=asked.layer), asked.criterion, cache.criteria_for(*of_layer))
+    _check(say("mode that fits {layer}", layer=asked.layer), asked.mode, cache.fitting_modes(*of_layer))
     needs_data = criterion_named(asked.criterion).needs_data
-    _check("split to rank on", asked.ranked_on, cache.splits_to_rank_on(point) if needs_data else RANKED_ON)
-    _check("schedule that fits", asked.schedule, cache.fitting_schedules(*of_layer, asked.criterion, asked.mode))
+    _check(say("split to rank on"), asked.ranked_on, cache.splits_to_rank_on(point) if needs_data else RANKED_ON)
+    _check(say("schedule that fits"), asked.schedule, cache.fitting_schedules(*of_layer, asked.criterion, asked.mode))
     if asked.dtype != "float32":
-        _check("type to compute in on this machine", asked.dtype, cache.native_dtypes())
+        _check(say("type to compute in on this machine"), asked.dtype, cache.native_dtypes())
     if asked.ks and asked.ks[-1] > convs[asked.layer]:
-        raise ValueError(f"{asked.layer} has {convs[asked.layer]} channels, so that there is no K = {asked.ks[-1]}")
+        raise ValueError(
+            say(
+                "{layer} has {channels} channels, so that there is no K = {k}",
+                layer=asked.layer,
+                channels=convs[asked.layer],
+                k=asked.ks[-1],
+            )
+        )
     return View(point, asked, convs[asked.layer], orders=answer.orders)
 
 
@@ -74,7 +88,9 @@ def text_of(view: View) -> str:
 def _check(what: str, name: str, known: Sequence[str] | dict[str, int]) -> None:
     if name not in known:
         shown = name if len(name) <= 40 else f"{name[:40]}…"
-        raise ValueError(f"“{shown}” is no {what}: choose one of {', '.join(known)}")
+        raise ValueError(
+            say("“{shown}” is no {what}: choose one of {known}", shown=shown, what=what, known=listed(known))
+        )
 
 
 def usual(view: View) -> list[View]:
@@ -112,7 +128,7 @@ def named(views: Sequence[View]) -> dict[str, View]:
 
 
 def _joined(words: dict[str, str], parts: Collection[str]) -> str:
-    return ", ".join(text for part, text in words.items() if text and part in parts)
+    return listed(text for part, text in words.items() if text and part in parts)
 
 
 def _usual_of(view: View) -> View:
@@ -123,27 +139,32 @@ def _usual_of(view: View) -> View:
 
 def in_full(view: View) -> str:
     """Everything that an answer is, in words."""
-    return ", ".join(filter(None, _words_of(view).values()))
+    return listed(filter(None, _words_of(view).values()))
 
 
 def _words_of(view: View) -> dict[str, str]:
     """What makes an answer, part by part; empty where there is nothing to say of one."""
     asked = view.experiment
     criterion = criterion_named(asked.criterion)
-    split = titles.SPLITS[asked.ranked_on].lower()
+    split = say(titles.SPLITS[asked.ranked_on]).lower()
     ks = [str(k) for k in asked.ks or ()]
-    seed = f"seed {asked.seed}" if view.orders == 1 else f"seeds {asked.seed} to {asked.seed + view.orders - 1}"
+    seed = say(
+        "seed {first}" if view.orders == 1 else "seeds {first} to {last}",
+        first=asked.seed,
+        last=asked.seed + view.orders - 1,
+    )
     is_random = asked.criterion.removesuffix(REVERSED) == "random"
+    ranked_on = say("ranked on {split} {examples}", split=split, examples=say(view.examples))
     return {
         "network": story.title_of(asked.checkpoint),
         "layer": asked.layer,
-        RANKING: criterion.title if view.orders == 1 else f"{view.orders} random orders",
-        "mode": drawing.within(MODES[asked.mode].title),
-        "ranked on": f"ranked on {split} {view.examples}" if criterion.needs_data else "",
-        "schedule": "ranked once" if asked.schedule == "once" else "ranked again at each K",
+        RANKING: say(criterion.title) if view.orders == 1 else say("{n} random orders", n=view.orders),
+        "mode": drawing.within(say(MODES[asked.mode].title)),
+        "ranked on": ranked_on if criterion.needs_data else "",
+        "schedule": say("ranked once" if asked.schedule == "once" else "ranked again at each K"),
         "seed": seed if is_random else "",
         "dtype": asked.dtype,
-        "K": f"K = {', '.join(ks[:3])} … {ks[-1]}" if ks else "every K",
+        "K": say("K = {ks} … {last}", ks=listed(ks[:3]), last=ks[-1]) if ks else say("every K"),
     }
 
 
@@ -159,9 +180,9 @@ def offer(shown: Sequence[Answer]) -> None:
     """In the sidebar: the way to set what one looks at beside other answers, and the way to those."""
     there = len(st.session_state.get(ANSWERS, []))
     with st.sidebar, st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        add_button("Compare", shown)
+        add_button(say("Compare"), shown)
         if there:
-            label = f"{there} side by side" if there > 1 else "1 answer so far"
+            label = say("{there} side by side" if there > 1 else "1 answer so far", there=there)
             st.page_link(PAGE, label=label, icon=":material/compare_arrows:")
 
 
@@ -171,12 +192,12 @@ def add_button(label: str, shown: Sequence[Answer]) -> None:
     texts = [notation.written(each.experiment, each.orders) for each in shown]
     new = [text for text in texts if text not in there]
     fit = new[: MOST - len(there)]
-    what = "what the sidebar stands at" if len(shown) == 1 else f"these {len(shown)} curves"
-    words = f"Set {what} beside other answers, on the page Compare: {MOST} at most"
+    what = say("what the sidebar stands at" if len(shown) == 1 else "these {n} curves", n=len(shown))
+    words = say("Set {what} beside other answers, on the page Compare: {most} at most", what=what, most=MOST)
     if not new:
-        words = f"The comparison has {what} already"
+        words = say("The comparison has {what} already", what=what)
     elif not fit:
-        words = f"{MOST} answers stand side by side already: remove one on the page Compare first"
+        words = say("{most} answers stand side by side already: remove one on the page Compare first", most=MOST)
     look: dict[str, Any] = {"key": "compare", "icon": ":material/add_chart:", "help": words, "disabled": not fit}
     st.button(label, on_click=add, args=(fit, len(new)), **look)
 
@@ -185,9 +206,17 @@ def add(texts: Sequence[str], wanted: int = 1) -> None:
     """Let these answers join the comparison, of so many that were `wanted`; for callbacks."""
     _set([*st.session_state.get(ANSWERS, []), *texts])
     now = len(st.session_state[ANSWERS])
-    cut = f" There was room for {len(texts)} of {wanted}." if len(texts) < wanted else ""
-    plural = "answer" if now == 1 else "answers"
-    st.toast(f"{now} {plural} in the comparison, on the page Compare.{cut}", icon=":material/add_chart:")
+    words = [
+        say(
+            "{now} answer in the comparison, on the page Compare."
+            if now == 1
+            else "{now} answers in the comparison, on the page Compare.",
+            now=now,
+        )
+    ]
+    if len(texts) < wanted:
+        words += [say("There was room for {n} of {wanted}.", n=len(texts), wanted=wanted)]
+    st.toast(joined(words), icon=":material/add_chart:")
 
 
 def keep(texts: Sequence[str]) -> None:

@@ -8,7 +8,9 @@ from explorer.app import cache, drawing, guard, waiting, work
 from explorer.background.jobs import DONE, Job
 from explorer.images import datasets, pictures
 from explorer.images.integrity import remedy
+from explorer.language.saying import english, say
 
+TRAINED_ON = english("This network was trained on")  # why a data set matters
 IDLE = 2.0  # seconds between looks for a data set, or a download, that came from elsewhere
 
 
@@ -23,23 +25,32 @@ def is_here(dataset: str, split: str = cache.TEST) -> bool:
     return datasets.availability(dataset) != "missing" and split in datasets.splits_of(dataset)
 
 
-def has_data(
-    dataset: str, offer: bool = True, why: str = "This network was trained on", split: str = cache.TEST
-) -> bool:
+def has_data(dataset: str, offer: bool = True, why: str = TRAINED_ON, split: str = cache.TEST) -> bool:
     """Whether the split is on this machine and whole; if not, say `why` it matters, and `offer` the download."""
     info = datasets.dataset_info(dataset)
     title = info.title
     if not is_here(dataset, split):
-        way = f"download it {'here' if offer else 'below'}, or with `python -m explorer data {dataset}`"
-        way = way if info.downloadable else remedy(dataset)
-        st.warning(f"{why} {title}, which is not on this machine: {way}.", icon=":material/database_off:")
+        how = say(
+            "download it here, or with `python -m explorer data {dataset}`"
+            if offer
+            else "download it below, or with `python -m explorer data {dataset}`",
+            dataset=dataset,
+        )
+        words = say(
+            "{why} {title}, which is not on this machine: {way}.",
+            why=say(why),
+            title=say(title),
+            way=how if info.downloadable else remedy(dataset),
+        )
+        st.warning(words, icon=":material/database_off:")
         if offer and info.downloadable:
             show_download(dataset)
         return False
     try:
         pictures.check_whole(dataset, split)
     except (ValueError, OSError) as error:
-        st.error(f"{drawing.plain(title)} cannot be read: {drawing.plain(error)}.", icon=":material/database_off:")
+        words = say("{dataset} cannot be read: {why}.", dataset=drawing.plain(say(title)), why=drawing.plain(error))
+        st.error(words, icon=":material/database_off:")
         return False
     return True
 
@@ -64,22 +75,23 @@ def _state(dataset: str) -> tuple[str, bool]:
 def _follow(dataset: str, before: tuple[str, bool], ask: bool) -> None:
     if _state(dataset) != before:
         st.rerun()
-    job, title = work.jobs().get(("download", dataset)), datasets.dataset_info(dataset).title
+    job = work.jobs().get(("download", dataset))
+    what = say("Downloading {dataset}", dataset=say(datasets.dataset_info(dataset).title))
     if job is not None and not job.finished:
-        _progress(job, title)
+        _progress(job, what)
     elif guard.is_locked():
         if ask:
-            guard.ask_password(f"Downloading {title}", dataset)
+            guard.ask_password(what, dataset)
     elif job is None or job.status == DONE:
         _button(dataset)
     else:
-        waiting.show_end(job, f"Downloading {title}", partial(start_download, dataset))
+        waiting.show_end(job, what, partial(start_download, dataset))
 
 
 def _button(dataset: str) -> None:
     info = datasets.dataset_info(dataset)
     st.button(
-        f"Download {info.title} ({info.download_bytes / 1e6:.0f} MB)",
+        say("Download {dataset} ({size:.0f} MB)", dataset=say(info.title), size=info.download_bytes / 1e6),
         key=f"download {dataset}",
         icon=":material/download:",
         on_click=start_download,
@@ -87,12 +99,17 @@ def _button(dataset: str) -> None:
     )
 
 
-def _progress(job: Job, title: str) -> None:
+def _progress(job: Job, what: str) -> None:
     """How much has arrived and how long the rest takes, in one line."""
-    left = "" if job.left is None else f", {waiting.duration(job.left)} left"
-    there = f"{job.done / 1e6:.0f} of {job.total / 1e6:.0f} MB" if job.total else "connecting"
+    there = say("{done:.0f} of {total:.0f} MB", done=job.done / 1e6, total=job.total / 1e6)
+    words = say(
+        "{what}: {there}" if job.left is None else "{what}: {there}, {time} left",
+        what=what,
+        there=there if job.total else say("connecting"),
+        time=None if job.left is None else waiting.duration(job.left),
+    )
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.progress(job.fraction, f":material/download: Downloading {title}: {there}{left}")
+        st.progress(job.fraction, f":material/download: {words}")
         if not guard.is_locked():
             waiting.cancel_button(job)
 

@@ -11,6 +11,7 @@ from explorer.answers.choices import ORDERS
 from explorer.answers.questions.question import Blocks, Evidence, is_band
 from explorer.app import cache, downloads, waiting, work
 from explorer.background.jobs import DONE, Job
+from explorer.language.saying import say
 
 MODE = "filter"  # in which blocks are pruned whole
 
@@ -27,9 +28,9 @@ def found(takes: Mapping[str, Evidence]) -> dict[str, Any] | None:
             job.wait(work.SHORT if _ships(takes[name]) else waiting.PATIENCE)
             waiting.notes(job)
             if job.finished and job.status != DONE:
-                waiting.show_end(job, name, asks[name])
+                waiting.show_end(job, say(name), asks[name])
             elif not job.finished:
-                waiting.follow(job, name)
+                waiting.follow(job, say(name))
     return (
         {name: job.result for name, job in jobs.items()} if all(job.status == DONE for job in jobs.values()) else None
     )

@@ -10,6 +10,8 @@ import time
 
 import streamlit as st
 
+from explorer.language.saying import again, say
+
 VARIABLE = "EXPLORER_PASSWORD"
 MOST_WRONG, PERIOD = 5, 60.0  # so many wrong passwords from one address in so many seconds
 UNLOCKED, SAID = "the password was given", "what was said of the password"
@@ -55,20 +57,21 @@ def is_locked() -> bool:
 def check() -> None:
     """ValueError where this tab may not change the server."""
     if is_locked():
-        raise ValueError("this server is changed with its password only; give it first")
+        raise ValueError(say("this server is changed with its password only; give it first"))
 
 
 def ask_password(what: str, key: str) -> bool:
     """Whether this tab may not do `what`; if so, with a field for the password."""
     if not is_locked():
         return False
-    st.caption(f":material/lock: {what} needs this server's password. Looking needs none.")
+    words = say("{what} needs this server's password. Looking needs none.", what=what)
+    st.caption(f":material/lock: {words}")
     with st.form(f"unlock {key}", border=False):
-        st.text_input("Password", type="password", key=f"password {key}")
-        st.form_submit_button("Unlock", icon=":material/lock_open:", on_click=_unlock, args=(key,))
+        st.text_input(say("Password"), type="password", key=f"password {key}")
+        st.form_submit_button(say("Unlock"), icon=":material/lock_open:", on_click=_unlock, args=(key,))
     with st.container():
         if said := st.session_state.get(SAID, {}).get(key):
-            st.error(said, icon=":material/lock:")
+            st.error(again(said), icon=":material/lock:")
     return True
 
 
@@ -78,6 +81,6 @@ def _unlock(key: str) -> None:
     if right:
         st.session_state[UNLOCKED] = True
     elif right is None:
-        st.session_state[SAID] = {key: f"Too many wrong passwords: try again in {PERIOD:.0f} s."}
+        st.session_state[SAID] = {key: say("Too many wrong passwords: try again in {seconds:.0f} s.", seconds=PERIOD)}
     else:
-        st.session_state[SAID] = {key: "That is not the password."}
+        st.session_state[SAID] = {key: say("That is not the password.")}

@@ -1,11 +1,13 @@
 """Which trained network a page is about."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import streamlit as st
 
 from explorer.app import cache, drawing, links, pickers, story
 from explorer.images import datasets
+from explorer.language.saying import say
 from explorer.networks.checkpoints import Checkpoint, list_checkpoints
 
 DEFAULT_CHECKPOINT = "simple-cnn_fashion-mnist"
@@ -20,26 +22,30 @@ def pick_checkpoint() -> Checkpoint:
     names = list_checkpoints()
     if not names:
         st.error(
-            "There is no trained network in the folder `checkpoints`: train one with "
-            "`python -m explorer train simple-cnn --data fashion-mnist`.",
+            say(
+                "There is no trained network in the folder `checkpoints`: train one with "
+                "`python -m explorer train simple-cnn --data fashion-mnist`."
+            ),
             icon=":material/deployed_code_alert:",
         )
         st.stop()
     with st.sidebar:
-        usual, wrong = usual_checkpoint(names), "no trained network here"
-        name = pickers.pick_named("Network", "checkpoint", names, usual, wrong, format_func=story.title_of)
+        usual, wrong = usual_checkpoint(names), say("no trained network here")
+        name = pickers.pick_named(say("Network"), "checkpoint", names, usual, wrong, format_func=story.title_of)
         offer_own()
     try:
         return cache.checkpoint(name)
     except (ValueError, OSError) as error:
-        st.error(f"{drawing.plain(name)} cannot be opened: {drawing.plain(error)}.", icon=":material/broken_image:")
+        words = say("{name} cannot be opened: {why}.", name=drawing.plain(name), why=drawing.plain(error))
+        st.error(words, icon=":material/broken_image:")
         st.stop()
 
 
 def offer_own() -> None:
     """The way to a network of one's own: its form on the Model page, open."""
-    words = "Bring the network that you trained: its code or architecture, its weights and its images."
-    if st.button("Your own network", key="bring", icon=":material/upload_file:", type="tertiary", help=words):
+    words = say("Bring the network that you trained: its code or architecture, its weights and its images.")
+    look: dict[str, Any] = {"icon": ":material/upload_file:", "type": "tertiary", "help": words}
+    if st.button(say("Your own network"), key="bring", **look):
         st.session_state[OWN_FORM] = True
         st.switch_page(MODEL)
 

@@ -24,7 +24,7 @@ def pick_named(label: str, key: str, options: Sequence[str], default: str, wrong
 
 def pick_option(label: str, key: str, options: Sequence[str], **look: Any) -> str:
     """One of a few options, all in sight; the first is the default. They are shown with a capital letter."""
-    look.setdefault("format_func", drawing.sentence)
+    look.setdefault("format_func", lambda option: drawing.sentence(say(option)))
     links.note_link(key, one_of(options), choose_one(say("not known"), options, options[0]))
     keep_if(key, lambda kept: kept in options, options[0])
     return st.segmented_control(label, options, required=True, **links.linked(key, options[0]), **look)

@@ -5,6 +5,7 @@ from typing import Any
 import streamlit as st
 
 from explorer.app import links
+from explorer.language.saying import say
 
 HEIGHT = 200  # pixels of the curve
 LARGER = "<style>html { font-size: 125%; }</style>"  # Streamlit measures everything in the root's type size
@@ -24,13 +25,14 @@ def presents() -> bool:
 def present_button() -> None:
     """The way in, in the sidebar."""
     with st.sidebar:
-        words = "Larger type, no sidebar, the numbers and the curve alone (key P)"
-        st.button("Present", icon=":material/present_to_all:", help=words, shortcut="P", on_click=_turn, args=(True,))
+        words = say("Larger type, no sidebar, the numbers and the curve alone (key P)")
+        look: dict[str, Any] = {"icon": ":material/present_to_all:", "help": words, "shortcut": "P"}
+        st.button(say("Present"), on_click=_turn, args=(True,), **look)
 
 
 def head(title: str) -> None:
     """The title, and the way out."""
-    words = "Back to all there is (key Esc)"
+    words = say("Back to all there is (key Esc)")
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         st.header(title, anchor=False, width="content")
         look: dict[str, Any] = {
@@ -39,7 +41,7 @@ def head(title: str) -> None:
             "help": words,
             "shortcut": "Esc",
         }
-        st.button("Leave", on_click=_turn, args=(False,), **look)
+        st.button(say("Leave"), on_click=_turn, args=(False,), **look)
 
 
 def _turn(on: bool) -> None:

@@ -1,12 +1,14 @@
 """The labs as presets: choosing one sets every picker as the lab had it."""
 
 from collections.abc import Collection
+from typing import Any
 
 import streamlit as st
 
 from explorer.answers.choices import criterion_named
 from explorer.answers.labs import LABS, Lab, Variant
 from explorer.app import drawing, links, pickers
+from explorer.language.saying import listed, say
 from explorer.networks.checkpoints import list_checkpoints
 
 PLAIN = {  # the layout of maps where a lab asks for no other
@@ -26,18 +28,25 @@ def pick_lab() -> Lab | None:
     first = "lab" not in st.session_state
     _put_out()
     with st.sidebar:
-        links.note_link("lab", pickers.one_of(list(LABS)), f"is not known: choose one of {', '.join(LABS)}")
+        fix = say("is not known: choose one of {known}", known=listed(LABS))
+        links.note_link("lab", pickers.one_of(list(LABS)), fix)
         linked = {**links.linked("lab", None), "on_change": _open_chosen_lab, "args": None}
-        name = st.segmented_control("Lab", list(LABS), **linked)
-        st.caption(LABS[name].title if name else "Choose a lab to set everything as it did, or explore freely.")
+        name = st.segmented_control(say("Lab"), list(LABS), **linked)
+        st.caption(say(LABS[name].title if name else "Choose a lab to set everything as it did, or explore freely."))
     lab = LABS.get(name or "")
     if first and lab:  # a link to the lab: what else it says stands
         open_lab(lab, keep=set(st.query_params))
     if lab and lab.checkpoint not in list_checkpoints():
         model, dataset = lab.checkpoint.split("_", 1)
         st.info(
-            f"Lab {lab.name} needs the network {lab.checkpoint}, which is not here: train it on the page Train, or "
-            f"with `python -m explorer train {model} --data {dataset}`.",
+            say(
+                "Lab {lab} needs the network {network}, which is not here: train it on the page Train, or with "
+                "`python -m explorer train {model} --data {dataset}`.",
+                lab=lab.name,
+                network=lab.checkpoint,
+                model=model,
+                dataset=dataset,
+            ),
             icon=":material/school:",
         )
     return lab
@@ -94,25 +103,31 @@ def pick_way(lab: Lab | None, current: Variant | None, maps: bool = False) -> No
     with st.container(horizontal=True, vertical_alignment="center", width="content"):
         st.session_state["variant"] = current.title if current else None
         st.segmented_control(
-            "Way",
+            say("Way"),
             [variant.title for variant in lab.variants],
             key="variant",
+            format_func=say,
             label_visibility="collapsed",
             on_change=_open_chosen_variant,
             args=(lab,),
         )
         if maps and lab.maps:
-            words = "The lab's own maps: of its layer, in its order and layout, with nothing pruned."
-            st.button("Maps as in the lab", icon=":material/grid_on:", help=words, on_click=_open_maps, args=(lab,))
+            words = say("The lab's own maps: of its layer, in its order and layout, with nothing pruned.")
+            look: dict[str, Any] = {"icon": ":material/grid_on:", "help": words}
+            st.button(say("Maps as in the lab"), on_click=_open_maps, args=(lab,), **look)
         if current is None:
-            st.caption("The pickers stand at something else than the lab's own ways.")
+            st.caption(say("The pickers stand at something else than the lab's own ways."))
 
 
 def _open_maps(lab: Lab) -> None:
     """Set the pickers of the maps as the lab had them, with nothing pruned yet."""
     st.session_state.update({"k": 0, **PLAIN, **lab.maps})
-    ranked = drawing.within(criterion_named(st.session_state["criterion"]).title)
-    words = f"The maps of lab {lab.name}: {st.session_state['layer']}, ranked by {ranked}, nothing pruned (K = 0)."
+    words = say(
+        "The maps of lab {lab}: {layer}, ranked by {criterion}, nothing pruned (K = 0).",
+        lab=lab.name,
+        layer=st.session_state["layer"],
+        criterion=drawing.within(say(criterion_named(st.session_state["criterion"]).title)),
+    )
     st.toast(words, icon=":material/grid_on:")
 
 

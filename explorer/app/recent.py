@@ -9,6 +9,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from explorer.answers.choices import criterion_named
 from explorer.app import drawing, story
+from explorer.language.saying import again, listed, say
 from explorer.pruning.modes import MODES
 
 SEEN = "what this tab has looked at, newest first"
@@ -40,13 +41,16 @@ class Seen:
         values = self.values
         if values.get(GATHERED):
             count = len(values[GATHERED])
-            parts: list[str | None] = ["1 answer" if count == 1 else f"{count} answers"]
+            parts: list[str | None] = [say("1 answer" if count == 1 else "{count} answers", count=count)]
         else:
             parts = [story.title_of(values["checkpoint"]), values.get("layer")]
-            parts += [criterion_named(values["criterion"]).title] if "criterion" in values else []
-            parts += [drawing.within(MODES[values["mode"]].title)] if values.get("mode", "filter") != "filter" else []
+            parts += [say(criterion_named(values["criterion"]).title)] if "criterion" in values else []
+            parts += (
+                [drawing.within(say(MODES[values["mode"]].title))] if values.get("mode", "filter") != "filter" else []
+            )
         parts += [f"K = {values['k']}"] if values.get("k") is not None else []
-        return drawing.plain(f"{self.title}: {', '.join(filter(None, parts))}", 120)
+        words = say("{page}: {parts}", page=again(self.title), parts=listed(filter(None, parts)))
+        return drawing.plain(words, 120)
 
 
 def note(values: Mapping[str, Any], query: Mapping[str, list[str]]) -> None:
@@ -67,12 +71,12 @@ def show() -> None:
     others = st.session_state.get(SEEN, [])[1:]
     if not others:
         return
-    words = "What this tab has looked at, newest first. It is kept nowhere else, and gone with the tab."
+    words = say("What this tab has looked at, newest first. It is kept nowhere else, and gone with the tab.")
     look: dict[str, Any] = {"icon": ":material/history:", "help": words, "type": "tertiary"}
     labels = [f"{place} · {each.label}" for place, each in enumerate(others, start=1)]  # no two may be the same
     with st.sidebar:
         st.menu_button(
-            "Recent",
+            say("Recent"),
             range(len(others)),
             key=MENU,
             format_func=labels.__getitem__,

@@ -8,6 +8,7 @@ from explorer.answers.labs import Lab
 from explorer.app import drawing
 from explorer.app.heads import head
 from explorer.images import datasets
+from explorer.language.saying import english, joined, say
 from explorer.networks import checkpoints
 from explorer.networks.checkpoints import Checkpoint
 from explorer.networks.registry import model_info
@@ -15,31 +16,32 @@ from explorer.pruning.criteria import REVERSED
 
 HALF = "-half"  # behind a network's name: a compressed one
 TASKS = {  # by data set, what a network does that was trained on it
-    "cifar10": "tells ten kinds of animals and vehicles apart",
-    "mnist": "tells the ten handwritten digits apart",
-    "mnist-pairs": "says whether two handwritten digits are the same",
-    "fashion-mnist": "tells ten kinds of clothing apart",
-    "cifar100": "tells a hundred kinds of things, plants and animals apart",
-    "kmnist": "tells ten characters of old Japanese handwriting apart",
-    "emnist-balanced": "tells handwritten digits and letters apart, 47 in all",
-    "stl10": "tells ten kinds of animals and vehicles apart",
-    "svhn": "tells the ten digits of house numbers apart",
+    "cifar10": english("tells ten kinds of animals and vehicles apart"),
+    "mnist": english("tells the ten handwritten digits apart"),
+    "mnist-pairs": english("says whether two handwritten digits are the same"),
+    "fashion-mnist": english("tells ten kinds of clothing apart"),
+    "cifar100": english("tells a hundred kinds of things, plants and animals apart"),
+    "kmnist": english("tells ten characters of old Japanese handwriting apart"),
+    "emnist-balanced": english("tells handwritten digits and letters apart, 47 in all"),
+    "stl10": english("tells ten kinds of animals and vehicles apart"),
+    "svhn": english("tells the ten digits of house numbers apart"),
 }
 FIRST = {  # by criterion, the channels that go first
-    "mean": "the least active",
-    "block-mean": "those whose block is least active",
-    "mean-abs": "the faintest",
-    "relu": "those that pass on the least",
-    "apoz": "those that are most often zero",
-    "variance": "the steadiest",
-    "l1": "those with the smallest weights",
-    "l2": "those with the smallest weights",
-    "fpgm": "the most replaceable",
-    "bn-scale": "the least amplified",
-    "taylor": "those that the loss depends on least",
-    "random": "some at random",
+    "mean": english("the least active"),
+    "block-mean": english("those whose block is least active"),
+    "mean-abs": english("the faintest"),
+    "relu": english("those that pass on the least"),
+    "apoz": english("those that are most often zero"),
+    "variance": english("the steadiest"),
+    "l1": english("those with the smallest weights"),
+    "l2": english("those with the smallest weights"),
+    "fpgm": english("the most replaceable"),
+    "bn-scale": english("the least amplified"),
+    "taylor": english("those that the loss depends on least"),
+    "random": english("some at random"),
 }
-ABOUT_PRUNING = """
+ABOUT_PRUNING = english(
+    """
 **K** is how many channels are pruned: their weights are set to zero, and the network stays as it is otherwise. The
 channels go in the order below the curve, the first on the left; what is left of the line is pruned.
 
@@ -49,14 +51,16 @@ The shaded band is the Wilson interval in which it lies with 95 % certainty.
 **Last K within 1 point** is the last K before accuracy is ever more than one percentage point below that of the
 unpruned network. The **steepest drop** is the tenth of the channels over which accuracy falls most.
 
-The bars are what the channels are **ranked by**: {criterion}. {sentence}
+The bars are what the channels are **ranked by**: {criterion}. {about}
 
 The strip below shows what each channel puts
 out on average, from its lowest value (dark) to its highest (bright).
 """
+)
 
 
-ABOUT_ACTIVATIONS = r"""
+ABOUT_ACTIVATIONS = english(
+    r"""
 A channel of a convolution puts out a **map**: one number for each place in the image. Its **mean activation** is the
 mean of that map over all places and all test images,
 
@@ -65,7 +69,8 @@ $$\bar a_c = \frac{1}{N M W} \sum_{n, i, j} a_{n, c, i, j}$$
 and its **averaged map** the mean over the images alone. *Raw output* is what the convolution itself puts out, before
 any batch norm and ReLU, so that a mean may lie below zero: the least active channel is then the most negative one.
 """
-NEGATIVE = (
+)
+NEGATIVE = english(
     "Raw means before any ReLU, so that it may lie below zero: the least active channel is the most negative one, and "
     "its bar the longest."
 )
@@ -76,59 +81,85 @@ def title_of(name: str) -> str:
     if name not in checkpoints.SHIPPED:
         return name
     model, dataset = name.split("_", 1)
-    less = ", half the multiply-adds" if model.endswith(HALF) else ""
-    return f"{model_info(model.removesuffix(HALF)).title} on {datasets.dataset_info(dataset).title}{less}"
+    return say(
+        "{model} on {dataset}, half the multiply-adds" if model.endswith(HALF) else "{model} on {dataset}",
+        model=say(model_info(model.removesuffix(HALF)).title),
+        dataset=say(datasets.dataset_info(dataset).title),
+    )
 
 
 def task_of(point: Checkpoint) -> str:
     """What a network does, as the end of a sentence that it begins."""
     card = point.card
-    return TASKS.get(card.dataset, f"tells {len(card.classes)} classes of images apart")
+    if card.dataset in TASKS:
+        return say(TASKS[card.dataset])
+    return say("tells {count} classes of images apart", count=len(card.classes))
 
 
 def layer_of(point: Checkpoint, layer: str) -> str:
     """A layer of a network and its channels, as the beginning of a sentence."""
     convs = outline.channels_of(point)
-    which = "last convolution" if layer == list(convs)[-1] else f"convolution `{layer}`"
-    return f"Its {which} has {convs[layer]} channels"
+    return say(
+        "Its last convolution has {channels} channels"
+        if layer == list(convs)[-1]
+        else "Its convolution `{layer}` has {channels} channels",
+        layer=layer,
+        channels=convs[layer],
+    )
 
 
 def first_to_go(criterion: str) -> str:
     """Which channels a ranking prunes first."""
     name = criterion.removesuffix(REVERSED)
     if name not in FIRST:
-        return "those that cost the least, one after the other"
-    return f"all but {FIRST[name]}, as a counter-check," if criterion.endswith(REVERSED) else FIRST[name]
+        return say("those that cost the least, one after the other")
+    first = say(FIRST[name])
+    return say("all but {first}, as a counter-check,", first=first) if criterion.endswith(REVERSED) else first
 
 
 def head_of_pruning(point: Checkpoint, layer: str, criterion: str, lab: Lab | None, switch: Callable[[], None]) -> None:
     """The head of the page Prune, with a `switch` in it: what there is to see as channels of a layer go."""
-    sentence = (
-        f"This network {task_of(point)}. {layer_of(point, layer)}; prune {first_to_go(criterion)} and see what it "
-        "forgets."
+    sentence = say(
+        "This network {task}. {layer}; prune {first} and see what it forgets.",
+        task=task_of(point),
+        layer=layer_of(point, layer),
+        first=first_to_go(criterion),
     )
     asked = criterion_named(criterion)
-    examples = datasets.dataset_info(point.card.dataset).examples
-    sentences = f"{asked.sentence} {NEGATIVE}" if criterion == "mean" else asked.sentence
-    about = ABOUT_PRUNING.format(examples=examples, criterion=drawing.within(asked.title), sentence=sentences)
+    about = say(
+        ABOUT_PRUNING,
+        examples=say(datasets.dataset_info(point.card.dataset).examples),
+        criterion=drawing.within(say(asked.title)),
+        about=joined([say(asked.sentence), say(NEGATIVE) if criterion == "mean" else ""]),
+    )
     head(title(point, lab), sentence, f"{about_lab(lab)}\n\n{about}" if lab else about, switch)
 
 
 def title(point: Checkpoint, lab: Lab | None) -> str:
     """What the pages about a network, or a lab that prunes it, are called."""
-    return f"Lab {lab.name}: {model_info(point.card.model).title}" if lab else title_of(point.name)
+    if lab is None:
+        return title_of(point.name)
+    return say("Lab {lab}: {model}", lab=lab.name, model=say(model_info(point.card.model).title))
 
 
 def head_of_activations(point: Checkpoint, layer: str, lab: Lab | None, switch: Callable[[], None]) -> None:
     """The head of the page Activations: what the channels of a layer put out."""
-    title = f"What the channels of {layer} put out"
-    sentence = (
-        f"This network {task_of(point)}. {layer_of(point, layer)}; each answers to something else in an image, and "
-        "those whose answer is weak on average are pruned first."
+    title, about = say("What the channels of {layer} put out", layer=layer), say(ABOUT_ACTIVATIONS)
+    sentence = say(
+        "This network {task}. {layer}; each answers to something else in an image, and those whose answer is weak on "
+        "average are pruned first.",
+        task=task_of(point),
+        layer=layer_of(point, layer),
     )
-    head(title, sentence, f"{about_lab(lab)}\n\n{ABOUT_ACTIVATIONS}" if lab else ABOUT_ACTIVATIONS, switch)
+    head(title, sentence, f"{about_lab(lab)}\n\n{about}" if lab else about, switch)
 
 
 def about_lab(lab: Lab) -> str:
     """What a lab did, and how its ways differ."""
-    return f":material/school: **Lab {lab.name}, {lab.title}.** {lab.did}\n\n{lab.differs}"
+    return say(
+        ":material/school: **Lab {lab}, {title}.** {did}\n\n{differs}",
+        lab=lab.name,
+        title=say(lab.title),
+        did=say(lab.did),
+        differs=say(lab.differs),
+    )

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import streamlit as st
 
@@ -12,6 +13,7 @@ from explorer.app import cache, downloads, drawing, prepared, views, waiting, wo
 from explorer.background.jobs import Job
 from explorer.engine.curves import Band, Sweep
 from explorer.engine.oracle import ORACLES
+from explorer.language.saying import joined, say
 from explorer.pruning.rankings import Ranking
 from explorer.pruning.statistics import ChannelStatistics
 from explorer.show import charts
@@ -32,7 +34,12 @@ def steps(view: views.View) -> tuple[Ranking, dict[int, int]]:
         if not work.ranking_ships(view.checkpoint, asked):
             downloads.require_data(view.checkpoint.card.dataset)
         if criterion_named(view.experiment.criterion).needs_data:
-            what = f"Ranking the channels of {view.layer} on the {view.experiment.ranked_on} {view.examples}"
+            what = say(
+                "Ranking the channels of {layer} on the {split} {examples}",
+                layer=view.layer,
+                split=say(view.experiment.ranked_on),
+                examples=say(view.examples),
+            )
             measured = waiting.result_of(what, partial(work.measure, view.checkpoint, view.experiment))
         ranking, gone = steps_of(asked, view.checkpoint, measured)
         ks = asked.ks or range(view.channels + 1)
@@ -42,10 +49,11 @@ def steps(view: views.View) -> tuple[Ranking, dict[int, int]]:
 def ranked_over(view: views.View) -> str:
     """The images that the view's ranking looks at, in words."""
     asked = view.experiment
+    split, examples = say(asked.ranked_on), say(view.examples)
     if asked.criterion in ORACLES:
         cost = cache.oracle_cost(view.checkpoint, asked)
-        return f"{cost.images:,} {asked.ranked_on} {view.examples}"
-    return f"the {asked.ranked_on} {view.examples}"
+        return say("{n:,} {split} {examples}", n=cost.images, split=split, examples=examples)
+    return say("the {split} {examples}", split=split, examples=examples)
 
 
 def layer_statistics(view: views.View, where: str = "raw") -> ChannelStatistics:
@@ -53,8 +61,10 @@ def layer_statistics(view: views.View, where: str = "raw") -> ChannelStatistics:
     split = view.experiment.ranked_on
     if not shipped.has_statistics(view.checkpoint, view.layer, split, where):
         downloads.require_data(view.checkpoint.card.dataset)
+    examples = say(view.examples)
+    what = say("Averaging {layer} over the {split} {examples}", layer=view.layer, split=say(split), examples=examples)
     return waiting.result_of(
-        f"Averaging {view.layer} over the {split} {view.examples}",
+        what,
         lambda restart=False: work.statistics(view.checkpoint, view.layer, split, where, restart),
     )
 
@@ -98,19 +108,30 @@ def origin(view: views.View, sweep: Sweep) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         if not sweep.made:
             return
-        st.caption(f":material/inventory_2: This curve came with the app (computed {sweep.made}).")
+        said = say("This curve came with the app (computed {day}).", day=sweep.made)
+        st.caption(f":material/inventory_2: {said}")
         if downloads.is_here(view.checkpoint.card.dataset):
-            words = f"Prune at every K again, on the {view.experiment.split} {view.examples} on this machine."
-            asked = (view.checkpoint, view.experiment)
-            st.button(
-                "Compute again here", icon=":material/refresh:", help=words, on_click=work.compute_again, args=asked
+            words = say(
+                "Prune at every K again, on the {split} {examples} on this machine.",
+                split=say(view.experiment.split),
+                examples=say(view.examples),
             )
+            asked = (view.checkpoint, view.experiment)
+            look: dict[str, Any] = {"icon": ":material/refresh:", "help": words}
+            st.button(say("Compute again here"), on_click=work.compute_again, args=asked, **look)
 
 
 def sweeping(job: Job, what: str, title: str = "") -> str:
     """What a sweep's job is at, behind the `title` of its curve where there are several."""
-    words = f"Ranking the channels of {what}" if work.is_ranking(job) else f"Pruning {what} at every K"
-    return f"{title}: {words[0].lower()}{words[1:]}" if title else words
+    if title:
+        return say(
+            "{title}: ranking the channels of {layer}"
+            if work.is_ranking(job)
+            else "{title}: pruning {layer} at every K",
+            title=title,
+            layer=what,
+        )
+    return say("Ranking the channels of {layer}" if work.is_ranking(job) else "Pruning {layer} at every K", layer=what)
 
 
 def so_far(curves: Sequence[Sweep | Band], ks: Sequence[int], examples: str, jobs: Iterable[Job]) -> str:
@@ -119,34 +140,56 @@ def so_far(curves: Sequence[Sweep | Band], ks: Sequence[int], examples: str, job
     `examples` is what the images are called.
     """
     there = min(len(set(curve.ks) & set(ks)) for curve in curves)
-    words = f"So far over {counted(curves, examples)}, at {there} of {len(ks)} K; the bands narrow as more come in."
+    words = [
+        say(
+            "So far over {over}, at {there} of {all} K; the bands narrow as more come in.",
+            over=counted(curves, examples),
+            there=there,
+            all=len(ks),
+        )
+    ]
     previews = [curve.preview for curve in curves if isinstance(curve, Sweep) and curve.preview]
     if previews:
-        words += f" Channels are ranked by the first {min(previews):,} {examples} so far, and anew by all at the end."
+        words += [
+            say(
+                "Channels are ranked by the first {n:,} {examples} so far, and anew by all at the end.",
+                n=min(previews),
+                examples=say(examples),
+            )
+        ]
     if max((job.left or 0 for job in jobs), default=0) > LONG:
-        words += " Every K takes long here: a larger step on Sweep takes less."
-    return f":material/autorenew: {words}"
+        words += [say("Every K takes long here: a larger step on Sweep takes less.")]
+    return f":material/autorenew: {joined(words)}"
 
 
 def counted(curves: Sequence[Sweep | Band], examples: str) -> str:
     """How many images the curves are over, and what it means where some are over more than others."""
     fewest, most = min(curve.done for curve in curves), max(curve.done for curve in curves)
-    if fewest == most:
-        return f"{most:,} {examples}"
-    return f"{fewest:,} to {most:,} {examples} (curves over different {examples} differ at K = 0, too)"
+    return say(
+        "{most:,} {examples}"
+        if fewest == most
+        else "{fewest:,} to {most:,} {examples} (curves over different {examples} differ at K = 0, too)",
+        fewest=fewest,
+        most=most,
+        examples=say(examples),
+    )
 
 
 def remarks(sweep: Sweep) -> str:
     """What to know about how a sweep was computed; empty where it was the usual way."""
-    said = " Pruning this layer changes no prediction at any K." if sweep.changes_nothing else ""
+    said = say(" Pruning this layer changes no prediction at any K.") if sweep.changes_nothing else ""
     if sweep.slow:
-        said += " This network cannot be traced, so every K ran a masked copy: exact, but slow."
+        said += say(" This network cannot be traced, so every K ran a masked copy: exact, but slow.")
     if sweep.audit is not None:
-        said += f" {str(sweep.audit).capitalize()}."
+        said += say(" {audit}.", audit=drawing.sentence(str(sweep.audit)))
     if sweep.agreement is not None:
         shares, images = sweep.agreement.shares, sweep.agreement.images
-        said += (
-            f" Computed in {sweep.run.dtype}, which agrees with float32 on {100 * shares.mean():.2f} % of the "
-            f"predictions for the first {images:,} images, at the least {100 * shares.min():.2f} % at one K."
+        said += say(
+            " Computed in {dtype}, which agrees with float32 on {mean:.2f} % of the predictions for the first "
+            "{images:,} images, at the least {least:.2f} % at one K.",
+            dtype=sweep.run.dtype,
+            mean=100 * shares.mean(),
+            images=images,
+            least=100 * shares.min(),
         )
     return said

@@ -21,6 +21,7 @@ DETAILS = {
 }
 FLIPS = {"broken": english("Broken"), "repaired": english("Repaired")}
 AGAINST = {"true": english("The true class"), "unpruned": english("The unpruned network")}
+OUTPUTS = {"raw": english("Raw"), "activation": english("Activation"), "block": english("Block")}
 CHOICES = {  # of a training's recipe
     "adam": "Adam",
     "sgd": english("SGD with momentum"),

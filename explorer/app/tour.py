@@ -2,26 +2,38 @@
 
 import streamlit as st
 
+from explorer.language.saying import english, say
+
 STEP = "step of the tour"  # 1 to 5 while it is taken
 STEPS = (
-    "**The three numbers** are the answer at this K: how many test images the network still gets right, how many "
-    "points that is below the unpruned network, and how many channels are left.",
-    "**The curve** is the same for every K from none to all. Click anywhere on it, or drag: K follows. So it does with "
-    "the slider below, and with the keys L and M.",
-    "**The bars and pictures** below the curve are the channels in the order in which they go, least important first: "
-    "what they are ranked by, and what they look at. Those that are pruned are grey.",
-    "**Last K within 1 point** and **Steepest drop** (keys W and D) lead to the two places that a report asks for: how "
-    "far pruning is almost free, and where the network breaks.",
-    "**From here**: choose a lab, another layer or ranking on the left; *Sweep* compares rankings, *Scan* compares "
-    "layers, and *Your own network* brings yours.",
+    english(
+        "**The three numbers** are the answer at this K: how many test images the network still gets right, how many "
+        "points that is below the unpruned network, and how many channels are left."
+    ),
+    english(
+        "**The curve** is the same for every K from none to all. Click anywhere on it, or drag: K follows. So it does "
+        "with the slider below, and with the keys L and M."
+    ),
+    english(
+        "**The bars and pictures** below the curve are the channels in the order in which they go, least important "
+        "first: what they are ranked by, and what they look at. Those that are pruned are grey."
+    ),
+    english(
+        "**Last K within 1 point** and **Steepest drop** (keys W and D) lead to the two places that a report asks for: "
+        "how far pruning is almost free, and where the network breaks."
+    ),
+    english(
+        "**From here**: choose a lab, another layer or ranking on the left; *Sweep* compares rankings, *Scan* compares "
+        "layers, and *Your own network* brings yours."
+    ),
 )
 
 
 def tour_button() -> None:
     """The way in, in the sidebar."""
     with st.sidebar:
-        words = "What is on this page, in five steps"
-        st.button("Tour", icon=":material/tour:", help=words, on_click=_go, args=(1,))
+        words = say("What is on this page, in five steps")
+        st.button(say("Tour"), icon=":material/tour:", help=words, on_click=_go, args=(1,))
 
 
 def show_step() -> None:
@@ -31,13 +43,15 @@ def show_step() -> None:
         if not step:
             return
         with st.container(border=True, gap="small"):
-            st.markdown(f":material/tour: {step} of {len(STEPS)}. {STEPS[step - 1]}")
+            words = say("{step} of {steps}. {text}", step=step, steps=len(STEPS), text=say(STEPS[step - 1]))
+            st.markdown(f":material/tour: {words}")
             with st.container(horizontal=True, gap="small"):
                 last = step == len(STEPS)
-                st.button("Back", key="tour back", on_click=_go, args=(step - 1,), disabled=step == 1)
-                st.button("Done" if last else "Next", key="tour next", on_click=_go, args=(0 if last else step + 1,))
+                st.button(say("Back"), key="tour back", on_click=_go, args=(step - 1,), disabled=step == 1)
+                on = say("Done" if last else "Next")
+                st.button(on, key="tour next", on_click=_go, args=(0 if last else step + 1,))
                 if not last:
-                    st.button("Leave the tour", key="tour end", type="tertiary", on_click=_go, args=(0,))
+                    st.button(say("Leave the tour"), key="tour end", type="tertiary", on_click=_go, args=(0,))
 
 
 def _go(step: int) -> None:

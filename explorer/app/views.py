@@ -13,12 +13,13 @@ from explorer.answers.labs import Lab, Variant, lab_of
 from explorer.app import cache, drawing, links, networks, pickers, presets, titles, work
 from explorer.app.cache import TEST
 from explorer.engine.schedule import SCHEDULES
+from explorer.language.saying import english, joined, say
 from explorer.networks.checkpoints import Checkpoint
 from explorer.pruning.criteria import MAX_SEED, REVERSED
 from explorer.pruning.modes import MODES
 from explorer.show import charts
 
-IN_DTYPE = (
+IN_DTYPE = english(
     "float32 is exact. bfloat16 is faster, and how far it agrees is measured and said. By way of bfloat16, what that "
     "cannot be trusted with is computed again in float32, so that all predictions are float32's."
 )
@@ -87,14 +88,15 @@ def pick_view() -> View:
     point = networks.pick_checkpoint()
     convs = outline.channels_of(point)
     with st.sidebar:
-        usual, wrong = default_layer(point), f"no layer of {point.name}"
+        usual, wrong = default_layer(point), say("no layer of {network}", network=point.name)
         counted = {name: f"{name} ({channels})" for name, channels in convs.items()}
-        layer = pickers.pick_named("Layer (channels)", "layer", list(convs), usual, wrong, format_func=counted.get)
+        label = say("Layer (channels)")
+        layer = pickers.pick_named(label, "layer", list(convs), usual, wrong, format_func=counted.get)
         chosen = pick_criterion(cache.criteria_for(point, layer))
-        with st.expander("More", icon=":material/tune:"):
+        with st.expander(say("More"), icon=":material/tune:"):
             experiment = pick_more(point, layer, chosen, lab)
         unusual = unusual_in(experiment)
-        st.caption(f":material/tune: {'. '.join(unusual)}." if unusual else "")
+        st.caption(f":material/tune: {joined(unusual)}" if unusual else "")
     return View(point, experiment, convs[layer], lab if lab and lab.checkpoint == point.name else None)
 
 
@@ -102,19 +104,23 @@ def pick_more(point: Checkpoint, layer: str, criterion: str, lab: Lab | None) ->
     """What is asked of a ranking, with what hardly anybody changes: the images, what pruning zeroes, and which K."""
     ranked_on, seed = TEST, 0
     if criterion_named(criterion).needs_data:
-        held_out = "; held-out are those that the network was validated on as it was trained"
+        words = say(
+            "The {examples} that the ranking looks at; held-out are those that the network was validated on as it was "
+            "trained.",
+            examples=say(networks.examples_of(point)),
+        )
         ranked_on = pickers.pick_option(
-            "Rank on",
+            say("Rank on"),
             "ranked_on",
             cache.splits_to_rank_on(point),
-            help=f"The {networks.examples_of(point)} that the ranking looks at{held_out}.",
+            help=words,
             format_func=titles.named(titles.SPLITS),
         )
     if criterion.removesuffix(REVERSED) == "random":
         seed = pick_seed()
-    fitting, wrong = cache.fitting_modes(point, layer), f"no mode that fits {layer}"
-    mode = pickers.pick_named("Pruning a channel", "mode", fitting, "filter", wrong, format_func=mode_title)
-    st.caption(MODES[mode].sentence)
+    fitting, wrong = cache.fitting_modes(point, layer), say("no mode that fits {layer}", layer=layer)
+    mode = pickers.pick_named(say("Pruning a channel"), "mode", fitting, "filter", wrong, format_func=mode_title)
+    st.caption(say(MODES[mode].sentence))
     if line := going_together(point, layer, mode):
         st.caption(line)
     channels, own = outline.channels_of(point)[layer], lab_of(point.name, layer)
@@ -122,18 +128,18 @@ def pick_more(point: Checkpoint, layer: str, criterion: str, lab: Lab | None) ->
     schedule, ks = pick_schedule(cache.fitting_schedules(point, layer, criterion, mode), channels, grid)
     dtype, dtypes = "float32", cache.dtypes()
     if len(dtypes) > 1:
-        dtype = pickers.pick_option(
-            "Compute in", "dtype", dtypes, help=IN_DTYPE, format_func=titles.named(titles.DTYPES)
-        )
+        label, words = say("Compute in"), say(IN_DTYPE)
+        dtype = pickers.pick_option(label, "dtype", dtypes, help=words, format_func=titles.named(titles.DTYPES))
     return Experiment(point.name, layer, criterion, mode, ranked_on, TEST, seed, ks, None, schedule, dtype)
 
 
 def unusual_in(asked: Experiment) -> list[str]:
-    """What of an experiment stands behind "More" and is not as usual, in words."""
-    said = [f"Ranked on {titles.SPLITS[asked.ranked_on].lower()} images"] if asked.ranked_on != TEST else []
-    said += [mode_title(asked.mode)] if asked.mode != "filter" else []
-    said += [f"Ranked {titles.SCHEDULES[asked.schedule].lower()}"] if asked.schedule != "once" else []
-    return said + ([f"Computed in {titles.DTYPES[asked.dtype]}"] if asked.dtype != "float32" else [])
+    """What of an experiment stands behind "More" and is not as usual, in short sentences."""
+    split, dtype = say(titles.SPLITS[asked.ranked_on]).lower(), say(titles.DTYPES[asked.dtype])
+    said = [say("Ranked on {split} images.", split=split)] if asked.ranked_on != TEST else []
+    said += [say("{mode}.", mode=mode_title(asked.mode))] if asked.mode != "filter" else []
+    said += [say("Ranked again at each K.")] if asked.schedule != "once" else []
+    return said + ([say("Computed in {dtype}.", dtype=dtype)] if asked.dtype != "float32" else [])
 
 
 def partners(point: Checkpoint, layer: str, mode: str) -> tuple[str, ...]:
@@ -147,26 +153,26 @@ def going_together(point: Checkpoint, layer: str, mode: str) -> str:
     if not others:
         return ""
     why = cache.together(point, layer)[1]
-    return f":material/link: {drawing.plain(f'Each channel goes from {len(others) + 1} layers at once: {why}.')}"
+    words = say("Each channel goes from {layers} layers at once: {why}.", layers=len(others) + 1, why=why)
+    return f":material/link: {drawing.plain(words)}"
 
 
 def mode_title(mode: str) -> str:
     """What a pruning mode is called."""
-    return MODES[mode].title
+    return say(MODES[mode].title)
 
 
 def pick_criterion(fitting: Sequence[str]) -> str:
     """How the channels are ranked, with the criterion in one sentence."""
-    criterion = pickers.pick_named(
-        "Ranking", "criterion", fitting, "mean", "no ranking that fits", format_func=criterion_title
-    )
-    st.caption(criterion_named(criterion).sentence)
+    label, wrong = say("Ranking"), say("no ranking that fits")
+    criterion = pickers.pick_named(label, "criterion", fitting, "mean", wrong, format_func=criterion_title)
+    st.caption(say(criterion_named(criterion).sentence))
     return criterion
 
 
 def criterion_title(name: str) -> str:
     """What a ranking is called."""
-    return criterion_named(name).title
+    return say(criterion_named(name).title)
 
 
 def is_cheap(point: Checkpoint, layer: str) -> bool:
@@ -178,8 +184,11 @@ def pick_every(lab: Lab, channels: int, usual: bool) -> bool:
     """Whether every K is shown and not only the lab's; nothing to choose where those are all."""
     if len(lab.grid) == channels + 1:
         return False
-    words = f"Lab {lab.name} looks at K = {lab.ks[0]}, {lab.ks[0] + lab.ks[2]} … {lab.ks[1]}."
-    return st.toggle("Every K", help=words, **links.linked("every", usual))
+    first, last, step = lab.ks
+    words = say(
+        "Lab {lab} looks at K = {first}, {second} … {last}.", lab=lab.name, first=first, second=first + step, last=last
+    )
+    return st.toggle(say("Every K"), help=words, **links.linked("every", usual))
 
 
 def pick_schedule(
@@ -187,18 +196,18 @@ def pick_schedule(
 ) -> tuple[str, tuple[int, ...] | None]:
     """When channels are ranked, and at which K: None means all. A lab's `grid` holds as long as its step does."""
     schedule = pickers.pick_option(
-        "When to rank",
+        say("When to rank"),
         "schedule",
         fitting,
-        help=" ".join(SCHEDULES[name] for name in fitting),
+        help=joined(say(SCHEDULES[name]) for name in fitting),
         format_func=titles.named(titles.SCHEDULES),
     )
     if schedule == "once":
         return schedule, grid
-    links.note_whole("step", 1, channels, 1, "no step")
+    links.note_whole("step", 1, channels, 1, say("no step"))
     pickers.keep_if("step", lambda kept: kept <= channels, 1)
-    step = pickers.pick_number("Channels a step", 1, channels, 1, "step")
-    st.caption(SCHEDULES[schedule])
+    step = pickers.pick_number(say("Channels a step"), 1, channels, 1, "step")
+    st.caption(say(SCHEDULES[schedule]))
     if grid and step == grid[-1] - grid[-2]:
         return schedule, grid
     return schedule, tuple(range(0, channels + 1, step))
@@ -206,8 +215,8 @@ def pick_schedule(
 
 def pick_seed() -> int:
     """The seed of a random order."""
-    links.note_whole("seed", 0, MAX_SEED, 0, "no seed")
-    return pickers.pick_number("Seed of the random order", 0, MAX_SEED, 0, "seed")
+    links.note_whole("seed", 0, MAX_SEED, 0, say("no seed"))
+    return pickers.pick_number(say("Seed of the random order"), 0, MAX_SEED, 0, "seed")
 
 
 def pick_k(ks: Sequence[int], jumps: Sequence[Jump] = (), axis: int = 0) -> int:
@@ -217,16 +226,16 @@ def pick_k(ks: Sequence[int], jumps: Sequence[Jump] = (), axis: int = 0) -> int:
     """
     low, high, step = ks[0], ks[-1], (ks[1] - ks[0] if len(ks) > 1 else 1)
     half = ks[(len(ks) - 1) // 2]
-    links.note_whole("k", low, high, half, "no number of channels to prune", "K")
+    links.note_whole("k", low, high, half, say("no number of channels to prune"), "K")
     linked = links.linked("k", half, links.whole_number(low, high, half))
     _keep_to(ks, step)
     side: dict[str, Any] = {"on_click": _move, "width": charts.SIDE - GAP if axis else 64}
     with st.container(horizontal=True, vertical_alignment="center" if axis else "bottom", gap=GAP):
-        fewer, more = f"Prune {step} less (key L)", f"Prune {step} more (key M)"
+        fewer, more = say("Prune {step} less (key L)", step=step), say("Prune {step} more (key M)", step=step)
         st.button(f"−{step}", key="fewer", help=fewer, shortcut="L", args=(-1, ks), **side)
         label: dict[str, Any] = {"label_visibility": "collapsed" if axis else "visible"}
         with _stretch(low, high, axis):
-            k = st.slider("Channels pruned (K)", low, high, half, step, **label, **linked)
+            k = st.slider(say("Channels pruned (K)"), low, high, half, step, **label, **linked)
         st.button(f"+{step}", key="more", help=more, shortcut="M", args=(1, ks), **side)
     if jumps:
         with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
@@ -251,7 +260,15 @@ def _keep_to(ks: Sequence[int], step: int) -> None:
         return
     nearest = st.session_state["k"] = ks[_nearest(asked, ks)]
     if ks[0] < asked < ks[-1]:
-        links.note("k", f"There is no K = {asked} here, as K goes in steps of {step}; showing K = {nearest}.")
+        links.note(
+            "k",
+            say(
+                "There is no K = {asked} here, as K goes in steps of {step}; showing K = {nearest}.",
+                asked=asked,
+                step=step,
+                nearest=nearest,
+            ),
+        )
 
 
 def set_k(k: int) -> None:
@@ -273,28 +290,30 @@ def _nearest(k: int, ks: Sequence[int]) -> int:
 def pick_ks(view: View) -> tuple[int, ...]:
     """The K of a curve: first, last and step."""
     channels, (start, end, usual) = view.channels, _grid(view)
-    fix = f"are no first and last K: give two whole numbers from 0 to {channels}; showing all"
+    fix = say("are no first and last K: give two whole numbers from 0 to {most}; showing all", most=channels)
     links.note_link("ks", lambda raw: _is_range(raw, channels), fix, "K")
     if view.experiment.schedule == "once":
-        links.note_whole("step", 1, channels, usual, "no step")
+        links.note_whole("step", 1, channels, usual, say("no step"))
         pickers.keep_if("step", lambda kept: kept <= channels, usual)
-    first, last = st.slider("From K to K", 0, channels, (start, end), **links.linked("ks", (start, end)))
+    first, last = st.slider(say("From K to K"), 0, channels, (start, end), **links.linked("ks", (start, end)))
     if view.experiment.schedule != "once" and view.experiment.ks:  # the sidebar has the step
         return tuple(k for k in view.experiment.ks if first <= k <= last)
-    step = pickers.pick_number("Step", 1, channels, usual, "step", width=140)
+    step = pickers.pick_number(say("Step"), 1, channels, usual, "step", width=140)
     return tuple(range(first, last + 1, int(step)))
 
 
 def pick_axis() -> str:
     """What accuracy is drawn against, a key of charts.AXES."""
-    words = "K channels, or K as a share of all channels of the layer."
-    return pickers.pick_option("Axis", "axis", list(charts.AXES), format_func=titles.named(titles.AXES), help=words)
+    words = say("K channels, or K as a share of all channels of the layer.")
+    return pickers.pick_option(
+        say("Axis"), "axis", list(charts.AXES), format_func=titles.named(titles.AXES), help=words
+    )
 
 
 def pick_orders(fewest: int, most: int) -> int:
     """How many random orders make a band."""
-    links.note_whole("orders", fewest, most, fewest, "no number of random orders")
-    return pickers.pick_number("Random orders", fewest, most, fewest, "orders", width=160)
+    links.note_whole("orders", fewest, most, fewest, say("no number of random orders"))
+    return pickers.pick_number(say("Random orders"), fewest, most, fewest, "orders", width=160)
 
 
 def _is_range(ends: list[str], highest: int) -> bool:

@@ -9,6 +9,7 @@ import streamlit as st
 from explorer.app import drawing, guard, work
 from explorer.background.jobs import CANCELLED, DONE, FAILED, QUEUED, Job
 from explorer.files.errors import sentence
+from explorer.language.saying import again, say
 
 POLL = 0.3  # seconds between looks at a running job
 PATIENCE = 0.4  # seconds that quick work may take before a page talks about it
@@ -27,7 +28,7 @@ def attempt(action: Callable[..., Any], *arguments: Any) -> bool:
         guard.check()
         action(*arguments)
     except (ValueError, OSError) as error:
-        st.session_state[TROUBLE] = f"That did not work: {sentence(error)}."
+        st.session_state[TROUBLE] = say("That did not work: {why}.", why=sentence(error))
         return False
     return True
 
@@ -48,7 +49,7 @@ def show_news() -> None:
     """Say it in every run, as the browser drops a toast together with the run that it is of."""
     words, until = st.session_state.get(NEWS, ("", 0.0))
     if time.monotonic() < until:
-        st.toast(words, icon=":material/check_circle:", duration="infinite")
+        st.toast(again(words), icon=":material/check_circle:", duration="infinite")
 
 
 def result_of(what: str, ask: Callable[..., Job]) -> Any:
@@ -105,10 +106,11 @@ def show_end(job: Job, what: str, ask: Callable[..., Any]) -> None:
     failed = job.status == FAILED
     with st.container(horizontal=True, vertical_alignment="center"):
         if failed:
-            st.error(drawing.plain(job.error), title=f"{what} failed", icon=":material/error:")
+            st.error(drawing.plain(job.error), title=say("{what} failed", what=what), icon=":material/error:")
         else:
-            st.warning(f"{what} was cancelled at {job.fraction:.0%}.", icon=":material/cancel:")
-        label = "Try again" if failed else "Start again"
+            words = say("{what} was cancelled at {share:.0%}.", what=what, share=job.fraction)
+            st.warning(words, icon=":material/cancel:")
+        label = say("Try again" if failed else "Start again")
         st.button(label, key=f"again {job.key}", icon=":material/refresh:", on_click=lambda: _call(ask))
 
 
@@ -135,18 +137,32 @@ def progress(job: Job, what: str) -> None:
     job.watch()
     with st.container(horizontal=True, vertical_alignment="center"):
         if ahead := work.jobs().ahead(job):
-            words = f"waiting for {ahead} other job{'s'[: ahead != 1]}"
-            st.progress(job.fraction, f":material/hourglass_empty: {what}: {words}")
+            words = say(
+                "{what}: waiting for {n} other job" if ahead == 1 else "{what}: waiting for {n} other jobs",
+                what=what,
+                n=ahead,
+            )
+            st.progress(job.fraction, f":material/hourglass_empty: {words}")
         else:
-            left = "" if job.left is None else f", {duration(job.left)} left"
-            st.progress(job.fraction, f":material/autorenew: {what}: {job.fraction:.0%}{left}")
+            st.progress(job.fraction, f":material/autorenew: {how_far(what, job.fraction, job.left)}")
         if job.status == QUEUED or job.elapsed > LONG:
             cancel_button(job)
 
 
+def how_far(what: str, share: float, left: float | None) -> str:
+    """How far something is, in a line, with the time that is left where it is known."""
+    time_left = None if left is None else duration(left)
+    return say(
+        "{what}: {share:.0%}" if left is None else "{what}: {share:.0%}, {time} left",
+        what=what,
+        share=share,
+        time=time_left,
+    )
+
+
 def cancel_button(job: Job) -> None:
     """A button to cancel a job."""
-    label = "Cancelling…" if job.cancelling else "Cancel"
+    label = say("Cancelling…" if job.cancelling else "Cancel")
     key, icon = f"cancel {job.key}", ":material/cancel:"
     st.button(label, key=key, icon=icon, on_click=job.cancel, disabled=job.cancelling)
 
@@ -162,15 +178,14 @@ def several(jobs: Mapping[str, Job], what: str) -> None:
             return
         done = sum(job.fraction for job in jobs.values()) / len(jobs)
         lefts = [job.left for job in running.values()]
-        left = f", {duration(sum(filter(None, lefts)))} left" if None not in lefts else ""
-        st.progress(done, f":material/autorenew: {what}: {done:.0%}{left}")
-        with st.popover("Details", icon=":material/list:", key=f"details of {what}"):
+        left = None if None in lefts else sum(filter(None, lefts))
+        st.progress(done, f":material/autorenew: {how_far(what, done, left)}")
+        with st.popover(say("Details"), icon=":material/list:", key="details of several"):
             for title, job in running.items():
                 progress(job, title)
-        if all(job.cancelling for job in running.values()):
-            st.button("Cancelling…", key=f"cancel {what}", icon=":material/cancel:", disabled=True)
-        else:
-            st.button("Cancel", key=f"cancel {what}", icon=":material/cancel:", on_click=_cancel, args=(running,))
+        ends = all(job.cancelling for job in running.values())
+        label, key = say("Cancelling…" if ends else "Cancel"), "cancel several"
+        st.button(label, key=key, icon=":material/cancel:", on_click=_cancel, args=(running,), disabled=ends)
 
 
 def _cancel(jobs: Mapping[str, Job]) -> None:
@@ -181,6 +196,8 @@ def _cancel(jobs: Mapping[str, Job]) -> None:
 def duration(seconds: float) -> str:
     """Seconds as people say them: 40 s, 3 min, 1 h 20 min."""
     if seconds < 100:
-        return f"{seconds:.0f} s"
+        return say("{seconds:.0f} s", seconds=seconds)
     minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
+    if minutes < 100:
+        return say("{minutes} min", minutes=minutes)
+    return say("{hours} h {minutes} min", hours=minutes // 60, minutes=minutes % 60)

@@ -8,6 +8,7 @@ from typing import Any
 
 from explorer.background.jobs import CANCELLED, DONE, FAILED, Job, Start
 from explorer.background.memory import give_back
+from explorer.language.saying import say
 
 FIRST = 10.0  # seconds that each job gets before any goes on: all that is on a screen soon has something to show
 LONG = 2.0  # seconds of work, after which what it has freed is worth giving back
@@ -65,7 +66,12 @@ class Jobs:
             self._jobs.move_to_end(key)
             self._evict()
             if heavy and self._is_over_share(owner):
-                job._fail(f"{MOST_OF_ONE} pieces of work that you asked for are not finished yet; wait, or cancel some")
+                job._fail(
+                    say(
+                        "{n} pieces of work that you asked for are not finished yet; wait, or cancel some",
+                        n=MOST_OF_ONE,
+                    )
+                )
             elif heavy:
                 job._wake = self._resume
                 self._heavy.append(job)

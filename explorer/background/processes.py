@@ -29,6 +29,7 @@ from explorer.background.jobs import DONE, QUEUED, RUNNING
 from explorer.background.records import BROKEN, STOPPED, Job, Request, Run, is_running, read_job, run_in, write_json
 from explorer.files.locks import is_locked, take
 from explorer.files.places import PROJECT
+from explorer.language.saying import say
 
 NICE = 5  # of 19: how far jobs stand back behind everything else
 ORPHAN_POLL = 1.0  # seconds between looks at a job whose worker was killed
@@ -68,7 +69,13 @@ class Queue:
         with self._alone():
             for job in self._jobs():
                 if job.name == name and job.state != DONE:
-                    raise ValueError(f"{name} is {job.state} already; choose another name, or remove that one first")
+                    raise ValueError(
+                        say(
+                            "{name} is {state} already; choose another name, or remove that one first",
+                            name=name,
+                            state=say(job.state),
+                        )
+                    )
             part, target = self.folder / f".{name}", self.folder / name  # what begins with a dot is no job
             shutil.rmtree(part, ignore_errors=True)
             part.mkdir()
@@ -98,7 +105,9 @@ class Queue:
         with self._alone():
             job = self._known(name)
             if job.state == BROKEN:
-                raise ValueError(f"{name} cannot be resumed, since its files are not readable; remove it")
+                raise ValueError(
+                    say("{name} cannot be resumed, since its files are not readable; remove it", name=name)
+                )
             if job.state in STOPPED:
                 write_json(job.folder / "run.json", asdict(Run(time.time())))
         self.wake()
@@ -108,7 +117,7 @@ class Queue:
         with self._alone():
             job = self._known(name)
             if is_running(job.folder):
-                raise ValueError(f"{name} is running; cancel it first")
+                raise ValueError(say("{name} is running; cancel it first", name=name))
             for path in leftovers:
                 path.unlink(missing_ok=True)
             if job.folder.is_symlink():
@@ -223,7 +232,7 @@ class Queue:
         for job in self._jobs():
             if job.name == name:
                 return job
-        raise ValueError(f"there is no job {name!r} any more")
+        raise ValueError(say("there is no job {name!r} any more", name=name))
 
 
 def _stand_back() -> None:

@@ -5,6 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
+from explorer.language.saying import say
 from explorer.networks.intervals import wilson
 
 
@@ -74,11 +75,14 @@ class Audit:
 
     def __str__(self) -> str:
         if self.again == self.settled:
-            return "audited: float32 itself, as the faster type differed by too much"
-        return (
-            f"audited: {self.again / self.settled:.1%} of the predictions were run again in float32; the logits of two "
-            f"classes differed by at most {self.difference:.2g} in how far they are apart, and {self.compared:,} "
-            f"trusted predictions that were compared with float32 had 0 disagreements"
+            return say("audited: float32 itself, as the faster type differed by too much")
+        return say(
+            "audited: {share:.1%} of the predictions were run again in float32; the logits of two classes differed by "
+            "at most {difference:.2g} in how far they are apart, and {compared:,} trusted predictions that were "
+            "compared with float32 had 0 disagreements",
+            share=self.again / self.settled,
+            difference=self.difference,
+            compared=self.compared,
         )
 
 

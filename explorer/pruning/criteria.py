@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from explorer.language.saying import say
 from explorer.pruning.points import TAYLOR
 from explorer.pruning.statistics import ChannelStatistics
 
@@ -247,10 +248,11 @@ def criterion_info(name: str) -> Criterion:
 
 def reverse(criterion: Criterion) -> Criterion:
     """The criterion with the most important channels first: importance negated, ties still by the lowest index."""
+    title = say(criterion.title)
     return replace(
         criterion,
         name=f"{criterion.name}{REVERSED}",
-        title=f"{criterion.title}, reversed",
-        sentence=f"{criterion.title}, the other way round: the most important channels go first.",
+        title=say("{criterion}, reversed", criterion=title),
+        sentence=say("{criterion}, the other way round: the most important channels go first.", criterion=title),
         importance=lambda evidence: -criterion.importance(evidence),
     )

@@ -6,6 +6,8 @@ import re
 import pytest
 from app_test import settle, visit
 
+from explorer.images.datasets import DATASETS
+
 CJK = re.compile(r"[\u3400-\u9fff]")
 WORD = re.compile(r"[A-Za-z]{2,}")
 IN_A_ROW = re.compile(r"(?:\b[A-Za-z]{2,}\b[ ,]+){2}[A-Za-z]{2,}")
@@ -14,6 +16,7 @@ NOT_WORDS = {  # fields of Streamlit's messages that nobody reads
     *("color", "language", "column_config", "query_string", "page", "script", "css", "type", "columns", "styler"),
     *("unit", "shortcut", "markdown_type", "value_type", "group_id", "theme", "element_hash", "format", "page_name"),
     *("mime_types", "title_anchor", "anchor", "tag", "user_key", "select_value", "external"),
+    *("name", "selection_mode"),  # of a chart's tables and selections
 }
 SPEC_WORDS = {"title", "text", "label"}  # of charts
 NAMES = (  # which are the same in every language
@@ -23,6 +26,8 @@ NAMES = (  # which are the same in every language
     r"Pruning Explorer|PyTorch|torch(?:vision)?|ONNX|CSV|PNG|SVG|PDF|JSON|ZIP|MACs?|FLOPs?|English|MiB|GiB|kB|MB|GB|ms|"
     r"[0-9a-f]{32}"
 )
+
+CLASSES = {word for info in DATASETS.values() for title in info.classes for word in WORD.findall(title)}
 
 
 def words_in(message: object) -> list[str]:
@@ -64,7 +69,7 @@ def english_in(text: str, names: set[str]) -> list[str]:
 
 def left_in_english(at) -> list[str]:
     """Texts that have not one Chinese letter, though there are words in them, or three English words in a row."""
-    names = {"Lab"}
+    names = {"Lab", *CLASSES}
     wrong = []
     for text in dict.fromkeys(all_words(at._tree)):
         rest = re.sub(NAMES, " ", text)

@@ -35,6 +35,7 @@ from explorer.background.jobs import Job
 from explorer.engine import tables
 from explorer.engine.curves import Sweep
 from explorer.engine.schedule import SCHEDULES
+from explorer.language.saying import english, joined, say
 from explorer.pruning.modes import MODES
 from explorer.reports.asked import Asked, ways_of
 from explorer.reports.brought import Brought
@@ -42,8 +43,9 @@ from explorer.show import charts, figures
 from explorer.show.words import percent, points
 
 SHOWN = 8  # images
+TO_SEE = english("To see them takes the images of")
 KINDS = ("broken", "repaired")
-ROWS = {"true": "the true class", "unpruned": "predicted at K = 0"}
+ROWS = {"true": english("the true class"), "unpruned": english("predicted at K = 0")}
 
 
 def explore(view: View, job: Job, others: dict[str, Job], live: bool) -> None:
@@ -69,9 +71,11 @@ def explore(view: View, job: Job, others: dict[str, Job], live: bool) -> None:
 def closer(view: View, sweep: Sweep, others: dict[str, Job], k: int) -> None:
     """What comes below: the images whose prediction changed, the classes, and where the numbers come from."""
     details = [name for name in DETAILS if name != "questions" or view.lab]
-    detail = pickers.pick_option("Look closer at", "details", details, format_func=titles.named(titles.DETAILS))
+    named = titles.named(titles.DETAILS)
+    detail = pickers.pick_option(say("Look closer at"), "details", details, format_func=named)
     DETAILS[detail](view, sweep, k)
-    st.subheader("Accuracy per class", help="The bar is the pruned network, the tick the unpruned one.")
+    words = say("The bar is the pruned network, the tick the unpruned one.")
+    st.subheader(say("Accuracy per class"), help=words)
     drawing.draw(prepared.class_chart(sweep, k, 400), key="classes")
     provenance(view, sweep, others, k)
 
@@ -84,37 +88,44 @@ def running(view: View, job: Job, others: dict[str, Job], live: bool) -> None:
         if live:
             waiting.progress(job, sweeps.sweeping(job, view.layer))
             for title, other in others.items():
-                waiting.progress(other, sweeps.sweeping(other, view.layer, title))
+                waiting.progress(other, sweeps.sweeping(other, view.layer, say(title)))
 
 
 def jumps(view: View, sweep: Sweep) -> list[Jump]:
     """The K that are worth a look."""
     near, first = sweep.cliff(), view.stops[0]
-    start = "First K" if first else "Unpruned"  # lab B begins at K = 1
+    start = say("First K" if first else "Unpruned")  # lab B begins at K = 1
     found = [
-        Jump("reset", start, first, ":material/restart_alt:", f"K = {first} (key U)", "U"),
+        Jump("reset", start, first, ":material/restart_alt:", say("K = {k} (key U)", k=first), "U"),
         Jump(
             "cliff",
-            "Last K within 1 point",
+            say("Last K within 1 point"),
             near,
             ":material/landslide:",
-            f"K = {near}: the last before accuracy is ever more than a point below the unpruned network's (key W)",
+            say(
+                "K = {k}: the last before accuracy is ever more than a point below the unpruned network's (key W)",
+                k=near,
+            ),
             "W",
         ),
     ]
     if steep := sweep.steepest():
-        words = f"Accuracy falls most between K = {steep[0]} and {steep[1]}, a tenth of the channels (key D)"
-        found.append(Jump("steepest", "Steepest drop", steep[0], ":material/trending_down:", words, "D"))
+        words = say(
+            "Accuracy falls most between K = {first} and {last}, a tenth of the channels (key D)",
+            first=steep[0],
+            last=steep[1],
+        )
+        found.append(Jump("steepest", say("Steepest drop"), steep[0], ":material/trending_down:", words, "D"))
     return found
 
 
 def one_axis(view: View, sweep: Sweep, others: dict[str, Job], k: int) -> None:
     """The whole curve, and below it the channels in the order they go; a click or a drag moves K."""
-    curves, title = curves_of(view, sweep, others), criterion_named(view.experiment.criterion).title
-    strip = sweeps.strip(view, sweep)
+    curves, title = curves_of(view, sweep, others), views.criterion_title(view.experiment.criterion)
+    strip, name, names = sweeps.strip(view, sweep), say(name_of(view)), tuple(map(say, curves))
     large = st.session_state["present"]
     height = presenting.HEIGHT if large else charts.HEIGHT
-    chart = prepared.axis_chart(k, title, strip, height, name_of(view), tuple(curves), *curves.values())
+    chart = prepared.axis_chart(k, title, strip, height, name, names, *curves.values())
     drawing.draw(chart, large, key="curve", on_select=jump_to_click, selection_mode="pick")
 
 
@@ -128,12 +139,12 @@ def curves_of(view: View, sweep: Sweep, others: dict[str, Job]) -> dict[str, Swe
 
 def tables_of(view: View, sweep: Sweep, others: dict[str, Job]) -> dict[str, pd.DataFrame]:
     """The tables of these curves, by name."""
-    return {title: prepared.accuracy_table(curve) for title, curve in curves_of(view, sweep, others).items()}
+    return {say(title): prepared.accuracy_table(curve) for title, curve in curves_of(view, sweep, others).items()}
 
 
 def name_of(view: View) -> str:
     """What the curve of the view is called beside those of its lab."""
-    return view.variant.title if view.variant else "As chosen"
+    return view.variant.title if view.variant else english("As chosen")
 
 
 def jump_to_click() -> None:
@@ -148,44 +159,66 @@ def headline(view: View, sweep: Sweep, k: int, asked: int, job: Job) -> None:
     row = prepared.accuracy_table(sweep).iloc[sweep.index(k)]
     quiet: dict[str, Any] = {"delta_color": "off", "delta_arrow": "off", "height": "stretch"}
     gone = sweep.gone_at(k)
-    last = f"last to go: channel {sweep.order[gone - 1]}" if gone else "none pruned"
+    last = say("last to go: channel {channel}", channel=sweep.order[gone - 1]) if gone else say("none pruned")
     if gone > k:
-        last = f"{gone} gone at K = {k}: ranked again"
-    interval = f"95 %: {100 * row['low']:.2f} to {percent(row['high'])}"
+        last = say("{gone} gone at K = {k}: ranked again", gone=gone, k=k)
+    interval = say("95 %: {low:.2f} to {high}", low=100 * row["low"], high=percent(row["high"]))
+    unpruned = say("unpruned: {accuracy}", accuracy=percent(sweep.accuracy[0]))
+    left = say("{left} of {all}", left=sweep.channels - gone, all=sweep.channels)
     with st.grid(3, min_column_width=165, gap="small"):
-        st.metric(f"Accuracy at K = {k}", percent(row["accuracy"]), interval, **quiet)
-        st.metric("Change in points", points(sweep.change(k)), f"unpruned: {percent(sweep.accuracy[0])}", **quiet)
-        st.metric("Channels left", f"{sweep.channels - gone} of {sweep.channels}", last, **quiet)
+        st.metric(say("Accuracy at K = {k}", k=k), percent(row["accuracy"]), interval, **quiet)
+        st.metric(say("Change in points"), points(sweep.change(k)), unpruned, **quiet)
+        st.metric(say("Channels left"), left, last, **quiet)
     if line := views.going_together(view.checkpoint, view.layer, view.experiment.mode):
         st.caption(line)
     if k != asked:
-        state = "is not there" if job.finished else "is still to come"
-        st.caption(f":material/hourglass_empty: K = {asked} {state}; this is K = {k}, the nearest that was computed.")
+        words = say(
+            "K = {asked} is not there; this is K = {k}, the nearest that was computed."
+            if job.finished
+            else "K = {asked} is still to come; this is K = {k}, the nearest that was computed.",
+            asked=asked,
+            k=k,
+        )
+        st.caption(f":material/hourglass_empty: {words}")
     if not job.finished:
-        st.caption(f"Provisional: {sweeps.so_far([sweep], view.ks, view.examples, [job])}")
+        st.caption(say("Provisional: {words}", words=sweeps.so_far([sweep], view.ks, view.examples, [job])))
 
 
 def flips(view: View, sweep: Sweep, k: int) -> None:
     """Images that pruning moved from right to wrong, or back."""
     counts = dict(zip(KINDS, map(len, sweep.flipped(k)), strict=True))
     with st.container(horizontal=True, vertical_alignment="center"):
-        kind = pickers.pick_option(
-            "Which", "flips", KINDS, label_visibility="collapsed", format_func=titles.named(titles.FLIPS)
+        look: dict[str, Any] = {"label_visibility": "collapsed", "format_func": titles.named(titles.FLIPS)}
+        kind = pickers.pick_option(say("Which"), "flips", KINDS, **look)
+        st.markdown(
+            say(
+                "{broken:,} broken, {repaired:,} repaired of {n:,} {examples}",
+                n=sweep.done,
+                examples=say(view.examples),
+                **counts,
+            )
         )
-        st.markdown(f"{counts['broken']:,} broken, {counts['repaired']:,} repaired of {sweep.done:,} {view.examples}")
     if not counts[kind]:
-        st.caption(f":material/check_circle: No prediction is {kind} at K = {k}.")
+        words = say(
+            "No prediction is broken at K = {k}." if kind == "broken" else "No prediction is repaired at K = {k}.", k=k
+        )
+        st.caption(f":material/check_circle: {words}")
         return
-    if not downloads.has_data(sweep.run.dataset, why="To see them takes the images of"):
+    if not downloads.has_data(sweep.run.dataset, why=TO_SEE):
         return
     with st.grid(SHOWN, min_column_width=80, gap="small"):
         for flip in prepared.flips(sweep, k, kind, SHOWN):
             label, before, after = (drawing.plain(name, 40) for name in (flip.label, flip.before, flip.after))
             drawing.picture(
                 flip.picture,
-                caption=f"true {label}  \n{before} → **{after}**",
+                caption=say("true {label}  \n{before} → **{after}**", label=label, before=before, after=after),
                 width="stretch",
-                alt=f"True class {flip.label}: predicted {flip.before}, then {flip.after}",
+                alt=say(
+                    "True class {label}: predicted {before}, then {after}",
+                    label=flip.label,
+                    before=flip.before,
+                    after=flip.after,
+                ),
             )
 
 
@@ -194,42 +227,69 @@ def classes(view: View, sweep: Sweep, k: int) -> None:
     table = prepared.class_table(sweep, k)
     name = views.file_name(view, view.experiment.criterion, f"k{k}", "classes")
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.caption(f"At K = {k}, over {sweep.done:,} test {view.examples}, with 95 % intervals.")
+        st.caption(
+            say(
+                "At K = {k}, over {n:,} test {examples}, with 95 % intervals.",
+                k=k,
+                n=sweep.done,
+                examples=say(view.examples),
+            )
+        )
         drawing.figure_button(partial(prepared.figure_file, partial(figures.class_figure, table, k)), name, "classes")
         drawing.csv_button(tables.identified(table, sweep, k), name, "CSV", key="classes")
-    shares = {"before": "At K = 0", "accuracy": f"At K = {k}", "low": "95 % from", "high": "95 % to"}
+    shares = {
+        "before": say("At K = {k}", k=0),
+        "accuracy": say("At K = {k}", k=k),
+        "low": say("95 % from"),
+        "high": say("95 % to"),
+    }
     columns: dict[str, Any] = {
-        "class": "Class",
-        "n": view.examples.capitalize(),
-        "correct": "Correct",
+        "class": say("Class"),
+        "n": drawing.sentence(say(view.examples)),
+        "correct": say("Correct"),
         **shares,
-        "change": "Change in points",
+        "change": say("Change in points"),
     }
     shown = drawing.in_words(table[list(columns)], shares, ["change"])
-    st.dataframe(shown, column_config=columns, hide_index=True, alt=f"Accuracy per class at K = {k}")
+    st.dataframe(shown, column_config=columns, hide_index=True, alt=say("Accuracy per class at K = {k}", k=k))
 
 
 def confusion(view: View, sweep: Sweep, k: int) -> None:
     """Which class is predicted as which."""
     with st.container(horizontal=True, vertical_alignment="center"):
         look: dict[str, Any] = {"label_visibility": "collapsed", "format_func": titles.named(titles.AGAINST)}
-        against = pickers.pick_option("Against", "against", tables.AGAINST, **look)
-        st.caption(f"Rows: {ROWS[against]}; columns: predicted at K = {k}; {sweep.done:,} test {view.examples}.")
+        against = pickers.pick_option(say("Against"), "against", tables.AGAINST, **look)
+        st.caption(
+            say(
+                "Rows: {rows}; columns: predicted at K = {k}; {n:,} test {examples}.",
+                rows=say(ROWS[against]),
+                k=k,
+                n=sweep.done,
+                examples=say(view.examples),
+            )
+        )
         table = tables.confusion_table(sweep, k, against)
         name = views.file_name(view, view.experiment.criterion, f"k{k}", "confusion", against)
         drawing.csv_button(tables.identified(table, sweep, k), name, "CSV", key="confusion")
     drawing.draw(charts.confusion_map(table, k), key="confusion")
-    framed = "the prediction is right" if against == "true" else "pruning changed nothing"
-    st.caption(f"The stronger the colour, the larger the share of the row; on the framed diagonal {framed}.")
+    st.caption(
+        say(
+            "The stronger the colour, the larger the share of the row; on the framed diagonal the prediction is right."
+            if against == "true"
+            else "The stronger the colour, the larger the share of the row; on the framed diagonal pruning changed "
+            "nothing."
+        )
+    )
 
 
 def network(view: View, sweep: Sweep, k: int) -> None:
     """The network drawn, with the pruned layer; a click on another convolution prunes that."""
     partners = views.partners(view.checkpoint, view.layer, view.experiment.mode)
     sketched.network(view.checkpoint, view.layer, "network drawn", partners)
-    words = "What an arc leads around is added behind it: a residual block. Click a convolution to prune it."
-    marked = f" Dashed boxes lose the same channels as {drawing.plain(view.layer)}." if partners else ""
-    st.caption(words + marked)
+    words = [say("What an arc leads around is added behind it: a residual block. Click a convolution to prune it.")]
+    if partners:
+        words += [say("Dashed boxes lose the same channels as {layer}.", layer=drawing.plain(view.layer))]
+    st.caption(joined(words))
 
 
 def questions(view: View, sweep: Sweep, k: int) -> None:
@@ -251,15 +311,24 @@ def provenance(view: View, sweep: Sweep, others: dict[str, Job], k: int) -> None
     """Where the numbers come from, the file with all of them, and the report."""
     run = view.experiment
     criterion = criterion_named(run.criterion)
-    on = f" over {sweeps.ranked_over(view)}" if criterion.needs_data else ""
+    words = [
+        say(
+            "Channels of {layer} ranked by {criterion} over {images}."
+            if criterion.needs_data
+            else "Channels of {layer} ranked by {criterion}.",
+            layer=run.layer,
+            criterion=drawing.within(say(criterion.title)),
+            images=sweeps.ranked_over(view) if criterion.needs_data else "",
+        ),
+        say(SCHEDULES[run.schedule]),
+        say(MODES[run.mode].sentence),
+        say("Accuracy over {n:,} test {examples}.", n=sweep.done, examples=say(view.examples)),
+    ]
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.caption(
-            f"Channels of {run.layer} ranked by {drawing.within(criterion.title)}{on}. {SCHEDULES[run.schedule]} "
-            f"{MODES[run.mode].sentence} Accuracy over {sweep.done:,} test {view.examples}.{sweeps.remarks(sweep)}"
-        )
+        st.caption(joined(words) + sweeps.remarks(sweep))
         name = views.file_name(view, *views.way_of(run))
         draw = partial(figures.accuracy_figure, tables_of(view, sweep, others))
-        drawing.figure_button(partial(prepared.figure_file, draw), name, "curve", "Curve as figure")
+        drawing.figure_button(partial(prepared.figure_file, draw), name, "curve", say("Curve as figure"))
         drawing.csv_button(prepared.accuracy_table(sweep), name)
         if sweep.preview is None:
             report(view, sweep, others, k)
@@ -293,7 +362,7 @@ def other_ways(view: View) -> dict[str, Job]:
     with st.container():
         for title, job in jobs.items():
             if job.finished and job.result is None:
-                waiting.show_end(job, sweeps.sweeping(job, view.layer, title), asks[title])
+                waiting.show_end(job, sweeps.sweeping(job, view.layer, say(title)), asks[title])
     return jobs
 
 

@@ -14,7 +14,7 @@ from explorer.show.charts.curve import accuracy_curve, empty_curve
 from explorer.show.charts.guesses import guess_chart
 from explorer.show.charts.layers import layer_bars
 from explorer.show.charts.network import network_drawing
-from explorer.show.charts.parts import AXES, KEPT, MANY, PRUNED, Chart
+from explorer.show.charts.parts import AXES, KEPT, MANY, PRUNED, Chart, stated
 from explorer.show.charts.sensitivity import sensitivity_curves, sensitivity_map
 from explorer.show.charts.training import training_curve
 
@@ -41,6 +41,7 @@ __all__ = [
     "recovery_steps",
     "sensitivity_curves",
     "sensitivity_map",
+    "stated",
     "training_curve",
     "up_to",
     "zoomable_curves",

@@ -19,9 +19,9 @@ from explorer.show.charts.parts import (
     TONE,
     Chart,
     apart,
-    in_words,
     interval_tips,
     spec_of,
+    stated,
     whole_numbers,
 )
 from explorer.show.words import percent
@@ -59,7 +59,7 @@ def pruning_axis(
     """
     count, gone = len(channels), int((channels["state"] == PRUNED).sum())
     places = channels[["channel", "value", "state"]].assign(left=range(count), right=range(1, count + 1))
-    places["said"] = in_words(places["state"])
+    places["said"] = stated(places["state"])
     rows = curve[["k", "accuracy", "low", "high"]].assign(name=name)
     here = pd.DataFrame(
         {

@@ -8,7 +8,7 @@ import altair as alt
 import pandas as pd
 
 from explorer.language.saying import kept, listed, say
-from explorer.show.charts.parts import KEPT, MANY, PRUNED, Chart, in_words, layered
+from explorer.show.charts.parts import KEPT, MANY, PRUNED, Chart, layered, stated
 
 ACROSS = 40  # channels whose numbers find room beside each other
 
@@ -19,7 +19,7 @@ def channel_bars(table: pd.DataFrame, title: str, height: int = 340) -> Chart:
     `table` has the columns channel (first pruned first), value and state ("kept" or "pruned"); `title` names the
     value. The selection `pick` gives the channel clicked.
     """
-    bars = table[["channel", "value", "state"]].assign(place=range(1, len(table) + 1), said=in_words(table["state"]))
+    bars = table[["channel", "value", "state"]].assign(place=range(1, len(table) + 1), said=stated(table["state"]))
     pruned = bars.loc[bars["state"] == PRUNED, "channel"]
     words = say(
         "{count} channels in pruning order, values from {low:.3f} to {high:.3f}, of which {gone} are pruned: {pruned}"

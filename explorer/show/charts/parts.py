@@ -88,7 +88,7 @@ UNIT = alt.Scale(domain=[0, 1], nice=False)
 PERCENT = alt.Axis(format=".0%", tickCount=6)
 
 
-def in_words(states: pd.Series) -> pd.Series:
+def stated(states: pd.Series) -> pd.Series:
     """What channels are, KEPT or PRUNED, in the language of whoever looks."""
     return states.map({state: say(state) for state in (KEPT, PRUNED)})
 
