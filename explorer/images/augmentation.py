@@ -12,6 +12,8 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
+from explorer.language.saying import say
+
 
 def random_flip(images: Tensor, share: float, generator: Generator) -> Tensor:
     """Mirror so large a share of the images, chosen at random, left to right."""
@@ -118,8 +120,17 @@ def check(name: str, strength: float) -> None:
     fits = type(strength) in (int, float) and 0 <= strength <= known.maximum  # refuses NaN, too
     fits = fits and (not known.whole or strength == int(strength))
     if not fits:
-        number = "a whole number" if known.whole else "a number"
-        raise ValueError(f"{name} {strength!r} is not {number} in 0…{known.maximum:g} ({known.unit})")
+        raise ValueError(
+            say(
+                "{name} {strength!r} is not a whole number in 0…{most:g} ({unit})"
+                if known.whole
+                else "{name} {strength!r} is not a number in 0…{most:g} ({unit})",
+                name=name,
+                strength=strength,
+                most=known.maximum,
+                unit=say(known.unit),
+            )
+        )
 
 
 def parse(text: str) -> dict[str, float]:
@@ -128,11 +139,13 @@ def parse(text: str) -> dict[str, float]:
     for part in [] if text == "none" else text.split(","):
         name, given, number = part.partition("=")
         if name not in AUGMENTATIONS:
-            raise ValueError(f"unknown augmentation {name!r}; choose none or some of: {','.join(AUGMENTATIONS)}")
+            words = "unknown augmentation {name!r}; choose none or some of: {known}"
+            raise ValueError(say(words, name=name, known=",".join(AUGMENTATIONS)))
         try:
             strengths[name] = _number(number) if given else AUGMENTATIONS[name].usual
         except ValueError:
-            raise ValueError(f"augmentation {part!r} is not NAME or NAME=STRENGTH, such as crop=4") from None
+            words = "augmentation {given!r} is not NAME or NAME=STRENGTH, such as crop=4"
+            raise ValueError(say(words, given=part)) from None
         check(name, strengths[name])
     return strengths
 

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from explorer.images.registry import Shape
 from explorer.images.split import Split
+from explorer.language.saying import listed, say
 
 Inputs = Tensor | tuple[Tensor, ...]
 
@@ -28,9 +29,10 @@ class Batches:
         limit: int | None = None,
     ) -> None:
         if batch_size < 1:
-            raise ValueError(f"batch size {batch_size} is not at least 1")
+            raise ValueError(say("batch size {n} is not at least 1", n=batch_size))
         if limit is not None and not 1 <= limit <= len(split):
-            raise ValueError(f"limit {limit} is outside 1…{len(split)}, the images of the {split.split} split")
+            words = "limit {limit} is outside 1…{n}, the images of the {split} split"
+            raise ValueError(say(words, limit=limit, n=len(split), split=say(split.split)))
         self.split = split if limit is None else split.take(limit)
         self.mean, self.std = tuple(mean), tuple(std)
         self.batch_size = batch_size
@@ -68,9 +70,18 @@ def check_normalisation(mean: Sequence[float], std: Sequence[float], channels: i
     """ValueError unless mean and std are one number each, or one a channel, and those of std positive."""
     for what, values, lowest in (("mean", mean, -math.inf), ("std", std, 0)):
         if len(values) not in (1, channels) or not all(lowest < value < math.inf for value in values):
-            number = "one number" if what == "mean" else "one positive number"
-            each = f", or one for each of {channels} channels" if channels > 1 else ""
-            raise ValueError(f"{what} {', '.join(map(str, values))} must be {number}{each}, for values in 0…1")
+            number = say("one number" if what == "mean" else "one positive number")
+            raise ValueError(
+                say(
+                    "{what} {given} must be {number}, or one for each of {channels} channels, for values in 0…1"
+                    if channels > 1
+                    else "{what} {given} must be {number}, for values in 0…1",
+                    what=say(what),
+                    given=listed(map(str, values)),
+                    number=number,
+                    channels=channels,
+                )
+            )
 
 
 BATCH_SIZE = 250  # the fastest of 50 … 1000 on two cores, and little memory

@@ -12,13 +12,14 @@ from explorer.files.json import read_json
 from explorer.files.places import PLAIN_NAME, data_root
 from explorer.images.integrity import remedy
 from explorer.images.registry import BUNDLED_FILES, DATASETS, SPLITS, DataFile, DatasetInfo
+from explorer.language.saying import english, listed, say
 
 BUNDLED = Path(__file__).resolve().parent / "bundled"
 OWN_INFO = "images.json"  # what a data set of one's own is
 RESIZES = {  # how images of one's own become squares, by the name that this has there and on the command line
-    "short": "short side to {size} pixels (bilinear), middle square cut out",
-    "exact": "both sides to {size} pixels (bilinear), whatever their ratio",
-    "none": "none: {size} × {size} pixels as they came",
+    "short": english("short side to {size} pixels (bilinear), middle square cut out"),
+    "exact": english("both sides to {size} pixels (bilinear), whatever their ratio"),
+    "none": english("none: {size} × {size} pixels as they came"),
 }
 
 
@@ -27,7 +28,8 @@ def dataset_info(name: str, root: Path | None = None) -> DatasetInfo:
     if name in DATASETS:
         return DATASETS[name]
     if name not in own_datasets(root):
-        raise ValueError(f"unknown data set {name!r}; choose one of: {', '.join(dataset_names(root))}")
+        known = listed(dataset_names(root))
+        raise ValueError(say("unknown data set {name!r}; choose one of: {known}", name=name, known=known))
     return _own_info(name, root or data_root())
 
 
@@ -79,11 +81,14 @@ def splits_of(name: str, root: Path | None = None) -> list[str]:
 def require_split(name: str, split: str, root: Path | None = None) -> None:
     """ValueError unless the dataset has such a split; reads no images."""
     if split not in SPLITS:
-        raise ValueError(f"unknown split {split!r}; choose one of: {', '.join(SPLITS)}")
-    if split not in (info := dataset_info(name, root)).files:
-        raise ValueError(f"{info.title} has no {split} split: choose {' or '.join(info.files)}, or import both splits")
+        raise ValueError(say("unknown split {split!r}; choose one of: {known}", split=split, known=listed(SPLITS)))
+    info = dataset_info(name, root)
+    if split not in info.files:
+        words = "{title} has no {split} split: choose {known}, or import both splits"
+        raise ValueError(say(words, title=say(info.title), split=say(split), known=" or ".join(info.files)))
     if split not in splits_of(name, root):
-        raise ValueError(f"the {split} split of {info.title} is not on this machine; {remedy(name)}")
+        words = "the {split} split of {title} is not on this machine; {remedy}"
+        raise ValueError(say(words, split=say(split), title=say(info.title), remedy=remedy(name)))
 
 
 def files_of(name: str, split: str, root: Path | None = None) -> tuple[Path, tuple[DataFile, ...]]:
@@ -95,7 +100,8 @@ def files_of(name: str, split: str, root: Path | None = None) -> tuple[Path, tup
     origin = availability(name, root)
     require_split(name, split, root)
     if origin == "missing":
-        raise ValueError(f"{DATASETS[name].title} is not in {root}; {remedy(name)}")
+        title = say(DATASETS[name].title)
+        raise ValueError(say("{title} is not in {root}; {remedy}", title=title, root=root, remedy=remedy(name)))
     if origin == "bundled":
         return BUNDLED, BUNDLED_FILES[name][split]
     return root, dataset_info(name, root).files[split]
@@ -113,12 +119,14 @@ def _own_info(name: str, root: Path) -> DatasetInfo:
         channels, height, width = map(int, fields["shape"])
         classes = tuple(map(str, fields["classes"]))
         title = str(fields["title"])
-        transform = RESIZES[fields.get("resize", "short")].format(size=width)  # the only one there was once
+        transform = say(RESIZES[fields.get("resize", "short")], size=width)  # the only one there was once
         mean, std = (tuple(map(float, fields.get(key, ()))) for key in ("mean", "std"))
         notes = tuple(map(str, fields.get("notes", ())))
     except (OSError, ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
-        raise ValueError(f"{path} is damaged, so the data set cannot be read; {remedy(name)}") from error
+        words = "{path} is damaged, so the data set cannot be read; {remedy}"
+        raise ValueError(say(words, path=path, remedy=remedy(name))) from error
     if "test" not in files or min(channels, height, width) < 1 or len(classes) < 2:
-        raise ValueError(f"{path} describes no data set: test images, their shape and their classes; {remedy(name)}")
+        words = "{path} describes no data set: test images, their shape and their classes; {remedy}"
+        raise ValueError(say(words, path=path, remedy=remedy(name)))
     info = DatasetInfo(name, title, classes, (channels, height, width), "", name, files, download_bytes=0)
     return replace(info, transform=transform, mean=mean, std=std, notes=notes)

@@ -18,6 +18,7 @@ from explorer.images.datasets import dataset_info
 from explorer.images.integrity import is_whole, remedy
 from explorer.images.lazy_torchvision import import_torchvision, torchvision_class
 from explorer.images.registry import DatasetInfo
+from explorer.language.saying import say
 
 CHUNK = 1 << 18  # bytes per step of a download, at most
 SILENCE = 15.0  # seconds without a byte, after which a connection counts as lost
@@ -39,12 +40,14 @@ def download(name: str, root: Path | None = None, progress: Progress | None = No
     """
     info, root = dataset_info(name, root), (root or data_root()).absolute()
     if info.own:
-        raise ValueError(f"{name!r} is a data set of your own, not one to download; it is in {root / name}")
+        words = "{name!r} is a data set of your own, not one to download; it is in {folder}"
+        raise ValueError(say(words, name=name, folder=root / name))
     target, files_folder = root / info.folder, (root / info.files["test"][0].path).parent
     if is_whole(info, root):
         return target
     if not info.downloadable:
-        raise ValueError(f"{info.title} is not whole in {root}, and is not downloaded here; {remedy(name)}")
+        words = "{title} is not whole in {root}, and is not downloaded here; {remedy}"
+        raise ValueError(say(words, title=say(info.title), root=root, remedy=remedy(name)))
     with staging(root, info.folder) as place:
         if is_whole(info, root):  # somebody else has fetched it meanwhile
             return target
@@ -53,9 +56,9 @@ def download(name: str, root: Path | None = None, progress: Progress | None = No
             _fetch_archives(info, archives, progress or _no_progress)
             _extract(info, archives, place)
         except _DownloadError as error:
-            raise ValueError(
-                f"the download of {info.title} failed ({error}); try again, or put the official files in {files_folder}"
-            ) from error
+            words = "the download of {title} failed ({why}); try again, or put the official files in {folder}"
+            told = {"title": say(info.title), "why": str(error), "folder": files_folder}
+            raise ValueError(say(words, **told)) from error
         shutil.rmtree(archives)
         if target.exists():
             os.replace(target, place / "replaced")
@@ -100,7 +103,7 @@ def _fetch(path: Path, md5: str, urls: list[str]) -> Generator[int, None, None]:
     yield _size(path)
     if path.exists() and _is_official(path, md5):
         return
-    failure = _DownloadError(f"no address for {path.name}")
+    failure = _DownloadError(say("no address for {file}", file=path.name))
     for url in urls:
         try:
             yield from _insist(url, path, md5)
@@ -146,10 +149,11 @@ def _stream(url: str, path: Path, md5: str) -> Iterator[int]:
                 got += file.write(chunk)
                 yield got
     if got < expected:
-        raise _LostError(f"{path.name} was cut off after {got:,} of {expected:,} bytes")
+        words = "{file} was cut off after {got:,} of {expected:,} bytes"
+        raise _LostError(say(words, file=path.name, got=got, expected=expected))
     if not _is_official(path, md5):
         path.unlink()
-        wrong = f"{path.name} does not have its official MD5"
+        wrong = say("{file} does not have its official MD5", file=path.name)
         raise _LostError(wrong) if there else _DownloadError(wrong)
 
 
@@ -177,7 +181,8 @@ def _goes_on(response: Any, path: Path) -> bool:
     given, wanted = response.headers.get("Content-Range"), f"bytes {_size(path)}-"
     if not str(given).startswith(wanted):
         path.unlink(missing_ok=True)
-        raise _LostError(f"{path.name} went on with {given}, not with {wanted}")
+        words = "{file} went on with {given}, not with {wanted}"
+        raise _LostError(say(words, file=path.name, given=given, wanted=wanted))
     return True
 
 
@@ -203,7 +208,7 @@ def _extract(info: DatasetInfo, archives: Path, place: Path) -> None:
     for file, _, _ in _archives(info):
         import_torchvision("datasets").utils.extract_archive(archives / file, into)
     if not is_whole(info, place):
-        raise _DownloadError("its archives do not hold the official files")
+        raise _DownloadError(say("its archives do not hold the official files"))
 
 
 def one_line(error: BaseException) -> str:
@@ -211,5 +216,5 @@ def one_line(error: BaseException) -> str:
     if type(error) is urllib.error.URLError and isinstance(error.reason, OSError):
         error = error.reason
     if isinstance(error, OSError) and error.strerror:
-        return error.strerror
+        return say(error.strerror)
     return " ".join(str(error).split()) or type(error).__name__

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from explorer.images.lazy_torchvision import torchvision_class
 from explorer.images.registry import DatasetInfo
+from explorer.language.saying import say
 
 IMAGES_HEADER, LABELS_HEADER = 16, 8  # bytes before the first value, in MNIST's format
 
@@ -63,7 +64,9 @@ def _svhn(info: DatasetInfo, split: str, root: Path) -> tuple[Tensor, Tensor]:
     try:
         dataset = torchvision_class(info)(root, split=split)
     except ImportError:
-        raise ValueError("scipy, which reads SVHN's .mat files, is not installed; run: pip install scipy") from None
+        raise ValueError(
+            say("scipy, which reads SVHN's .mat files, is not installed; run: pip install scipy")
+        ) from None
     images = torch.from_numpy(np.ascontiguousarray(dataset.data))
     return images, torch.as_tensor(dataset.labels, dtype=torch.int64)
 

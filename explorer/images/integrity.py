@@ -5,15 +5,20 @@ from hashlib import file_digest
 from pathlib import Path
 
 from explorer.images.registry import DATASETS, DataFile, DatasetInfo
+from explorer.language.saying import say
 
 
 def remedy(name: str) -> str:
     """What mends a data set that is not whole, in words."""
     if name not in DATASETS:
-        return f"delete the folder {name!r} there and import the images again with `python -m explorer import-images`"
+        return say(
+            "delete the folder {name!r} there and import the images again with `python -m explorer import-images`",
+            name=name,
+        )
     if not DATASETS[name].downloadable:
-        return f"let torchvision.datasets.{DATASETS[name].reader} put it into the data folder, with download=True"
-    return f"run `python -m explorer data {name}` to download it"
+        words = "let torchvision.datasets.{reader} put it into the data folder, with download=True"
+        return say(words, reader=DATASETS[name].reader)
+    return say("run `python -m explorer data {name}` to download it", name=name)
 
 
 def check_files(name: str, files: Sequence[DataFile], root: Path) -> None:
@@ -21,7 +26,8 @@ def check_files(name: str, files: Sequence[DataFile], root: Path) -> None:
     for file in files:
         trouble = _trouble(file, root)
         if trouble:
-            raise ValueError(f"{root / file.path} {trouble}; {remedy(name)}")
+            words = "{path} {trouble}; {remedy}"
+            raise ValueError(say(words, path=root / file.path, trouble=trouble, remedy=remedy(name)))
 
 
 def is_whole(info: DatasetInfo, root: Path) -> bool:
@@ -33,12 +39,12 @@ def _trouble(file: DataFile, root: Path) -> str | None:
     """What is wrong with a file of a dataset, in words; None where it is the official one."""
     path = root / file.path
     if not path.is_file():
-        return "is missing"
+        return say("is missing")
     size = path.stat().st_size
     if size < file.size:
-        return f"is truncated ({size:,} of {file.size:,} bytes)"
+        return say("is truncated ({size:,} of {whole:,} bytes)", size=size, whole=file.size)
     with open(path, "rb") as content:
         digest = file_digest(content, "sha256" if file.sha256 else "md5").hexdigest()
     if file.sha256:
-        return None if digest == file.sha256 else "is corrupt (SHA-256 differs)"
-    return None if digest == file.md5 else "is corrupt (not the official MD5)"
+        return None if digest == file.sha256 else say("is corrupt (SHA-256 differs)")
+    return None if digest == file.md5 else say("is corrupt (not the official MD5)")

@@ -19,6 +19,7 @@ from explorer.images.integrity import check_files, remedy
 from explorer.images.pairs import draw_pairs
 from explorer.images.registry import BUNDLED_FILES, DATASETS, DataFile
 from explorer.images.split import Split
+from explorer.language.saying import say
 
 
 def load_split(name: str, split: str, root: Path | None = None) -> Split:
@@ -56,7 +57,9 @@ def _read(name: str, split: str, root: Path, origin: str) -> Split:
         images, labels = read_official(info, split, root)
     except RuntimeError as error:  # torchvision also wants the other split's files
         check_files(name, [file for part in files.values() for file in part], root)
-        raise ValueError(f"{info.title} in {root} cannot be read ({one_line(error)}); {remedy(name)}") from error
+        words = "{title} in {root} cannot be read ({why}); {remedy}"
+        told = {"title": say(info.title), "root": root, "why": one_line(error), "remedy": remedy(name)}
+        raise ValueError(say(words, **told)) from error
     if info.pairing:
         return draw_pairs(Split(name, split, (images,), labels, info.classes, origin), info.pairing[split])
     return Split(name, split, (images,), labels, info.classes, origin)
@@ -80,8 +83,10 @@ def _read_tensors(
         tensors = safetensors.torch.load_file(root / file.path)
         images, labels = tensors["images"], tensors["labels"]
     except (SafetensorError, KeyError) as error:
-        raise ValueError(f"{root / file.path} holds no images and labels; {remedy(name)}") from error
+        words = "{path} holds no images and labels; {remedy}"
+        raise ValueError(say(words, path=root / file.path, remedy=remedy(name))) from error
     alike = (images.dtype, labels.dtype, images.shape) == (torch.uint8, torch.int64, (*labels.shape, *shape))
     if not alike or not len(labels) or not 0 <= int(labels.min()) <= int(labels.max()) < classes:
-        raise ValueError(f"{root / file.path} does not hold what {OWN_INFO} says of it; {remedy(name)}")
+        words = "{path} does not hold what {info} says of it; {remedy}"
+        raise ValueError(say(words, path=root / file.path, info=OWN_INFO, remedy=remedy(name)))
     return images, labels

@@ -5,6 +5,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 from explorer.images.augmentation import AUGMENTATIONS
+from explorer.language.saying import say
 from explorer.networks.cards import Card, Parent
 from explorer.networks.checkpoints import Checkpoint
 from explorer.training.recipes import Recipe
@@ -38,10 +39,18 @@ def check_start(card: Card, model: str, dataset: str, recipe: Recipe) -> None:
     """ValueError unless a training of this network on this data set can go on from the card's."""
     if (card.model, card.dataset) != (model, dataset):
         raise ValueError(
-            f"the network to start from is a {card.model} for {card.dataset}, not a {model} for {dataset}; choose those"
+            say(
+                "the network to start from is a {its_model} for {its_data}, not a {model} for {data}; choose those",
+                its_model=card.model,
+                its_data=card.dataset,
+                model=model,
+                data=dataset,
+            )
         )
     if (card.mean, card.std) != (recipe.mean, recipe.std):
-        raise ValueError("the network to start from sees images that are normalised otherwise; take its own recipe")
+        raise ValueError(
+            say("the network to start from sees images that are normalised otherwise; take its own recipe")
+        )
 
 
 def going_on(card: Card, start: Checkpoint) -> Card:

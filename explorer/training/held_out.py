@@ -6,6 +6,7 @@ import torch
 
 from explorer.images.reading import load_split
 from explorer.images.split import Split
+from explorer.language.saying import say
 from explorer.networks.cards import Card
 from explorer.training.provenance import check_held_out
 from explorer.training.randomness import generator_for
@@ -18,7 +19,8 @@ def hold_out(split: Split, recipe: Recipe) -> tuple[Split, Split]:
     held_out = max(1, round(len(split) * recipe.validation))
     if len(split) - held_out < recipe.batch_size:
         left = len(split) - held_out
-        raise ValueError(f"a batch of {recipe.batch_size} is more than the {left} images to train on; choose 1…{left}")
+        words = "a batch of {batch} is more than the {left} images to train on; choose 1…{left}"
+        raise ValueError(say(words, batch=recipe.batch_size, left=left))
     return split.take(order[held_out:].sort().values), split.take(order[:held_out].sort().values)
 
 
@@ -31,8 +33,14 @@ def held_out_of(card: Card, root: Path | None = None) -> Split:
     whole, known = load_split(card.dataset, card.split, root), card.train_images + card.validation_images
     if len(whole) != known:
         raise ValueError(
-            f"{card.model} was trained and validated on {known:,} images of {card.dataset}, but {len(whole):,} are "
-            "here, so its held-out images are not known: rank on test or train instead"
+            say(
+                "{model} was trained and validated on {known:,} images of {data}, but {n:,} are here, so its held-out "
+                "images are not known: rank on test or train instead",
+                model=card.model,
+                known=known,
+                data=card.dataset,
+                n=len(whole),
+            )
         )
     _, held_out = hold_out(whole, Recipe(batch_size=1, seed=card.seed, validation=card.validation_images / known))
     return held_out

@@ -23,6 +23,7 @@ from explorer.images.datasets import dataset_info
 from explorer.images.reading import load_split
 from explorer.images.registry import DATASETS
 from explorer.images.split import Split
+from explorer.language.saying import listed, say
 from explorer.networks import checkpoints
 from explorer.networks.cards import Card, Score, versions
 from explorer.networks.checkpoints import Checkpoint
@@ -222,7 +223,8 @@ def check(model_name: str, dataset_name: str, recipe: Recipe) -> None:
     """ValueError unless network, data set and recipe fit each other."""
     check_fit(model_name, dataset_name)
     if recipe.small and not model_info(model_name).any_size:
-        raise ValueError(f"{model_name} takes images of one size only, so small share {recipe.small:g} must be 0")
+        words = "{model} takes images of one size only, so small share {share:g} must be 0"
+        raise ValueError(say(words, model=model_name, share=recipe.small))
     check_normalisation(recipe.mean, recipe.std, dataset_info(dataset_name).shape[0])
 
 
@@ -235,11 +237,16 @@ def check_fit(model_name: str, dataset_name: str) -> None:
     """ValueError unless the network looks at as many images at a time as the data set has in an example."""
     model, info = model_info(model_name), dataset_info(dataset_name)
     if model.inputs != info.inputs:
-        kinds = {1: "single images", 2: "pairs of images"}
-        fitting = [each.name for each in DATASETS.values() if each.inputs == model.inputs]
+        kinds = {1: say("single images"), 2: say("pairs of images")}
         raise ValueError(
-            f"{model.name} looks at {kinds[model.inputs]}, but {info.name} holds {kinds[info.inputs]}; "
-            f"choose one of: {', '.join(fitting)}"
+            say(
+                "{model} looks at {wanted}, but {data} holds {held}; choose one of: {fitting}",
+                model=model.name,
+                wanted=kinds[model.inputs],
+                data=info.name,
+                held=kinds[info.inputs],
+                fitting=listed(each.name for each in DATASETS.values() if each.inputs == model.inputs),
+            )
         )
 
 
@@ -400,11 +407,19 @@ def _check_writable(folder: Path) -> None:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise ValueError(f"cannot write to {folder} ({error.strerror}); choose another folder") from error
+        words = "cannot write to {folder} ({why}); choose another folder"
+        raise ValueError(say(words, folder=folder, why=error.strerror)) from error
 
 
 def _diverged(epoch: int, recipe: Recipe) -> ValueError:
-    kept = f" (the state of epoch {epoch - 1} is kept)" if epoch > 1 else ""
     return ValueError(
-        f"the loss is no longer finite in epoch {epoch}; try a learning rate smaller than {recipe.lr:g}{kept}"
+        say(
+            "the loss is no longer finite in epoch {epoch}; try a learning rate smaller than {rate:g} (the state of "
+            "epoch {before} is kept)"
+            if epoch > 1
+            else "the loss is no longer finite in epoch {epoch}; try a learning rate smaller than {rate:g}",
+            epoch=epoch,
+            rate=recipe.lr,
+            before=epoch - 1,
+        )
     )

@@ -8,6 +8,7 @@ from typing import Any
 from explorer.images import augmentation
 from explorer.images.augmentation import AUGMENTATIONS
 from explorer.images.datasets import dataset_info
+from explorer.language.saying import listed, say
 from explorer.networks.registry import MODELS, model_info
 
 MAX_EPOCHS = 1_000
@@ -52,13 +53,17 @@ class Option:
     def check(self, value: Any) -> None:
         """ValueError, with the value and what it may be, unless it is one."""
         if self.choices:
-            if value not in self.choices:
-                raise ValueError(f"unknown {self.title} {value!r}; choose one of: {', '.join(self.choices)}")
+            fits = value in self.choices
+            words = "unknown {title} {value!r}; choose one of: {known}"
         elif self.kind is int:
-            if type(value) is not int or not self.low <= value <= self.high:
-                raise ValueError(f"{self.title} {value!r} is not a whole number in {self.low}…{self.high}")
-        elif type(value) not in (int, float) or not self.low <= value <= self.high:  # refuses NaN, too
-            raise ValueError(f"{self.title} {value!r} is outside {self.low:g}…{self.high:g}")
+            fits = type(value) is int and self.low <= value <= self.high
+            words = "{title} {value!r} is not a whole number in {low}…{high}"
+        else:
+            fits = type(value) in (int, float) and self.low <= value <= self.high  # refuses NaN, too
+            words = "{title} {value!r} is outside {low:g}…{high:g}"
+        if not fits:
+            title, known = say(self.title), listed(self.choices)
+            raise ValueError(say(words, title=title, value=value, low=self.low, high=self.high, known=known))
 
 
 OPTIONS: dict[str, Option] = {
@@ -186,7 +191,7 @@ def recipe_for(model_name: str, dataset_name: str) -> Recipe:
     """
     name, channels = model_info(model_name).name, dataset_info(dataset_name).shape[0]
     if name not in MODELS:
-        raise ValueError(f"{name} has no recipe here; train one of: {', '.join(MODELS)}")
+        raise ValueError(say("{model} has no recipe here; train one of: {known}", model=name, known=listed(MODELS)))
     recipe = RECIPES.get(name, Recipe())
     fits = len(recipe.mean) in (1, channels)
     return recipe if fits else replace(recipe, mean=Recipe.mean, std=Recipe.std)
@@ -197,7 +202,7 @@ def difference(recipe: Recipe, model_name: str, dataset_name: str) -> str:
     own = asdict(recipe_for(model_name, dataset_name))
     titles = {name: option.title for name, option in OPTIONS.items()}
     changed = {name: value for name, value in asdict(recipe).items() if value != own[name]}
-    return ", ".join(f"{titles.get(name, name)} {_short(value)}" for name, value in changed.items())
+    return listed(f"{say(titles.get(name, name))} {_short(value)}" for name, value in changed.items())
 
 
 def _short(value: Any) -> str:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from explorer.files.whole import part_of, write_part
 from explorer.images.split import Split
+from explorer.language.saying import say
 from explorer.networks import checkpoints
 from explorer.training.recipes import Recipe
 
@@ -101,18 +102,20 @@ def restore(run: State, path: Path, identity: dict[str, Any]) -> None:
         theirs = {"start": "", **state["identity"]}
         for key in identity:
             if theirs.get(key) != identity[key]:
-                raise _OtherTrainingError(f"{key.replace('_', ' ')} {theirs.get(key)}, not {identity[key]}")
+                words = "{field} {theirs}, not {ours}"
+                told = {"theirs": str(theirs.get(key)), "ours": str(identity[key])}
+                raise _OtherTrainingError(say(words, field=key.replace("_", " "), **told))
         run.model.load_state_dict(state["model"])
         run.optimizer.load_state_dict(state["optimizer"])
         run.epoch, run.best_epoch = int(state["epoch"]), int(state["best_epoch"])
         run.best_accuracy, run.best_weights = float(state["best_accuracy"]), dict(state["best_weights"])
         run.history = [Epoch(**record) for record in state["history"]]
     except _OtherTrainingError as error:
-        raise ValueError(
-            f"{path.name} is from another training ({error}); repeat that one's options, or train without --resume"
-        ) from error
+        words = "{file} is from another training ({why}); repeat that one's options, or train without --resume"
+        raise ValueError(say(words, file=path.name, why=str(error))) from error
     except (RuntimeError, ValueError, TypeError, KeyError, EOFError, pickle.UnpicklingError, struct.error) as error:
-        raise ValueError(f"{path.name} is corrupt; train without --resume to start from scratch") from error
+        words = "{file} is corrupt; train without --resume to start from scratch"
+        raise ValueError(say(words, file=path.name)) from error
 
 
 class _OtherTrainingError(Exception):

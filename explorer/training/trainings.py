@@ -22,6 +22,7 @@ from explorer.files.places import checkpoints_root, data_root
 from explorer.files.whole import part_of
 from explorer.images import datasets
 from explorer.images.integrity import remedy
+from explorer.language.saying import say
 from explorer.networks import checkpoints
 from explorer.networks.cards import Score
 from explorer.training import loop, recipes
@@ -84,8 +85,8 @@ def submit(
     name = name or free_name(model_name, dataset_name, out, start)
     check(model_name, dataset_name, recipe, name, description, out, start)
     if datasets.availability(dataset_name) == "missing":
-        title = datasets.dataset_info(dataset_name).title
-        raise ValueError(f"{title} is not on this machine; {remedy(dataset_name)}")
+        title = say(datasets.dataset_info(dataset_name).title)
+        raise ValueError(say("{title} is not on this machine; {remedy}", title=title, remedy=remedy(dataset_name)))
     arguments = ["train", model_name, f"--data={dataset_name}", f"--name={name}", f"--description={description}"]
     arguments += [*recipes.command_line(recipe), "--out=../..", "--progress=progress.json", "--resume"]
     arguments += [f"--from={start}"] if start else []
@@ -152,12 +153,17 @@ def check_name(name: str, out: Path | None = None) -> None:
     checkpoints.check_free(name, out)
     for each in list_trainings(out):
         if each.name == name and each.state != DONE:
-            raise ValueError(f"a training called {name!r} is {each.state}; choose another name, or remove it first")
+            words = "a training called {name!r} is {state}; choose another name, or remove it first"
+            raise ValueError(say(words, name=name, state=say(each.state)))
     state = state_path(name, out)
     if state.exists():
         raise ValueError(
-            f"an unfinished training called {name!r} was started outside this page; choose another name, "
-            f"or delete {state.name} in the folder of the checkpoints"
+            say(
+                "an unfinished training called {name!r} was started outside this page; choose another name, or delete "
+                "{file} in the folder of the checkpoints",
+                name=name,
+                file=state.name,
+            )
         )
 
 

@@ -11,9 +11,12 @@ from explorer.files.places import PROJECT, data_root
 from explorer.images import datasets, reading
 from explorer.images.batches import Batches
 from explorer.images.datasets import BUNDLED
+from explorer.images.integrity import remedy
 from explorer.images.pairs import draw_pairs
 from explorer.images.registry import BUNDLED_FILES, DATASETS, Pairing
 from explorer.images.split import Split
+from explorer.language.catalogue import catalogue
+from explorer.language.saying import speaking
 
 # What is bundled, and what torchvision knows
 
@@ -248,3 +251,12 @@ def test_bad_batches(options, words):
 def test_means_must_fit_the_channels():
     with pytest.raises(ValueError, match="one number, or one for each of 3 channels"):
         list(Batches(two_colours(), (0.5, 0.5), (0.5,)))
+
+
+def test_what_data_sets_are_called_and_how_they_are_mended_has_its_words_in_chinese():
+    names = {"cifar10", "mnist", "fashion-mnist", "cifar100", "kmnist", "emnist-balanced", "stl10", "svhn"}
+    titles = [info.title for name, info in DATASETS.items() if name not in names]
+    missing = [text for text in [*titles, *datasets.RESIZES.values()] if text not in catalogue("zh")]
+    assert not missing, f"put these into explorer/language/zh/images.toml: {missing}"
+    with speaking("zh"):
+        assert all("请" in remedy(name) for name in [*DATASETS, "my-own"])

@@ -4,6 +4,8 @@ import pytest
 
 from explorer.cli import main, train
 from explorer.images.augmentation import AUGMENTATIONS
+from explorer.language.catalogue import catalogue
+from explorer.language.saying import speaking
 from explorer.networks.registry import MODELS
 from explorer.training.recipes import OPTIONS, RECIPES, Recipe, command_line, difference, recipe_for
 
@@ -119,3 +121,14 @@ def test_one_cycle_peaks_at_three_tenths():
 def test_small_epochs_count_for_less():
     assert Recipe(epochs=10).whole_epochs == 10
     assert Recipe(epochs=10, small=0.3).whole_epochs == pytest.approx(7 + 3 * 0.57)
+
+
+def test_options_and_augmentations_have_their_words_in_chinese():
+    said = [text for each in OPTIONS.values() for text in (each.title, each.help)]
+    said += [text for each in AUGMENTATIONS.values() for text in (each.title, each.unit)]
+    said += list(Recipe.__dataclass_fields__)  # as cards and lists of trainings name them
+    missing = [text for text in said if text not in catalogue("zh")]
+    assert not missing, f"put these into explorer/language/zh/train.toml: {missing}"
+    with speaking("zh"):
+        changed = replace(recipe_for("simple-cnn", "mnist"), epochs=3, flip=0.5)
+        assert difference(changed, "simple-cnn", "mnist") == "轮数 3、翻转 0.5"
