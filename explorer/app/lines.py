@@ -9,12 +9,13 @@ import streamlit as st
 from explorer.answers import shipped
 from explorer.answers.choices import ORDERS, criterion_named
 from explorer.answers.experiment import RANKED_ON, Experiment
-from explorer.app import cache, downloads, links, pickers, views, work
+from explorer.app import cache, downloads, drawing, links, pickers, views, work
 from explorer.app.titles import SPLITS, named
 from explorer.app.views import View
 from explorer.background.jobs import Job
 from explorer.engine.curves import Band, Sweep
 from explorer.engine.oracle import ORACLES
+from explorer.language.saying import again, listed, say
 from explorer.pruning.criteria import REVERSED
 
 USUAL = ["mean", "l1", "random"]
@@ -33,12 +34,13 @@ class Line:
     @property
     def title(self) -> str:
         """What it is, in words."""
-        title = criterion_named(self.experiment.criterion).title
+        title = say(criterion_named(self.experiment.criterion).title)
         if self.label:
-            return self.label
+            return again(self.label)
         if self.orders > 1:
-            return f"{title}, {self.orders} orders"
-        return f"{title}, ranked on {self.experiment.ranked_on}" if " on " in self.name else title
+            return say("{title}, {n} orders", title=title, n=self.orders)
+        split = self.experiment.ranked_on
+        return say("{title}, ranked on {split}", title=title, split=say(split)) if " on " in self.name else title
 
 
 # Which curves
@@ -49,7 +51,7 @@ def pick_lines(view: View) -> list[str]:
     keep_lit(view)
     fitting = list(cache.fitting_criteria(view.checkpoint, view.layer))
     return pickers.pick_among(
-        "Rankings to compare", "criteria", fitting, USUAL, format_func=views.criterion_title, width=390
+        say("Rankings to compare"), "criteria", fitting, USUAL, format_func=views.criterion_title, width=390
     )
 
 
@@ -59,7 +61,7 @@ def pick_evidence(view: View) -> View:
     changes: dict[str, Any] = {}
     if not criterion_named(asked.criterion).needs_data:
         splits = cache.splits_to_rank_on(view.checkpoint)
-        changes["ranked_on"] = pickers.pick_option("Rank on", "ranked_on", splits, format_func=named(SPLITS))
+        changes["ranked_on"] = pickers.pick_option(say("Rank on"), "ranked_on", splits, format_func=named(SPLITS))
     if asked.criterion.removesuffix(REVERSED) != RANDOM:
         changes["seed"] = views.pick_seed()
     return replace(view, experiment=replace(asked, **changes))
@@ -69,10 +71,10 @@ def pick_more(view: View, criteria: Sequence[str]) -> list[Line]:
     """The curves to draw: those of the `criteria` and, as chosen here, the same reversed, oracles, on other images."""
     ranked_by = [name for name in cache.fitting_criteria(view.checkpoint, view.layer) if name != RANDOM]
     oracles = [name.removeprefix(ORACLE) for name in ORACLES]
-    turned = pickers.pick_among("Most important first", "reversed", ranked_by, format_func=views.criterion_title)
-    searched = pickers.pick_several("Greedy oracle", "oracle", oracles, [], format_func=str.capitalize)
+    turned = pickers.pick_among(say("Most important first"), "reversed", ranked_by, format_func=views.criterion_title)
+    searched = pickers.pick_several(say("Greedy oracle"), "oracle", oracles, [], format_func=searching)
     others = pickers.pick_several(
-        "Rank also on", "also", cache.splits_to_rank_on(view.checkpoint), [], format_func=named(SPLITS)
+        say("Rank also on"), "also", cache.splits_to_rank_on(view.checkpoint), [], format_func=named(SPLITS)
     )
     orders = views.pick_orders(*ORDERS)
     names = [name for name in criteria if name != RANDOM] + [f"{name}{REVERSED}" for name in turned]
@@ -81,6 +83,11 @@ def pick_more(view: View, criteria: Sequence[str]) -> list[Line]:
     if RANDOM in criteria:
         lines.append(Line(RANDOM, asked(view, RANDOM, seed=view.experiment.seed), orders))
     return lines
+
+
+def searching(oracle: str) -> str:
+    """What a greedy search looks at, as a picker shows it."""
+    return say(oracle.capitalize())
 
 
 def keep_lit(view: View) -> None:
@@ -132,7 +139,7 @@ def lab_lines(view: View) -> list[Line]:
         Line(
             way.title,
             lab.experiment(way, view.experiment.dtype, every=True),
-            label=f"Lab {lab.name}, {way.title[:1].lower()}{way.title[1:]}",
+            label=say("Lab {name}, {way}", name=lab.name, way=drawing.within(say(way.title))),
         )
         for way in lab.variants
     ]
@@ -190,8 +197,15 @@ def dear(view: View, line: Line, ks: tuple[int, ...]) -> str | None:
     if cost.linear or work.is_known(view.checkpoint, line.experiment, line.orders):
         return None
     if line.orders > 1:
-        return f"{line.orders * len(ks):,} pruned networks on all test {view.examples}"
-    return f"{cost.networks:,} pruned networks on {cost.images:,} {line.experiment.ranked_on} {view.examples}"
+        n = line.orders * len(ks)
+        return say("{n:,} pruned networks on all test {examples}", n=n, examples=say(view.examples))
+    return say(
+        "{n:,} pruned networks on {images:,} {split} {examples}",
+        n=cost.networks,
+        images=cost.images,
+        split=say(line.experiment.ranked_on),
+        examples=say(view.examples),
+    )
 
 
 def can_be_had(view: View, line: Line) -> bool:
@@ -207,8 +221,9 @@ def start(view: View, lines: list[Line], ks: tuple[int, ...]) -> dict[str, Job]:
     jobs = {}
     there = [line for line in lines if can_be_had(view, line)]
     if there != lines:
-        titles = ", ".join(line.title for line in lines if line not in there)
-        downloads.has_data(view.checkpoint.card.dataset, why=f"{titles} would have to be computed on")
+        missing = listed(line.title for line in lines if line not in there)
+        why = say("{titles} would have to be computed on", titles=missing)
+        downloads.has_data(view.checkpoint.card.dataset, why=why)
     with st.container():
         for line in there:
             cost = dear(view, line, ks)
@@ -216,9 +231,12 @@ def start(view: View, lines: list[Line], ks: tuple[int, ...]) -> dict[str, Job]:
                 jobs[line.name] = job_of(view, line)
                 continue
             with st.container(horizontal=True, vertical_alignment="center"):
-                st.markdown(f":material/hourglass: **{line.title}**: {cost}, which takes a while.", width="content")
-                key, icon = f"start {line}", ":material/play_arrow:"
-                st.button("Start", key=key, icon=icon, on_click=begin, args=(view, line))
+                words = say(
+                    ":material/hourglass: **{title}**: {cost}, which takes a while.", title=line.title, cost=cost
+                )
+                st.markdown(words, width="content")
+                key, icon = f"start {line.name}", ":material/play_arrow:"
+                st.button(say("Start"), key=key, icon=icon, on_click=begin, args=(view, line))
     return jobs
 
 

@@ -35,8 +35,10 @@ def say(sentence: str, **values: Any) -> str:
 
     A value may be written in a way of its own, as in "{share:.1f} %". A sentence without values may hold braces. One
     that no catalogue has stays English. A sentence that depends on a number is chosen by it, each written out:
-    `say("{n} image" if n == 1 else "{n} images", n=n)`.
+    `say("{n} image" if n == 1 else "{n} images", n=n)`. What was said before is said again.
     """
+    if isinstance(sentence, Said):
+        return again(sentence)
     words = translated(sentence, language())
     said = Said(words.format(**values) if values else words)
     said.sentence, said.values = sentence, values

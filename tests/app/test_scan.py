@@ -142,7 +142,7 @@ def test_the_sentence_says_who_can_spare_most_and_least():
     assert found_by_hand(broken=all_lost, repaired=nothing) == (
         f"No layer of Net can spare 50 % of its channels {cost}, as far as 100 images tell."
     )
-    assert sparing.listed(list("abc")) == "a, b and c" and sparing.listed(list("abcd")) == "4 layers"
+    assert sparing.few(list("abc")) == "a, b and c" and sparing.few(list("abcd")) == "4 layers"
 
 
 def test_bars_that_ship_come_before_a_map_that_would_take_minutes(shipped_answers, monkeypatch, tmp_path):

@@ -37,6 +37,7 @@ def test_an_error_is_said_again_in_the_language_of_who_reads_it():
         within = say("The link's {name} “{shown}” {fix}.", name="k", shown="9", fix=str(error))
         chinese = str(within)
     assert "The link" in again(chinese) and "does not fit" in again(chinese)
+    assert say(chinese) == again(chinese)
 
 
 def test_names_are_not_taken_for_sentences():

@@ -1,8 +1,10 @@
 """Answers side by side: curves of any networks, layers and ways of pruning, and how they differ at one K."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import streamlit as st
@@ -14,18 +16,23 @@ from explorer.background.jobs import Job
 from explorer.engine import tables
 from explorer.engine.contrasts import ORDERS, PAIRED
 from explorer.engine.curves import Band, Sweep
+from explorer.language.saying import english, say
 from explorer.show import charts, figures
 from explorer.show.words import percent, points
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 Curve = Sweep | Band
 
 HEIGHT = 215  # of the curves, so that they and the K below are in sight at 1280 × 720
 PRUNE = "explorer/app/pages/prune.py"
 HALF = 50  # percent of the channels
-FIRST = "The first is what the others are compared with"
+FIRST = english("The first is what the others are compared with")
 NAME = 200  # pixels of an answer's name in a table
 
-ABOUT = """
+ABOUT = english(
+    """
 **An answer** is a curve: the share of test images that a network still gets right with the first K channels of an order
 set to zero. Here answers of any networks, layers, labs, rankings and modes stand side by side, as those of one network
 before and after it is fine-tuned. The first is what the others are compared with.
@@ -43,15 +50,30 @@ how many of the orders get less right stands beside it: McNemar's test is about 
 
 By **share**, layers of different sizes are compared with the same share of their channels pruned.
 """
+)
+
+
+BEATS = english(
+    "At {place}, **{best}** beats **{first}**: {share} against {accuracy}, {points} points ({interval}, {chance})."
+)
+EQUALS = english(
+    "At {place}, **{best}** equals **{first}**: {share} against {accuracy}, {points} points ({interval}, {chance})."
+)
+CLOSEST = english(
+    "At {place}, **{best}** comes closest to **{first}**: {share} against {accuracy}, {points} points ({interval}, "
+    "{chance})."
+)
 
 
 def opening(view: View, example: bool) -> None:
     """The title, with the way to add an answer, and in one sentence what stands side by side."""
-    sentence = "Each curve is one answer; the others are compared with the first, at the K that you choose."
-    if example:
-        sentence = "An example. Add your own: what the sidebar stands at, here or with **Compare** on Prune and Sweep."
-    add = partial(comparing.add_button, "Add an answer", [notation.Answer(view.experiment)])
-    heads.head("Answers side by side", sentence, ABOUT, add)
+    sentence = say(
+        "An example. Add your own: what the sidebar stands at, here or with **Compare** on Prune and Sweep."
+        if example
+        else "Each curve is one answer; the others are compared with the first, at the K that you choose."
+    )
+    add = partial(comparing.add_button, say("Add an answer"), [notation.Answer(view.experiment)])
+    heads.head(say("Answers side by side"), sentence, say(ABOUT), add)
 
 
 def start(answers: dict[str, View]) -> dict[str, Job]:
@@ -63,7 +85,7 @@ def start(answers: dict[str, View]) -> dict[str, Job]:
         if name not in there:
             missing.setdefault(view.checkpoint.card.dataset, []).append(drawing.plain(name))
     for dataset, names in missing.items():
-        downloads.has_data(dataset, why=f"{'; '.join(names)} would have to be computed on")
+        downloads.has_data(dataset, why=say("{titles} would have to be computed on", titles="; ".join(names)))
     for name, view in there.items():
         jobs |= lines.start(view, [comparing.line_of(name, view)], view.ks)
         if name in jobs and work.ships(view.checkpoint, view.experiment, view.orders):
@@ -118,12 +140,12 @@ def explore(answers: dict[str, View], jobs: dict[str, Job], live: bool) -> None:
                 st.skeleton(height=HEIGHT + 150)
         with st.container():
             if live:
-                waiting.several({drawing.plain(name): job for name, job in jobs.items()}, "Pruning at every K")
+                waiting.several({drawing.plain(name): job for name, job in jobs.items()}, say("Pruning at every K"))
     if found:
         at = {name: curves[name] for name in found}
         table = prepared.contrast_table(tuple(at), tuple(found.values()), *at.values())
         sentence.markdown(in_a_sentence(table, place))
-        st.subheader(f"At {place.label}")
+        st.subheader(say("At {place}", place=place.label))
         about(curves, examples_of(answers), live)
         differences(table, place)
         figures_of(curves)
@@ -144,9 +166,9 @@ def pick_place(most: int) -> Place:
         axis = views.pick_axis()
         if axis == "k":
             return Place(axis, views.pick_k(range(most + 1)))
-        links.note_whole("at_share", 0, 100, HALF, "no share of the channels in percent", "share")
+        links.note_whole("at_share", 0, 100, HALF, say("no share of the channels in percent"), say("share"))
         linked = links.linked("at_share", HALF, links.whole_number(0, 100, HALF))
-        return Place(axis, st.slider("Share of the channels pruned (%)", 0, 100, HALF, **linked))
+        return Place(axis, st.slider(say("Share of the channels pruned (%)"), 0, 100, HALF, **linked))
 
 
 def draw(curves: dict[str, Curve], place: Place) -> None:
@@ -172,21 +194,29 @@ def choose_clicked(axis: str, sizes: dict[str, int]) -> None:
 def in_a_sentence(table: pd.DataFrame, place: Place) -> str:
     """Which answer keeps most, and how it differs from the first, or the next best from the first where that does."""
     first, *others = table.to_dict("records")
-    name, accuracy = f"**{drawing.plain(first['answer'])}**", percent(first["accuracy"])
+    values: dict[str, Any] = {
+        "place": place.label,
+        "first": drawing.plain(first["answer"]),
+        "accuracy": percent(first["accuracy"]),
+    }
     if not others:
-        return f"At {place.label}, {name} gets {accuracy} right."
+        return say("At {place}, **{first}** gets {accuracy} right.", **values)
     best = max(others, key=lambda row: row["accuracy"])
-    comes = "beats" if best["accuracy"] > first["accuracy"] else "comes closest to"
-    comes = "equals" if best["accuracy"] == first["accuracy"] else comes
-    return (
-        f"At {place.label}, **{drawing.plain(best['answer'])}** {comes} {name}: {percent(best['accuracy'])} against "
-        f"{accuracy}, {points(best['change'])} points ({interval_of(best)}, {chance_of(first, best)})."
+    ahead = best["accuracy"] - first["accuracy"]
+    return say(
+        BEATS if ahead > 0 else EQUALS if ahead == 0 else CLOSEST,
+        **values,
+        best=drawing.plain(best["answer"]),
+        share=percent(best["accuracy"]),
+        points=points(best["change"]),
+        interval=interval_of(best),
+        chance=chance_of(first, best),
     )
 
 
 def interval_of(row: dict[str, Any]) -> str:
     """The interval of a difference, in words."""
-    return f"{points(row['change_low'])} to {points(row['change_high'])}"
+    return say("{low} to {high}", low=points(row["change_low"]), high=points(row["change_high"]))
 
 
 def p_of(value: float) -> str:
@@ -202,23 +232,26 @@ def chance_of(first: dict[str, Any], row: dict[str, Any]) -> str:
 def orders_of(first: dict[str, Any], row: dict[str, Any]) -> str:
     """How many orders get less right than the other answer, where one of the two is a band."""
     if pd.isna(row["below"]):
-        return "mean with mean"
-    orders = max(first["orders"], row["orders"])
-    return f"{row['below']} of {orders} orders lower"
+        return say("mean with mean")
+    return say("{below} of {n} orders lower", below=row["below"], n=max(first["orders"], row["orders"]))
 
 
 def examples_of(answers: dict[str, View]) -> str:
     """What the networks look at, in words."""
-    return " or ".join(dict.fromkeys(view.examples for view in answers.values()))
+    return say(" or ").join(dict.fromkeys(say(view.examples) for view in answers.values()))
 
 
 def about(curves: dict[str, Curve], examples: str, live: bool) -> None:
     """Over how many images the numbers are."""
-    over = sweeps.counted(list(curves.values()), f"test {examples}")
-    state = "So far over" if live else "Over"
     singles = [curve for curve in curves.values() if isinstance(curve, Sweep)]
     remarks = dict.fromkeys(remark for curve in singles if (remark := sweeps.remarks(curve)))
-    st.caption(f"{state} {over}, with 95 % intervals; differences are from the first answer.{''.join(remarks)}")
+    words = say(
+        "{over} {counted}, with 95 % intervals; differences are from the first answer.{remarks}",
+        over=say("So far over" if live else "Over"),
+        counted=sweeps.counted(list(curves.values()), say("test {examples}", examples=examples)),
+        remarks="".join(remarks),
+    )
+    st.caption(words)
 
 
 def differences(table: pd.DataFrame, place: Place) -> None:
@@ -228,7 +261,12 @@ def differences(table: pd.DataFrame, place: Place) -> None:
         {
             "Answer": row["answer"],
             "K": row["k"],
-            "Accuracy": f"{percent(row['accuracy'])} ({100 * row['low']:.2f} to {100 * row['high']:.2f})",
+            "Accuracy": say(
+                "{accuracy} ({low:.2f} to {high:.2f})",
+                accuracy=percent(row["accuracy"]),
+                low=100 * row["low"],
+                high=100 * row["high"],
+            ),
             "Points more": "–" if row is first else f"{points(row['change'])} ({interval_of(row)})",
             "p": "–" if pd.isna(row["p_value"]) else p_of(row["p_value"]),
             "Compared": "–" if row is first else compared(first, row, table["n"].nunique() > 1),
@@ -238,14 +276,19 @@ def differences(table: pd.DataFrame, place: Place) -> None:
     st.dataframe(
         pd.DataFrame(rows),
         column_config={
-            "Answer": st.column_config.TextColumn(pinned=True, width=NAME),
-            "K": st.column_config.NumberColumn(format="localized", help="The nearest that was computed"),
-            "Points more": st.column_config.TextColumn(help="Than the first answer"),
-            "p": st.column_config.TextColumn(help="How often chance alone would make a difference as large"),
+            "Answer": st.column_config.TextColumn(say("Answer"), pinned=True, width=NAME),
+            "K": st.column_config.NumberColumn(format="localized", help=say("The nearest that was computed")),
+            "Accuracy": say("Accuracy"),
+            "Points more": st.column_config.TextColumn(say("Points more"), help=say("Than the first answer")),
+            "p": st.column_config.TextColumn(help=say("How often chance alone would make a difference as large")),
+            "Compared": say("Compared"),
         },
         hide_index=True,
         height="content",
-        alt=f"Accuracy of each answer at {place.label}, and its difference from the first with interval and p-value",
+        alt=say(
+            "Accuracy of each answer at {place}, and its difference from the first with interval and p-value",
+            place=place.label,
+        ),
     )
 
 
@@ -254,13 +297,13 @@ def compared(first: dict[str, Any], row: dict[str, Any], samples: bool) -> str:
     if row["test"] == ORDERS:
         return orders_of(first, row)
     if row["test"] != PAIRED:
-        return "as two samples"
-    return f"image by image ({row['images']:,.0f})" if samples else "image by image"
+        return say("as two samples")
+    return say("image by image ({n:,.0f})", n=row["images"]) if samples else say("image by image")
 
 
 def figures_of(curves: dict[str, Curve]) -> None:
     """The usual figures of each curve."""
-    st.subheader("Of the whole curve")
+    st.subheader(say("Of the whole curve"))
     rows = [
         {
             "Answer": row["answer"],
@@ -274,10 +317,17 @@ def figures_of(curves: dict[str, Curve]) -> None:
     ]
     st.dataframe(
         pd.DataFrame(rows),
-        column_config={"Answer": st.column_config.TextColumn(pinned=True, width=NAME)},
+        column_config={
+            "Answer": st.column_config.TextColumn(say("Answer"), pinned=True, width=NAME),
+            "Unpruned": say("Unpruned"),
+            "Last K within 1 point": say("Last K within 1 point"),
+            "Steepest drop, from K": say("Steepest drop, from K"),
+            "to K": say("to K"),
+            "Area": say("Area"),
+        },
         hide_index=True,
         height="content",
-        alt="Of each answer the unpruned accuracy, the last K within a point, the steepest drop, and the area",
+        alt=say("Of each answer the unpruned accuracy, the last K within a point, the steepest drop, and the area"),
     )
 
 
@@ -290,18 +340,23 @@ def files(answers: dict[str, View], curves: dict[str, Curve], contrasts: pd.Data
     """The files with every number, and the chart as a figure for print."""
     networks = dict.fromkeys(view.checkpoint.name for view in answers.values())
     name = drawing.plain_name("compare", *list(networks)[:2], f"{len(curves)}-answers")
-    drawn = {each: curve.points() for each, curve in curves.items()}
     with st.container(horizontal=True, vertical_alignment="center"):
-        drawing.csv_button(tables.rows_of(curves.values()), name, "Every number")
-        drawing.csv_button(contrasts, f"{name}_differences", "Differences", key="differences")
-        drawing.csv_button(tables.usual_table(curves), f"{name}_figures", "Figures of the curves", key="figures")
-        figure = partial(figures.accuracy_figure, drawn, axis)
-        drawing.figure_button(partial(prepared.figure_file, figure), name, "compare", "Chart for print")
+        drawing.csv_button(tables.rows_of(curves.values()), name, say("Every number"))
+        drawing.csv_button(contrasts, f"{name}_differences", say("Differences"), key="differences")
+        drawing.csv_button(tables.usual_table(curves), f"{name}_figures", say("Figures of the curves"), key="figures")
+        draw = partial(figure, answers, curves, axis)
+        drawing.figure_button(partial(prepared.figure_file, draw), name, "compare", say("Chart for print"))
+
+
+def figure(answers: dict[str, View], curves: dict[str, Curve], axis: str) -> Figure:
+    """The curves as a figure for print, by the names that the answers have in its language."""
+    names = dict(zip(answers, comparing.named(list(answers.values())), strict=True))
+    return figures.accuracy_figure({names[each]: curve.points() for each, curve in curves.items()}, axis)
 
 
 def arrange(answers: dict[str, View]) -> None:
     """The answers in their order, in full, with what moves one up, takes it away, or opens it on Prune."""
-    st.subheader("The answers")
+    st.subheader(say("The answers"))
     texts = [comparing.text_of(view) for view in answers.values()]
     for place, (name, view) in enumerate(answers.items()):
         words, buttons = st.columns([2, 1], vertical_alignment="center")
@@ -314,12 +369,12 @@ def arrange(answers: dict[str, View]) -> None:
             buttons,
             st.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center", gap="small"),
         ):
-            up: dict[str, Any] = {"args": (higher,), "disabled": not place, "help": FIRST}
-            st.button("Up", key=f"up {place}", icon=":material/arrow_upward:", **up, **look)
-            st.button("Remove", key=f"remove {place}", icon=":material/close:", args=(rest,), **look)
+            up: dict[str, Any] = {"args": (higher,), "disabled": not place, "help": say(FIRST)}
+            st.button(say("Up"), key=f"up {place}", icon=":material/arrow_upward:", **up, **look)
+            st.button(say("Remove"), key=f"remove {place}", icon=":material/close:", args=(rest,), **look)
             if view.orders == 1:  # a band has no one curve
                 link = {key: value for key, value in views.link_to(view.experiment, 0).items() if key != "k"}
-                st.page_link(PRUNE, label="Open", icon=":material/content_cut:", query_params=link)
+                st.page_link(PRUNE, label=say("Open"), icon=":material/content_cut:", query_params=link)
 
 
 with links.page():

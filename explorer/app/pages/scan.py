@@ -1,7 +1,9 @@
 """Which layers matter: what the network loses with some or all channels of one layer pruned, one after another."""
 
+from __future__ import annotations
+
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -18,6 +20,7 @@ from explorer.app import (
     presets,
     sparing,
     story,
+    titles,
     views,
     waiting,
     work,
@@ -25,19 +28,24 @@ from explorer.app import (
 from explorer.background.jobs import Job
 from explorer.engine.scan import LAYERS
 from explorer.engine.scans import Scan
+from explorer.language.saying import english, say
 from explorer.networks.checkpoints import Checkpoint
 from explorer.pruning.modes import MODES
 from explorer.show import charts, figures
 from explorer.show.words import percent
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 WHOLE = "layers"
-SHOWN = {sparing.MAP: "Map", sparing.CURVES: "Curves", WHOLE: "Bars"}
+SHOWN = {sparing.MAP: english("Map"), sparing.CURVES: english("Curves"), WHOLE: english("Bars")}
 EVERYTHING = sparing.EVERYTHING
-WHICH = {"blocks": "Last of each block", EVERYTHING: "All"}
-SCANNING = "Pruning one layer at a time"
+WHICH = {"blocks": english("Last of each block"), EVERYTHING: english("All")}
+SCANNING = english("Pruning one layer at a time")
 SLACK = 0.02  # an accuracy that is so little above guessing still counts as such
 
-ABOUT = """
+ABOUT = english(
+    """
 **A bar** is what the network loses when *all* channels of one layer are set to zero and everything else stays:
 accuracy unpruned minus accuracy without the layer, in points. The line at its end is the 95 % interval of that change
 over the test images, each compared with itself (Agresti and Min).
@@ -47,28 +55,43 @@ what comes after, so a block may be nearly redundant. **A sequential network** h
 
 This is lab C's question: which block should be pruned, and which one carries the network?
 """
+)
 
 
 def opening(point: Checkpoint, scan: Scan | None) -> None:
     """The title, and in one sentence which layers matter, as soon as that is known."""
     network = drawing.plain(story.title_of(point.name))
     if scan is None:
-        sentence = f"Each bar is what {network} loses with all channels of one layer pruned, one layer at a time."
+        sentence = say(
+            "Each bar is what {network} loses with all channels of one layer pruned, one layer at a time.",
+            network=network,
+        )
     elif is_sequential(point) and scan.accuracy.max() <= scan.guessing + SLACK:
-        sentence = (
-            f"Without any one of its {len(scan.layers)} convolutions {network} can only guess "
-            f"({percent(scan.accuracy.max())} right). Nothing leads around a layer here: with all its channels "
-            "pruned, the next one sees the same for every image. Channel by channel they differ: follow one below."
+        sentence = say(
+            "Without any one of its {n} convolutions {network} can only guess ({accuracy} right). Nothing leads around "
+            "a layer here: with all its channels pruned, the next one sees the same for every image. Channel by "
+            "channel they differ: follow one below.",
+            n=len(scan.layers),
+            network=network,
+            accuracy=percent(scan.accuracy.max()),
         )
     else:
         lost, names = -scan.change, scan.names
         least, most = int(lost.argmin()), int(lost.argmax())
-        cheap = f"costs {lost[least]:.2f} points" if lost[least] >= 0 else f"even gains {-lost[least]:.2f} points"
-        sentence = (
-            f"Of {len(names)} layers of {network}, one pruned whole at a time, **{names[least]}** {cheap} of accuracy "
-            f"and **{names[most]}** {lost[most]:.2f}."
+        sentence = say(
+            "Of {n} layers of {network}, one pruned whole at a time, **{cheap}** costs {least:.2f} points of accuracy "
+            "and **{dear}** {most:.2f}."
+            if lost[least] >= 0
+            else "Of {n} layers of {network}, one pruned whole at a time, **{cheap}** even gains {least:.2f} points of "
+            "accuracy and **{dear}** {most:.2f}.",
+            n=len(names),
+            network=network,
+            cheap=names[least],
+            least=abs(lost[least]),
+            dear=names[most],
+            most=lost[most],
         )
-    heads.head("Which layers matter?", sentence, ABOUT)
+    heads.head(say("Which layers matter?"), sentence, say(ABOUT))
 
 
 def is_sequential(point: Checkpoint) -> bool:
@@ -80,8 +103,8 @@ def pick_layers(point: Checkpoint) -> str:
     """Which layers are scanned; nothing to choose where those of the blocks are all."""
     if is_sequential(point):
         return "blocks"
-    words = "The last convolution of each residual block, before the addition; or all, in the order they run."
-    return pickers.pick_option("Convolutions", "layers", list(LAYERS), format_func=WHICH.get, help=words)
+    words = say("The last convolution of each residual block, before the addition; or all, in the order they run.")
+    return pickers.pick_option(say("Convolutions"), "layers", list(LAYERS), format_func=titles.named(WHICH), help=words)
 
 
 def draw(point: Checkpoint, job: Job, live: bool) -> None:
@@ -95,53 +118,71 @@ def draw(point: Checkpoint, job: Job, live: bool) -> None:
 
 def about(point: Checkpoint, scan: Scan, job: Job, live: bool) -> str:
     """What the bars stand for, and how long all test images would take."""
-    examples = networks.examples_of(point)
-    so_far = f"So far over {scan.done:,}" if live else f"Over {scan.done:,}"
-    unpruned = f"Unpruned: {percent(scan.correct_before / scan.done)}."
-    order = "In network order from the top; click a bar to choose its layer."
-    words = f"{so_far} test {examples}, with 95 % intervals. {unpruned} {order}"
+    examples = say(networks.examples_of(point))
+    words = say(
+        "{over} {n:,} test {examples}, with 95 % intervals. Unpruned: {accuracy}. In network order from the top; click "
+        "a bar to choose its layer.",
+        over=say("So far over" if live else "Over"),
+        n=scan.done,
+        examples=examples,
+        accuracy=percent(scan.correct_before / scan.done),
+    )
     if scan.made:
-        words += f" They came with the app (computed {scan.made})."
+        words += say(" They came with the app (computed {made}).", made=scan.made)
     everything = point.card.test_images
     seconds = job.seconds_for(everything)
     if scan.total < everything and seconds is not None:
-        words += f" All {everything:,} {examples} would take about {waiting.duration(seconds)}."
+        words += say(
+            " All {n:,} {examples} would take about {duration}.",
+            n=everything,
+            examples=examples,
+            duration=waiting.duration(seconds),
+        )
     return words
 
 
 def numbers(scan: Scan, examples: str) -> None:
     """The table, the files, and what is missing from them."""
     if scan.slow:
-        st.caption(
-            ":material/hourglass: This network cannot be traced, so every layer ran a copy of it: exact, but slow."
-        )
+        words = say("This network cannot be traced, so every layer ran a copy of it: exact, but slow.")
+        st.caption(f":material/hourglass: {words}")
     table = prepared.scan_table(scan)
     name = drawing.plain_name(scan.run.checkpoint, "scan", scan.run.mode)
-    title = f"{scan.run.checkpoint}: accuracy lost with a layer pruned whole, {scan.done:,} {scan.run.split} {examples}"
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.subheader("Every number")
-        draw = partial(figures.layers_figure, table[1:], title)
+        st.subheader(say("Every number"))
+        draw = partial(figure, scan, examples)
         drawing.figure_button(partial(prepared.figure_file, draw), name, "scan")
         drawing.csv_button(table, name)
-    shares = {"accuracy": "Accuracy", "low": "95 % from", "high": "95 % to"}
+    shares = {"accuracy": say("Accuracy"), "low": say("95 % from"), "high": say("95 % to")}
     columns: dict[str, Any] = {
-        "position": st.column_config.NumberColumn("Place", help="Among all convolutions, in the order they run"),
-        "layer": "Layer",
-        "channels": st.column_config.NumberColumn("Channels", format="localized"),
-        "parameters": st.column_config.NumberColumn("Parameters", format="localized"),
+        "position": st.column_config.NumberColumn(
+            say("Place"), help=say("Among all convolutions, in the order they run")
+        ),
+        "layer": say("Layer"),
+        "channels": st.column_config.NumberColumn(say("Channels"), format="localized"),
+        "parameters": st.column_config.NumberColumn(say("Parameters"), format="localized"),
         **shares,
-        "change": "Change in points",
+        "change": say("Change in points"),
     }
     st.dataframe(
-        drawing.in_words(table[list(columns)].fillna({"layer": "unpruned"}), shares, ["change"]),
+        drawing.in_words(table[list(columns)].fillna({"layer": say("unpruned")}), shares, ["change"]),
         column_config=columns,
         hide_index=True,
-        alt="Accuracy with each layer pruned whole; the first row is the unpruned network",
+        alt=say("Accuracy with each layer pruned whole; the first row is the unpruned network"),
     )
-    if scan.left_out:
-        with st.expander(f"Layers left out: {len(scan.left_out)}", icon=":material/do_not_disturb_on:"):
-            for layer, why in scan.left_out.items():
-                st.caption(drawing.plain(f"{layer} is left out: {why}."))
+    sparing.left_out(scan.left_out)
+
+
+def figure(scan: Scan, examples: str) -> Figure:
+    """The bars as a figure for print."""
+    title = say(
+        "{network}: accuracy lost with a layer pruned whole, {n:,} {split} {examples}",
+        network=scan.run.checkpoint,
+        n=scan.done,
+        split=say(scan.run.split),
+        examples=say(examples),
+    )
+    return figures.layers_figure(prepared.scan_table(scan)[1:], title)
 
 
 def views_of(point: Checkpoint) -> list[str]:
@@ -154,9 +195,11 @@ def draw_page(point: Checkpoint, top: Any, picture: Any) -> None:
     """What the network loses without each layer, as bars, with all numbers below."""
     with st.sidebar:
         which = pick_layers(point)
-        modes, wrong = cache.scan_modes(point, which), "no mode that fits these layers"
-        mode = pickers.pick_named("Pruning a channel", "mode", modes, "filter", wrong, format_func=views.mode_title)
-        st.caption(MODES[mode].sentence)
+        modes, wrong = cache.scan_modes(point, which), say("no mode that fits these layers")
+        mode = pickers.pick_named(
+            say("Pruning a channel"), "mode", modes, "filter", wrong, format_func=views.mode_title
+        )
+        st.caption(say(MODES[mode].sentence))
         limit = None if shipped.has_scan(point, which, mode) else sparing.pick_images(point)
     ask = partial(work.scan, point, which, mode, limit)
     there = shipped.has_scan(point, which, mode, limit) or downloads.is_here(point.card.dataset)
@@ -170,7 +213,7 @@ def draw_page(point: Checkpoint, top: Any, picture: Any) -> None:
         if not shipped.has_scan(point, which, mode, limit):
             downloads.require_data(point.card.dataset)
         job = ask()
-        waiting.require_part(job, SCANNING, ask, lambda: job.latest is not None)
+        waiting.require_part(job, say(SCANNING), ask, lambda: job.latest is not None)
     bars = partial(draw, point, job, live)
     links.fragment(sparing.explore, job, live, SCANNING, bars, every=waiting.POLL if live else None)
     if not live:
@@ -182,8 +225,10 @@ with links.page():
     point = networks.pick_checkpoint()
     top, picture = st.container(), st.container()
     with st.sidebar:
-        words = "10, 20 … 100 % of each layer's channels pruned, as a map or as curves; or bars of whole layers pruned."
-        show = pickers.pick_option("Show", "show", views_of(point), format_func=SHOWN.get, help=words)
+        words = say(
+            "10, 20 … 100 % of each layer's channels pruned, as a map or as curves; or bars of whole layers pruned."
+        )
+        show = pickers.pick_option(say("Show"), "show", views_of(point), format_func=titles.named(SHOWN), help=words)
     if show == WHOLE:
         draw_page(point, top, picture)
     else:
