@@ -18,6 +18,7 @@ import numpy as np
 
 from explorer.compression.plans import Group, Plan, group_of
 from explorer.engine.sensitivities import Sensitivity, check_points
+from explorer.language.saying import say
 from explorer.show.words import percent
 
 MODE = "channel"  # what is removed in the end
@@ -69,10 +70,11 @@ def path(
     channel.
     """
     if found.run.mode != MODE:
-        raise ValueError(f"a plan is chosen by what removing channels costs: in mode {MODE!r}, not {found.run.mode!r}")
+        words = "a plan is chosen by what removing channels costs: in mode {mode!r}, not {other!r}"
+        raise ValueError(say(words, mode=MODE, other=found.run.mode))
     rows = list(_rows(found, groups, minimum, multiple))
     if not any(len(row.ks) > 1 for row in rows):
-        raise ValueError("no layer of this network can lose a channel")
+        raise ValueError(say("no layer of this network can lose a channel"))
     whole = sum(cost.left({}) for cost in costs)
     at = dict.fromkeys(range(len(rows)), 0)
 
@@ -148,7 +150,13 @@ def within(choices: Sequence[Choice], points: float, measure: Measure) -> Genera
     last, measured = yield from _search(choices, measure, lambda lost: lost <= points)
     if not last:
         nearest = min(measured.values())
-        raise ValueError(f"at most {points:g} points cannot be had; the nearest that can is {nearest:.2f} points")
+        raise ValueError(
+            say(
+                "at most {points:g} points cannot be had; the nearest that can is {nearest:.2f} points",
+                points=points,
+                nearest=nearest,
+            )
+        )
     return choices[last]
 
 
@@ -198,7 +206,13 @@ def _telling(steps: Generator[float, None, float], done: int, total: int) -> Gen
 def check_share(share: float, what: str) -> None:
     """ValueError unless the share of `what`, in words, is one that can be asked for."""
     if not 0 < share < 1:
-        raise ValueError(f"a share of {share:g} of the {what} is outside 0…1: give 0.5 for half of it")
+        raise ValueError(
+            say(
+                "a share of {share:g} of the {what} is outside 0…1: give 0.5 for half of it",
+                share=share,
+                what=what,
+            )
+        )
 
 
 def _out_of_reach(share: float, what: str, nearest: float) -> ValueError:

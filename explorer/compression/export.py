@@ -21,6 +21,7 @@ from explorer.compression.saving import check_alike, save
 from explorer.files.errors import sentence
 from explorer.files.staging import made, staging
 from explorer.images.batches import Inputs
+from explorer.language.saying import listed, say
 from explorer.networks.cards import Card
 from explorer.networks.checkpoints import Checkpoint, load
 from explorer.networks.evaluation import forward
@@ -70,7 +71,7 @@ def check_free(name: str, folder: Path, formats: Sequence[str]) -> None:
 
 def _check_free(path: Path) -> None:
     if path.exists():
-        raise ValueError(f"{path} is there already; choose another folder, or take it away")
+        raise ValueError(say("{path} is there already; choose another folder, or take it away", path=path))
 
 
 def export(
@@ -97,14 +98,21 @@ def export(
             try:
                 FORMATS[each].write(job, place)
             except (UntraceableError, ValueError) as error:
-                raise ValueError(f"{name} cannot be written as {each}: {sentence(error)}") from error
+                raise ValueError(
+                    say(
+                        "{name} cannot be written as {each}: {error}",
+                        name=name,
+                        each=each,
+                        error=sentence(error),
+                    )
+                ) from error
         return _moved(place, folder)
 
 
 def format_info(name: str) -> Format:
     """The format of that name; ValueError lists the known ones."""
     if name not in FORMATS:
-        raise ValueError(f"unknown format {name[:80]!r}; choose some of: {', '.join(FORMATS)}")
+        raise ValueError(say("unknown format {name!r}; choose some of: {known}", name=name[:80], known=listed(FORMATS)))
     return FORMATS[name]
 
 
@@ -115,7 +123,13 @@ def _writing(folder: Path) -> Iterator[None]:
         with made(folder):
             yield
     except OSError as error:
-        raise ValueError(f"cannot write to {folder}: {sentence(error)}; choose another folder") from error
+        raise ValueError(
+            say(
+                "cannot write to {folder}: {error}; choose another folder",
+                folder=folder,
+                error=sentence(error),
+            )
+        ) from error
 
 
 def _moved(place: Path, folder: Path) -> list[Path]:
@@ -203,7 +217,13 @@ def _quietly(what: str, make: Callable[[], Any]) -> Any:
         try:
             return make()
         except Exception as error:  # each of its stages has errors of its own
-            raise ValueError(f"{what} cannot follow it ({' '.join(str(error).split())[:200]})") from error
+            raise ValueError(
+                say(
+                    "{what} cannot follow it ({known})",
+                    what=what,
+                    known=" ".join(str(error).split())[:200],
+                )
+            ) from error
 
 
 FORMATS: dict[str, Format] = {

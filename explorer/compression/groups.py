@@ -12,6 +12,7 @@ from torch import nn
 from explorer.background.memory import without
 from explorer.compression.plans import Group
 from explorer.images.batches import Inputs
+from explorer.language.saying import say
 from explorer.networks.graph import exclusive
 from explorer.networks.layers import conv_layers
 
@@ -46,7 +47,12 @@ def _kept(channels: int, gone: Sequence[int], sections: int) -> torch.Tensor:
     parts = stays.view(sections, -1)
     counts = parts.sum(1)
     if (counts != counts[0]).any() or not counts[0]:
-        raise ValueError(f"a convolution in {sections} groups must lose as many channels of each, and keep some")
+        raise ValueError(
+            say(
+                "a convolution in {sections} groups must lose as many channels of each, and keep some",
+                sections=sections,
+            )
+        )
     return parts.nonzero()[:, 1].view(sections, -1)
 
 
@@ -69,7 +75,9 @@ class Dependencies:
             try:
                 self._graph.build_dependency(model, inputs, lambda net, given: net(*given), verbose=False)
             except Exception as error:  # whatever the forward pass or the library raises
-                raise ValueError(f"{type(model).__name__} cannot be narrowed: {error}") from error
+                raise ValueError(
+                    say("{kind} cannot be narrowed: {error}", kind=type(model).__name__, error=error)
+                ) from error
 
     def of(self, layer: str) -> Group:
         """The group of a layer."""

@@ -9,6 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from explorer.language.saying import say
 from explorer.pruning.criteria import criterion_info
 
 MULTIPLE = 8  # widths that processors like: they compute on 8 or more numbers at a time
@@ -65,7 +66,13 @@ class Plan:
         criterion_info(criterion)
         for layer, k in ks.items():
             if k < 0 or k != int(k):
-                raise ValueError(f"K = {k} of layer {layer!r} is not a whole number of channels, 0 or more")
+                raise ValueError(
+                    say(
+                        "K = {k} of layer {layer!r} is not a whole number of channels, 0 or more",
+                        k=k,
+                        layer=layer,
+                    )
+                )
         return cls(tuple((layer, int(k)) for layer, k in ks.items() if k), criterion)
 
     @classmethod
@@ -78,9 +85,14 @@ class Plan:
         for part in filter(None, text.split(",")):
             layer, _, k = part.strip().rpartition(":")
             if not layer or not k.isdecimal() or len(k) > 9:
-                raise ValueError(f"{part.strip()[:80]!r} is not LAYER:K, such as conv1:4, with a whole number K")
+                raise ValueError(
+                    say(
+                        "{part!r} is not LAYER:K, such as conv1:4, with a whole number K",
+                        part=part.strip()[:80],
+                    )
+                )
             if layer in ks:
-                raise ValueError(f"the plan names layer {layer!r} twice; give it one K")
+                raise ValueError(say("the plan names layer {layer!r} twice; give it one K", layer=layer))
             ks[layer] = int(k)
         return cls.of(ks, criterion)
 
@@ -97,22 +109,49 @@ class Plan:
     def check(self, groups: Sequence[Group], minimum: int = 1) -> None:
         """ValueError unless each layer is in a group of its own that can lose K channels and keep `minimum` of them."""
         if minimum < 1:
-            raise ValueError(f"a minimum of {minimum} channels would leave a layer empty; give 1 or more")
+            raise ValueError(
+                say(
+                    "a minimum of {minimum} channels would leave a layer empty; give 1 or more",
+                    minimum=minimum,
+                )
+            )
         named: dict[Group, str] = {}
         for layer, k in self.layers:
             group = group_of(layer, groups)
             if group in named:
-                raise ValueError(f"layers {named[group]!r} and {layer!r} lose the same channels; name one of the two")
+                raise ValueError(
+                    say(
+                        "layers {named!r} and {layer!r} lose the same channels; name one of the two",
+                        named=named[group],
+                        layer=layer,
+                    )
+                )
             named[group] = layer
             most = group.most(minimum)
             if k > most:
-                left = "empty" if minimum == 1 else f"below the minimum of {minimum} channels"
-                raise ValueError(f"K = {k} leaves layer {layer!r} {left}; it has {group.channels}, so K is in 0…{most}")
+                left = say("empty") if minimum == 1 else say("below the minimum of {n} channels", n=minimum)
+                raise ValueError(
+                    say(
+                        "K = {k} leaves layer {layer!r} {left}; it has {channels}, so K is in 0…{most}",
+                        k=k,
+                        layer=layer,
+                        left=left,
+                        channels=group.channels,
+                        most=most,
+                    )
+                )
             if k % group.sections:
                 low = k - k % group.sections
                 raise ValueError(
-                    f"K = {k} of layer {layer!r} is no multiple of {group.sections}, the number of groups that a "
-                    f"convolution tied to it runs in; the nearest are {low} and {low + group.sections}"
+                    say(
+                        "K = {k} of layer {layer!r} is no multiple of {sections}, the number of groups that a "
+                        "convolution tied to it runs in; the nearest are {low} and {high}",
+                        k=k,
+                        layer=layer,
+                        sections=group.sections,
+                        low=low,
+                        high=low + group.sections,
+                    )
                 )
 
     def rounded(self, groups: Sequence[Group], multiple: int = MULTIPLE) -> Plan:
@@ -129,8 +168,14 @@ def group_of(layer: str, groups: Sequence[Group]) -> Group:
     """The group of a layer whose channels may go; ValueError where there is none."""
     found = next((group for group in groups if layer in group.layers), None)
     if found is not None and found.fixed:
-        raise ValueError(f"no channel of layer {layer!r} can go: {found.fixed}")
+        raise ValueError(say("no channel of layer {layer!r} can go: {fixed}", layer=layer, fixed=found.fixed))
     if found is None:
         known = ", ".join(group.name for group in groups if not group.fixed)
-        raise ValueError(f"the plan names {layer[:80]!r}, which is no convolution here; choose of: {known}")
+        raise ValueError(
+            say(
+                "the plan names {layer!r}, which is no convolution here; choose of: {known}",
+                layer=layer[:80],
+                known=known,
+            )
+        )
     return found

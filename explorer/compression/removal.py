@@ -13,6 +13,7 @@ from torch import fx, nn
 from explorer.compression.groups import Dependencies
 from explorer.compression.plans import Group, Plan, group_of
 from explorer.images.batches import Inputs
+from explorer.language.saying import say
 from explorer.networks.coupling import coupling_in
 from explorer.networks.evaluation import Batch, forward
 from explorer.networks.graph import exclusive
@@ -136,14 +137,30 @@ def _check_same(smaller: nn.Module, twin: nn.Module, example: Inputs) -> None:
         found = forward(smaller, example)
     except RuntimeError as error:
         where = _failing(smaller, example)
-        raise ValueError(f"{type(twin).__name__} cannot be narrowed: {where} does not follow ({error})") from error
+        raise ValueError(
+            say(
+                "{kind} cannot be narrowed: {where} does not follow ({error})",
+                kind=type(twin).__name__,
+                where=where,
+                error=error,
+            )
+        ) from error
     if found.shape != wanted.shape:
-        raise ValueError(f"the plan narrows what {type(twin).__name__} returns; leave out the layer that gives it")
+        raise ValueError(
+            say(
+                "the plan narrows what {kind} returns; leave out the layer that gives it",
+                kind=type(twin).__name__,
+            )
+        )
     apart = float((found - wanted).abs().max())
     if not apart <= TOLERANCE * float(wanted.abs().max()):
         raise ValueError(
-            f"{type(twin).__name__} cannot be narrowed: without the channels it gives other logits than with them "
-            f"masked (by {apart:.2g}), so an operation in it mixes channels in a way that is not followed"
+            say(
+                "{kind} cannot be narrowed: without the channels it gives other logits than with them masked (by "
+                "{apart:.2g}), so an operation in it mixes channels in a way that is not followed",
+                kind=type(twin).__name__,
+                apart=apart,
+            )
         )
 
 

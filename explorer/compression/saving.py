@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from explorer.compression.plans import Plan
 from explorer.compression.removal import TOLERANCE
+from explorer.language.saying import say
 from explorer.networks import checkpoints
 from explorer.networks.cards import Card, Parent, Score, versions
 from explorer.networks.checkpoints import CODE, Checkpoint
@@ -51,4 +52,10 @@ def check_alike(found: Tensor, wanted: Tensor, what: str) -> None:
     """ValueError unless the logits (N, classes) of `what` are the network's, but for rounding."""
     apart = float((found - wanted).abs().max()) if found.shape == wanted.shape else float("inf")
     if not apart <= TOLERANCE * max(float(wanted.abs().max()), 1e-6):
-        raise ValueError(f"{what} gives other logits than the network (by {apart:.2g}), so it is not written")
+        raise ValueError(
+            say(
+                "{what} gives other logits than the network (by {apart:.2g}), so it is not written",
+                what=what,
+                apart=apart,
+            )
+        )

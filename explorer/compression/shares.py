@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from explorer.compression.plans import Group, Plan
+from explorer.language.saying import say
 
 ARTICLE_MINIMUM = 8  # filters that lab E's article leaves each layer
 
@@ -12,7 +13,12 @@ ARTICLE_MINIMUM = 8  # filters that lab E's article leaves each layer
 def uniform(groups: Sequence[Group], share: float, criterion: str = "l1", minimum: int = 1) -> Plan:
     """The plan that prunes this share, 0…1, of every group's channels, rounded down, but leaves each the minimum."""
     if not 0 <= share < 1:
-        raise ValueError(f"a share of {share:g} is outside 0…1: give 0.5 for half the channels of every layer")
+        raise ValueError(
+            say(
+                "a share of {share:g} is outside 0…1: give 0.5 for half the channels of every layer",
+                share=share,
+            )
+        )
     return _plan(groups, {group.name: int(share * group.channels + 1e-9) for group in groups}, criterion, minimum)
 
 
@@ -29,7 +35,12 @@ def under(
     filters with more weights are larger. ValueError where one is negative, such as a mean of raw outputs may be.
     """
     if not threshold >= 0:
-        raise ValueError(f"a threshold of {threshold:g} is below 0: give 0.5 for half of a layer's mean importance")
+        raise ValueError(
+            say(
+                "a threshold of {threshold:g} is below 0: give 0.5 for half of a layer's mean importance",
+                threshold=threshold,
+            )
+        )
     ks = {}
     for group in groups:
         if group.fixed:
@@ -37,8 +48,12 @@ def under(
         values = importance[group.name]
         if values.min() < 0:
             raise ValueError(
-                f"the criterion {criterion!r} gives layer {group.name!r} negative importances, which no threshold "
-                "parts; choose one such as l1 or l2"
+                say(
+                    "the criterion {criterion!r} gives layer {group!r} negative importances, which no threshold "
+                    "parts; choose one such as l1 or l2",
+                    criterion=criterion,
+                    group=group.name,
+                )
             )
         ks[group.name] = int((values < threshold * values.mean()).sum())
     return _plan(groups, ks, criterion, minimum)

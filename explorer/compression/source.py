@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
 from explorer.images.batches import Inputs
+from explorer.language.saying import say
 from explorer.networks.cards import Card
 from explorer.networks.graph import module_of
 from explorer.networks.tracing import trace
@@ -108,7 +109,13 @@ def _imports(body: str) -> str:
 def _held(traced: fx.GraphModule, node: fx.Node) -> Tensor:
     value = operator.attrgetter(str(node.target))(traced)
     if not isinstance(value, Tensor):
-        raise ValueError(f"{node.target} is a {type(value).__name__}, which cannot be written as source")
+        raise ValueError(
+            say(
+                "{target} is a {kind}, which cannot be written as source",
+                target=node.target,
+                kind=type(value).__name__,
+            )
+        )
     return value
 
 
@@ -139,7 +146,7 @@ def _within(tree: Tree, owners: list[str]) -> Tree:
     for owner in owners:
         tree = tree.setdefault(owner, {})
         if isinstance(tree, nn.Module):
-            raise ValueError(f"a {type(tree).__name__} with layers within cannot be written as source")
+            raise ValueError(say("a {kind} with layers within cannot be written as source", kind=type(tree).__name__))
     return tree
 
 
@@ -232,7 +239,10 @@ def _qualified(function: Any) -> str:
         if getattr(space, name, None) is function:
             return f"{prefix}{name}"
     raise ValueError(
-        f"it calls {name}, which is not PyTorch's, so it cannot be written as source that needs torch alone"
+        say(
+            "it calls {name}, which is not PyTorch's, so it cannot be written as source that needs torch alone",
+            name=name,
+        )
     )
 
 
@@ -273,4 +283,4 @@ def _value(value: Any, names: Mapping[fx.Node, str]) -> str:
         return f"torch.device({str(value)!r})"
     if value is None or isinstance(value, bool | int | float | str | torch.dtype | torch.memory_format):
         return str(value) if isinstance(value, torch.dtype | torch.memory_format) else repr(value)
-    raise ValueError(f"it uses a {type(value).__name__}, which cannot be written as source")
+    raise ValueError(say("it uses a {kind}, which cannot be written as source", kind=type(value).__name__))

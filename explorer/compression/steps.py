@@ -12,6 +12,7 @@ from torch import nn
 from explorer.compression.plans import Group, Plan, group_of
 from explorer.compression.removal import chosen, remove
 from explorer.images.batches import Inputs
+from explorer.language.saying import say
 
 Order = Callable[[nn.Module, str], np.ndarray]  # of a network, the order of a layer's channels, first pruned first
 
@@ -30,7 +31,13 @@ def in_steps(plan: Plan, steps: int, groups: Sequence[Group]) -> list[Plan]:
     """What goes in each of so many steps, as even as it can be; together it is the plan."""
     most = max(plan.ks.values(), default=1)
     if not 1 <= steps <= most:
-        raise ValueError(f"{steps} steps are outside 1…{most}, the most channels that the plan prunes of a layer")
+        raise ValueError(
+            say(
+                "{steps} steps are outside 1…{most}, the most channels that the plan prunes of a layer",
+                steps=steps,
+                most=most,
+            )
+        )
 
     def gone(layer: str, k: int, step: int) -> int:
         sections = group_of(layer, groups).sections

@@ -10,6 +10,7 @@ import pandas as pd
 
 from explorer.engine.ks import check_ks
 from explorer.engine.predictions import Audit, Predictions, Run
+from explorer.language.saying import say
 from explorer.networks.intervals import change_interval, mcnemar, student_t
 from explorer.show.notebook import Shown, titled
 from explorer.show.words import percent
@@ -72,7 +73,13 @@ class Sweep(Predictions, Shown):
         """Row of K = k; ValueError names the nearest K that was computed."""
         if k in self.ks:
             return self.ks.index(k)
-        raise ValueError(f"K = {k} was not computed in this sweep; the nearest that was is {self.nearest(k)}")
+        raise ValueError(
+            say(
+                "K = {k} was not computed in this sweep; the nearest that was is {nearest}",
+                k=k,
+                nearest=self.nearest(k),
+            )
+        )
 
     def nearest(self, k: int) -> int:
         """The K that was computed and is nearest to k; the smaller of two."""
@@ -146,7 +153,13 @@ class Sweep(Predictions, Shown):
         """The same sweep at those of the `ks` that were computed; ValueError where none was."""
         rows = [self.ks.index(k) for k in check_ks(ks, self.channels) if k in self.ks]
         if not rows:
-            raise ValueError(f"none of these K was computed in this sweep, which has {self.ks[0]}…{self.ks[-1]}")
+            raise ValueError(
+                say(
+                    "none of these K was computed in this sweep, which has {first}…{last}",
+                    first=self.ks[0],
+                    last=self.ks[-1],
+                )
+            )
         if len(rows) == len(self.ks):
             return self
         return replace(

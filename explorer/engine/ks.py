@@ -4,6 +4,8 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from explorer.language.saying import say
+
 COARSE = 9  # K of a first curve, where each K is a run of its own
 
 
@@ -14,12 +16,18 @@ def check_ks(ks: Iterable[int] | None, channels: int) -> tuple[int, ...]:
     chosen = set()
     for k in ks:  # one after the other, for a range may be far longer than the layer
         if not 0 <= k <= channels:
-            raise ValueError(f"K = {k} is outside 0…{channels}, the number of channels of the layer")
+            raise ValueError(
+                say(
+                    "K = {k} is outside 0…{channels}, the number of channels of the layer",
+                    k=k,
+                    channels=channels,
+                )
+            )
         if k != int(k):
-            raise ValueError(f"K = {k} is not a whole number")
+            raise ValueError(say("K = {k} is not a whole number", k=k))
         chosen.add(int(k))
     if not chosen:
-        raise ValueError(f"there is no K to compute; choose at least one in 0…{channels}")
+        raise ValueError(say("there is no K to compute; choose at least one in 0…{channels}", channels=channels))
     return tuple(sorted(chosen))
 
 
@@ -27,7 +35,13 @@ def check_order(order: Sequence[int] | np.ndarray, channels: int) -> np.ndarray:
     """The order as int64 (P,); ValueError unless it names each of the P channels once."""
     array = np.asarray(order)
     if sorted(array.tolist()) != list(range(channels)):
-        raise ValueError(f"the order must name each of the channels 0…{channels - 1} once, not {array.tolist()}")
+        raise ValueError(
+            say(
+                "the order must name each of the channels 0…{channels} once, not {array}",
+                channels=channels - 1,
+                array=array.tolist(),
+            )
+        )
     return array.astype(np.int64)
 
 
@@ -38,7 +52,12 @@ def check_gone(gone: Sequence[int] | None, ks: tuple[int, ...], channels: int) -
     counts = tuple(int(count) for count in gone)
     if len(counts) != len(ks) or list(counts) != sorted(counts) or not 0 <= counts[0] <= counts[-1] <= channels:
         raise ValueError(
-            f"the channels gone must be {len(ks)} numbers in 0…{channels}, none smaller than the last, not {counts}"
+            say(
+                "the channels gone must be {count} numbers in 0…{channels}, none smaller than the last, not {counts}",
+                count=len(ks),
+                channels=channels,
+                counts=counts,
+            )
         )
     return counts
 

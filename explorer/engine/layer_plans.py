@@ -14,6 +14,7 @@ from explorer.engine.masked_copies import MaskedCopies, running_type
 from explorer.engine.plan import Plan, cut_as_traced, sound_cut
 from explorer.engine.steps import Step, check_logits, in_order, two_images
 from explorer.images.batches import Inputs
+from explorer.language.saying import say
 from explorer.networks.folding import learn_folds
 from explorer.networks.graph import Env, Program, UntraceableError, exclusive, output_of, placeholders, program_for
 from explorer.networks.tracing import fits_sizes, lower, sizes_in, taking, trace
@@ -41,7 +42,7 @@ class LayerPlans:
             self.plans, self.left_out = maker.plans(names, set(range(len(names))))
         if not self.plans:
             why = next(iter(self.left_out.values()), "the network has no convolution")
-            raise ValueError(f"there is no layer to prune: {why}")
+            raise ValueError(say("there is no layer to prune: {why}", why=why))
         self.slow = any(plan.exact_copy for plan in self.plans.values())
         cuts = {layer: plan for layer, plan in self.plans.items() if isinstance(plan, CutNetwork)}
         self.shared = _SharedPass(maker.traced, cuts, two) if maker.traced is not None and cuts else None

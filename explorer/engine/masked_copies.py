@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from explorer.engine.steps import Step, check_logits, copied
 from explorer.images.batches import Inputs
+from explorer.language.saying import say
 from explorer.networks.evaluation import forward, precision_of
 from explorer.networks.graph import NeverCalledError, exclusive
 from explorer.networks.layers import conv_layer
@@ -74,5 +75,8 @@ def check_is_read(
     conv_layer(twin, layer).weight.data.fill_(torch.nan)
     if torch.equal(forward(twin, copied(inputs)), before):
         raise NeverCalledError(
-            f"layer {layer!r} is never called in the forward pass, so pruning it changes nothing"
+            say(
+                "layer {layer!r} is never called in the forward pass, so pruning it changes nothing",
+                layer=layer,
+            )
         ) from cause

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from explorer.language.saying import listed, say
 from explorer.pruning.rankings import Ranking
 
 
@@ -57,7 +58,13 @@ class Search:
     def ranking(self) -> Ranking:
         """The order found, and as a channel's importance its place in it; ValueError before the search has ended."""
         if len(self.order) < self.channels:
-            raise ValueError(f"the oracle has removed {len(self.order)} of {self.channels} channels so far")
+            raise ValueError(
+                say(
+                    "the oracle has removed {count} of {channels} channels so far",
+                    count=len(self.order),
+                    channels=self.channels,
+                )
+            )
         order = np.array(self.order, dtype=np.int64)
         importance = np.empty(self.channels)
         importance[order] = np.arange(self.channels)
@@ -67,5 +74,5 @@ class Search:
 def oracle_info(name: str) -> Oracle:
     """The registry's entry for `name`; ValueError lists the known names."""
     if name not in ORACLES:
-        raise ValueError(f"unknown oracle {name!r}; choose one of: {', '.join(ORACLES)}")
+        raise ValueError(say("unknown oracle {name!r}; choose one of: {known}", name=name, known=listed(ORACLES)))
     return ORACLES[name]

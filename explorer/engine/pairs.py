@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from explorer.engine.curves import Band, Sweep
+from explorer.language.saying import say
 from explorer.networks.intervals import Z95, change_interval, mcnemar
 
 
@@ -46,7 +47,13 @@ def common_ks(one: Sweep | Band, other: Sweep | Band) -> tuple[int, ...]:
     ks = tuple(k for k in one.ks if k in other.ks)
     if not ks:
         raise ValueError(
-            f"the curves have no K in common: {one.ks[0]}…{one.ks[-1]} and {other.ks[0]}…{other.ks[-1]}, each in steps"
+            say(
+                "the curves have no K in common: {one_first}…{one_last} and {other_first}…{other_last}, each in steps",
+                one_first=one.ks[0],
+                one_last=one.ks[-1],
+                other_first=other.ks[0],
+                other_last=other.ks[-1],
+            )
         )
     return ks
 

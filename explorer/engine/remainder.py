@@ -18,6 +18,7 @@ from torch import Tensor, fx, nn
 from explorer.engine.masked_copies import check_is_read, running_type
 from explorer.engine.steps import agree, check_logits, copied, two_images
 from explorer.images.batches import Inputs
+from explorer.language.saying import say
 from explorer.networks.evaluation import forward
 from explorer.networks.fitting import fits
 from explorer.networks.graph import (
@@ -134,7 +135,7 @@ def _fitting(layers: Iterable[str], fit: Callable[[str], Fit]) -> tuple[dict[str
             left_out[layer] = str(error)
     if not found:
         why = next(iter(left_out.values()), "the network has no convolution")
-        raise ValueError(f"there is no layer to scan: {why}")
+        raise ValueError(say("there is no layer to scan: {why}", why=why))
     return found, left_out
 
 

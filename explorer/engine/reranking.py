@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from explorer.engine.schedule import check_kind
+from explorer.language.saying import say
 from explorer.networks.graph import UntraceableError, ancestors, layer_calls
 from explorer.networks.layers import conv_layer
 from explorer.networks.tracing import trace
@@ -26,7 +27,12 @@ def check_schedule(model: nn.Module, layer: str, schedule: str, criterion: str, 
     """ValueError as schedule.check_kind, and where ranking again is not known exactly for the layer."""
     check_kind(schedule, criterion, mode)
     if schedule != "once" and reads_itself(model, layer):
-        raise ValueError(f"schedule 'rerank' does not fit {layer}, which reads what another call of it wrote")
+        raise ValueError(
+            say(
+                "schedule 'rerank' does not fit {layer}, which reads what another call of it wrote",
+                layer=layer,
+            )
+        )
 
 
 def rerank(

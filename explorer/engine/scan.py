@@ -8,6 +8,7 @@ from torch import Tensor, fx, nn
 from explorer.engine.curves import Run
 from explorer.engine.remainder import plan_layers
 from explorer.engine.scans import Layer, Scan
+from explorer.language.saying import listed, say
 from explorer.networks.evaluation import (
     Batch,
     CountedBatches,
@@ -74,7 +75,7 @@ LAYERS: dict[str, Callable[[nn.Module], tuple[str, ...]]] = {"blocks": block_end
 def choose_layers(model: nn.Module, which: str) -> tuple[str, ...]:
     """The layers that a key of LAYERS stands for; ValueError lists the keys."""
     if which not in LAYERS:
-        raise ValueError(f"unknown layers {which!r}; choose one of: {', '.join(LAYERS)}")
+        raise ValueError(say("unknown layers {which!r}; choose one of: {known}", which=which, known=listed(LAYERS)))
     return LAYERS[which](model)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from explorer.engine.predictions import Predictions, Run
+from explorer.language.saying import say
 from explorer.networks.intervals import change_interval, mcnemar, wilson
 from explorer.show.notebook import Shown, titled
 from explorer.show.words import percent, points
@@ -97,7 +98,13 @@ class Scan(Predictions, Shown):
         """The same scan of fewer layers; ValueError for one that is not in it."""
         for name in names:
             if name not in (*self.names, *self.left_out):
-                raise ValueError(f"layer {name!r} is not in this scan; choose from: {', '.join(self.names)}")
+                raise ValueError(
+                    say(
+                        "layer {name!r} is not in this scan; choose from: {names}",
+                        name=name,
+                        names=", ".join(self.names),
+                    )
+                )
         rows = [row for row, layer in enumerate(self.layers) if layer.name in names]
         left_out = {name: why for name, why in self.left_out.items() if name in names}
         layers = tuple(self.layers[row] for row in rows)

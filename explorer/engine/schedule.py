@@ -1,5 +1,6 @@
 """When channels are ranked: once, on the unpruned network, or again after each step of pruning (see `reranking`)."""
 
+from explorer.language.saying import listed, say
 from explorer.networks.fitting import fits
 from explorer.pruning.criteria import criterion_info
 
@@ -13,17 +14,32 @@ CONSTANT_MODES = ("filter", "weights")  # what a pruned channel puts out is know
 def check_kind(schedule: str, criterion: str, mode: str) -> None:
     """ValueError where the schedule is unknown, or ranking again is not known exactly for the criterion or the mode."""
     if schedule not in SCHEDULES:
-        raise ValueError(f"unknown schedule {schedule!r}; choose one of: {', '.join(SCHEDULES)}")
+        raise ValueError(
+            say(
+                "unknown schedule {schedule!r}; choose one of: {known}",
+                schedule=schedule,
+                known=listed(SCHEDULES),
+            )
+        )
     if schedule == "once":
         return
     if mode not in CONSTANT_MODES:
         raise ValueError(
-            f"schedule 'rerank' needs pruned channels that emit a constant, so mode {mode!r} does not fit; "
-            f"choose one of: {', '.join(CONSTANT_MODES)}"
+            say(
+                "schedule 'rerank' needs pruned channels that emit a constant, so mode {mode!r} does not fit; "
+                "choose one of: {known}",
+                mode=mode,
+                known=listed(CONSTANT_MODES),
+            )
         )
     info = criterion_info(criterion)
     if info.point != "raw" or info.looks_at_norm:
-        raise ValueError(f"schedule 'rerank' looks at the layer's own output, so criterion {criterion!r} does not fit")
+        raise ValueError(
+            say(
+                "schedule 'rerank' looks at the layer's own output, so criterion {criterion!r} does not fit",
+                criterion=criterion,
+            )
+        )
 
 
 def fitting_schedules(criterion: str, mode: str, reads_itself: bool) -> list[str]:

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from explorer.engine.predictions import Audit, Run
+from explorer.language.saying import say
 from explorer.networks.intervals import change_interval, mcnemar, wilson
 from explorer.show.notebook import Shown, titled
 from explorer.show.words import percent
@@ -42,14 +43,14 @@ def check_shares(shares: Sequence[int]) -> tuple[int, ...]:
     """The shares, ascending, with 0 among them; ValueError names one that is no whole percentage."""
     for share in shares:
         if not 0 <= share <= 100 or share != int(share):
-            raise ValueError(f"share {share} is not a whole number of percent, 0…100")
+            raise ValueError(say("share {share} is not a whole number of percent, 0…100", share=share))
     return tuple(sorted({0, *map(int, shares)}))
 
 
 def check_points(points: float) -> None:
     """ValueError unless it is a loss of so many points of accuracy, or none."""
     if not 0 <= points <= 100:
-        raise ValueError(f"{points:g} points are no loss of accuracy; give a number from 0 to 100")
+        raise ValueError(say("{points:g} points are no loss of accuracy; give a number from 0 to 100", points=points))
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from explorer.engine.predictions import Run
 from explorer.engine.scan import describe, predictions_of
 from explorer.engine.sensitivities import COARSE, SHARES, Row, Sensitivity, check_shares
 from explorer.engine.sweep import BEAT
+from explorer.language.saying import listed, say
 from explorer.networks.coupling import coupling_of
 from explorer.networks.evaluation import (
     AUDITED,
@@ -55,7 +56,13 @@ def sensitivity_stream(
     share outside 0…100, a mode that fits none of the layers, another dtype, and no images.
     """
     if dtype not in EXACT:
-        raise ValueError(f"dtype {dtype!r} is none that sensitivity takes; choose one of: {', '.join(EXACT)}")
+        raise ValueError(
+            say(
+                "dtype {dtype!r} is none that sensitivity takes; choose one of: {known}",
+                dtype=dtype,
+                known=listed(EXACT),
+            )
+        )
     counted, usual = CountedBatches(batches), Run(mode=mode, dtype=dtype)
     analysis = Analysis.of(model, counted, orders, mode, shares, run or usual, device)
     if dtype == AUDITED:

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from explorer.engine.curves import Band, Sweep
+from explorer.language.saying import listed, say
 from explorer.networks.intervals import wilson
 
 AGAINST = ("true", "unpruned")
@@ -116,7 +117,13 @@ def confusion_table(sweep: Sweep, k: int, against: str = "true") -> pd.DataFrame
     K = k), count, and share: of all in the row of the matrix, 0…1, empty where there are none.
     """
     if against not in AGAINST:
-        raise ValueError(f"unknown comparison {against!r}; choose one of: {', '.join(AGAINST)}")
+        raise ValueError(
+            say(
+                "unknown comparison {against!r}; choose one of: {known}",
+                against=against,
+                known=listed(AGAINST),
+            )
+        )
     counts = sweep.confusion(k) if against == "true" else sweep.transitions(k)  # (classes, classes)
     with np.errstate(invalid="ignore"):
         shares = counts / counts.sum(1, keepdims=True)

@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from explorer.files import whole
+from explorer.language.saying import say
 
 
 def csv_bytes(table: pd.DataFrame) -> bytes:
@@ -19,7 +20,11 @@ def check_writable(path: str | Path) -> None:
     except OSError as error:
         named = path if str(path) else "''"
         raise ValueError(
-            f"cannot write {named} ({error.strerror}); name a file in a folder you can write to"
+            say(
+                "cannot write {named} ({strerror}); name a file in a folder you can write to",
+                named=named,
+                strerror=error.strerror,
+            )
         ) from error
 
 

@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from explorer.language.saying import say
+
 MOST_BYTES = 1_000_000
 LONGEST_TEXT = 4000  # letters
 
@@ -13,11 +15,11 @@ def read_json(path: Path) -> Any:
     with open(path, "rb") as file:
         content = file.read(MOST_BYTES + 1)
     if len(content) > MOST_BYTES:
-        raise ValueError(f"is larger than the {MOST_BYTES / 1e6:g} MB that it may have")
+        raise ValueError(say("is larger than the {most_bytes:g} MB that it may have", most_bytes=MOST_BYTES / 1e6))
     try:
         return printable(json.loads(content.decode()))
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"is not valid JSON ({error})") from error
+        raise ValueError(say("is not valid JSON ({error})", error=error)) from error
 
 
 def printable(value: Any) -> Any:

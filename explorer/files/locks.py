@@ -14,6 +14,8 @@ from pathlib import Path
 
 from filelock import BaseFileLock, FileLock, SoftFileLock, Timeout
 
+from explorer.language.saying import say
+
 LOCKS = "pruning-explorer-locks"  # a folder of temporary files, so that nothing lies about beside the user's own
 PATIENCE = 2.0  # seconds to wait for a change that takes a moment
 POLL = 0.01  # seconds between two tries for a lock that another holds
@@ -47,7 +49,7 @@ def held(folder: Path, *names: str, wait: float = PATIENCE) -> Iterator[None]:
             lock = take(_lock_file(folder, name), wait)
             if lock is None:
                 words = f"{name!r} is being written by somebody else just now"
-                raise ValueError(f"{words}; wait until that is done, or choose another name")
+                raise ValueError(say("{words}; wait until that is done, or choose another name", words=words))
             stack.callback(lock.release)
         yield
 

@@ -41,7 +41,8 @@ def say(sentence: str, **values: Any) -> str:
         return again(sentence)
     words = translated(sentence, language())
     said = Said(words.format(**values) if values else words)
-    said.sentence, said.values = sentence, values
+    said.sentence = sentence
+    said.values = {name: str(value) if isinstance(value, Exception) else value for name, value in values.items()}
     return said
 
 

@@ -4,6 +4,8 @@ from typing import Any
 
 from torch import nn
 
+from explorer.language.saying import say
+
 CIFAR = "cifar"  # the stem of a ResNet for small images
 
 
@@ -23,7 +25,13 @@ def adapted(model: Any, arch: str, stem: str = "", head: str = "") -> nn.Module:
 def _put_stem(model: Any, arch: str, stem: str) -> None:
     first = getattr(model, "conv1", None)
     if stem != CIFAR or not isinstance(first, nn.Conv2d) or not hasattr(model, "maxpool"):
-        raise ValueError(f"there is no stem {stem!r} for {arch}; stem=cifar is for torchvision's ResNets alone")
+        raise ValueError(
+            say(
+                "there is no stem {stem!r} for {arch}; stem=cifar is for torchvision's ResNets alone",
+                stem=stem,
+                arch=arch,
+            )
+        )
     model.conv1 = nn.Conv2d(first.in_channels, first.out_channels, 3, padding=1, bias=first.bias is not None)
     model.maxpool = nn.Identity()
 
@@ -32,6 +40,12 @@ def _put_head(model: Any, arch: str, head: str) -> None:
     owner, _, place = str(head).rpartition(".")
     linear = dict(model.named_modules()).get(owner)
     if not isinstance(linear, nn.Linear) or not place.isdecimal() or int(place) > 99:
-        raise ValueError(f"there is no head {head!r} for {arch}; it is its linear layer's name and a number, as fc.1")
+        raise ValueError(
+            say(
+                "there is no head {head!r} for {arch}; it is its linear layer's name and a number, as fc.1",
+                head=head,
+                arch=arch,
+            )
+        )
     before = [nn.Identity() for _ in range(int(place))]  # dropout, which does nothing to a network that is trained
     model.set_submodule(owner, nn.Sequential(*before, linear))

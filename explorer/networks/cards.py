@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from typing import Any
 
+from explorer.language.saying import say
+
 PARTS = ("train", "validation", "test")  # what a card gives the accuracy of
 IMPORTED = "imported"  # the origin of a network that was not trained here: all that is known is its test accuracy
 
@@ -124,27 +126,40 @@ def _to_json(card: Card) -> dict[str, Any]:
 def card_from_json(fields: Any) -> Card:
     """A card from its JSON fields; ValueError names the first that is missing or malformed. Others are ignored."""
     if not isinstance(fields, dict):
-        raise ValueError("is not a JSON object")
+        raise ValueError(say("is not a JSON object"))
     known = {}
     for name, (convert, meaning) in _FIELDS.items():
         if name not in fields and name in _OPTIONAL:
             continue
         if name not in fields:
-            raise ValueError(f"lacks the field {name!r}")
+            raise ValueError(say("lacks the field {name!r}", name=name))
         try:
             known[name] = convert(fields[name])
         except (TypeError, ValueError, KeyError, OverflowError):
-            raise ValueError(f"has {str(fields[name])[:60]!r} in the field {name!r}, which must be {meaning}") from None
+            raise ValueError(
+                say(
+                    "has {value!r} in the field {name!r}, which must be {meaning}",
+                    value=str(fields[name])[:60],
+                    name=name,
+                    meaning=say(meaning),
+                )
+            ) from None
     return _consistent(Card(**known))
 
 
 def _consistent(card: Card) -> Card:
     """The card; ValueError where it tells of a training that was not here, or of none that was."""
     if set(card.accuracy) != set(PARTS) and not card.imported and not card.parent:
-        raise ValueError(f"has the accuracy of {', '.join(card.accuracy)} alone, but the origin {card.origin!r}")
+        raise ValueError(
+            say(
+                "has the accuracy of {accuracy} alone, but the origin {origin!r}",
+                accuracy=", ".join(card.accuracy),
+                origin=card.origin,
+            )
+        )
     told = (card.split, card.train_images, card.validation_images, card.recipe, card.seed, card.epochs, card.kept_epoch)
     if card.imported and not card.parent and (any(told) or set(card.accuracy) != {"test"}):
-        raise ValueError(f"has the origin {IMPORTED!r}, but tells of a training")
+        raise ValueError(say("has the origin {imported!r}, but tells of a training", imported=IMPORTED))
     return card
 
 

@@ -12,6 +12,7 @@ from typing import cast
 
 from torch import fx, nn
 
+from explorer.language.saying import say
 from explorer.networks.functional import is_made_up, is_settled
 from explorer.networks.graph import ancestors, function_of, is_shape, module_of, output_of
 from explorer.networks.operations import ADDITIONS, BINARY_FUNCTIONS, CONCATENATIONS
@@ -140,7 +141,7 @@ class Channels:
         if value is not None and value.dims == dims:
             return features(value, size), value.writers
         if value is not None:
-            raise MixingError(f"{name} reads them along another dimension")
+            raise MixingError(say("{name} reads them along another dimension", name=name))
         places = self._new(size)
         self._hinder(places, f"{name} reads what is no layer's output alone")
         return places, ()
@@ -150,16 +151,16 @@ class Channels:
     def _passed(self, node: fx.Node, read: list[Value], foreign: bool) -> Value:
         function, module = function_of(node), module_of(node)
         if node.op == "output":
-            raise MixingError("they are what the network returns")
+            raise MixingError(say("they are what the network returns"))
         if function in CONCATENATIONS and _dimension(node, read[0].dims) == 1:
             return self._concatenated(node, read, foreign)
         if function in BINARY_FUNCTIONS or function in CONCATENATIONS:
             return self._combined(node, read, foreign)
         if function not in BESIDE and (foreign or len(read) > 1):
-            raise MixingError(f"{name_of(node)} may mix them")
+            raise MixingError(say("{node} may mix them", node=name_of(node)))
         value = self._values.get(node.all_input_nodes[0])
         if value is None:
-            raise MixingError(f"{name_of(node)} may mix them")
+            raise MixingError(say("{node} may mix them", node=name_of(node)))
         if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
             name = str(node.target)
             constants = features(value, module.num_features)
@@ -170,11 +171,11 @@ class Channels:
     def _combined(self, node: fx.Node, read: list[Value], foreign: bool) -> Value:
         """Values added, multiplied or the like, or put behind one another along another dimension than channels'."""
         if foreign:
-            raise MixingError(f"{name_of(node)} combines them with what is no layer's output")
+            raise MixingError(say("{node} combines them with what is no layer's output", node=name_of(node)))
         first, *others = read
         for other in others:
             if (other.dims, other.spread, len(other.channels)) != (first.dims, first.spread, len(first.channels)):
-                raise MixingError(f"{name_of(node)} combines them with another number of channels")
+                raise MixingError(say("{node} combines them with another number of channels", node=name_of(node)))
             self._tie(first.channels, other.channels)
             self._note_combination(node, first, other)
         writers = tuple(dict.fromkeys(name for value in read for name in value.writers))
@@ -196,9 +197,9 @@ class Channels:
         parts = [self._values.get(part) for part in cast(list[fx.Node], given)]
         known = [part for part in parts if part is not None]
         if foreign or len(known) < len(parts):
-            raise MixingError(f"{name_of(node)} puts them beside what is no layer's output")
+            raise MixingError(say("{node} puts them beside what is no layer's output", node=name_of(node)))
         if any(part.spread for part in known) or len({part.dims for part in known}) > 1:
-            raise MixingError(f"{name_of(node)} puts maps of unknown size beside each other")
+            raise MixingError(say("{node} puts maps of unknown size beside each other", node=name_of(node)))
         channels = tuple(channel for part in known for channel in part.channels)
         writers = tuple(dict.fromkeys(name for part in known for name in part.writers))
         return Value(channels, known[0].dims, writers, single=all(part.single for part in known))

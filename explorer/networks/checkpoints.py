@@ -20,6 +20,7 @@ from explorer.files.names import check_plain
 from explorer.files.places import PLAIN_NAME, checkpoints_root
 from explorer.files.whole import part_of, write_part
 from explorer.images.datasets import dataset_info
+from explorer.language.saying import say
 from explorer.networks.cards import Card, card_from_json, card_text
 from explorer.networks.registry import model_info
 
@@ -141,7 +142,10 @@ def check_same(content: bytes, card: Card, path: Path) -> None:
     """ValueError unless these are the weights, read from `path`, that the card describes."""
     if hashlib.sha256(content).hexdigest() != card.sha256:
         raise ValueError(
-            f"{path.name} is not the file its card describes (SHA-256 differs); restore both or train again"
+            say(
+                "{path} is not the file its card describes (SHA-256 differs); restore both or train again",
+                path=path.name,
+            )
         )
 
 
@@ -232,13 +236,24 @@ def writing(*names: str, root: Path | None = None, wait: float = PATIENCE) -> Ab
 def check_free(name: str, root: Path | None = None, fix: str = "delete that one first") -> None:
     """ValueError where there is a network of that name."""
     if weights_path(name, root).exists():
-        raise ValueError(f"there is a network called {name!r} already; choose another name, or {fix}")
+        raise ValueError(
+            say(
+                "there is a network called {name!r} already; choose another name, or {fix}",
+                name=name,
+                fix=fix,
+            )
+        )
 
 
 def check_not_shipped(name: str) -> None:
     """ValueError where the name belongs to a network that comes with the app."""
     if name in SHIPPED:
-        raise ValueError(f"{name!r} is the name of a network that comes with the app and stays; choose another")
+        raise ValueError(
+            say(
+                "{name!r} is the name of a network that comes with the app and stays; choose another",
+                name=name,
+            )
+        )
 
 
 def _write_card(path: Path, card: Card) -> None:
@@ -264,7 +279,7 @@ def find(name: str | Path, root: Path | None = None) -> Path:
     if path.is_file():
         return path
     known = ", ".join(list_checkpoints(root)) or "none yet, see `python -m explorer train --help`"
-    raise ValueError(f"unknown checkpoint {str(name)!r}; there are: {known}")
+    raise ValueError(say("unknown checkpoint {name!r}; there are: {known}", name=str(name), known=known))
 
 
 def weights_path(name: str, root: Path | None = None) -> Path:
@@ -287,22 +302,36 @@ def _card_of(path: Path) -> Card:
 
 def _read_card(path: Path) -> Card:
     if not path.is_file():
-        raise ValueError(f"the card {path.name} is missing; restore it beside the weights, or train the network again")
+        raise ValueError(
+            say(
+                "the card {path} is missing; restore it beside the weights, or train the network again",
+                path=path.name,
+            )
+        )
     try:
         fields = read_json(path)
     except ValueError as error:
-        raise ValueError(f"the card {path.name} {error}; restore it") from error
+        raise ValueError(say("the card {path} {error}; restore it", path=path.name, error=error)) from error
     try:
         card = card_from_json(fields)
     except ValueError as error:
-        raise ValueError(f"the card {path.name} {error}") from error
+        raise ValueError(say("the card {path} {error}", path=path.name, error=error)) from error
     try:
         model, info = model_info(card.model), dataset_info(card.dataset)
     except ValueError as error:
-        raise ValueError(f"the card {path.name} names something that is not here: {error}") from error
+        raise ValueError(
+            say("the card {path} names something that is not here: {error}", path=path.name, error=error)
+        ) from error
     if (card.shape, card.classes, model.inputs) != (info.shape, info.classes, info.inputs):
         raise ValueError(
-            f"the card {path.name} does not fit its data set {card.dataset}, whose images are {info.shape} in "
-            f"{len(info.classes)} classes, {info.inputs} an example; restore it"
+            say(
+                "the card {path} does not fit its data set {dataset}, whose images are {shape} in {count} classes, "
+                "{inputs} an example; restore it",
+                path=path.name,
+                dataset=card.dataset,
+                shape=info.shape,
+                count=len(info.classes),
+                inputs=info.inputs,
+            )
         )
     return card

@@ -22,6 +22,8 @@ from typing import Any
 
 from torch import nn
 
+from explorer.language.saying import say
+
 _QUIET = threading.RLock()  # one thread at a time, as the streams are the whole process's
 MAIN = ""  # the module that the file itself is; those beside it have names
 
@@ -52,7 +54,7 @@ def code_from(text: str) -> Code:
         modules = {str(name): str(code) for name, code in dict(fields["modules"]).items()}
         return Code(str(fields["file"]), {MAIN: modules.pop(MAIN), **modules}, tuple(map(str, fields["packages"])))
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise ValueError("is no code of a network; import the network again") from error
+        raise ValueError(say("is no code of a network; import the network again")) from error
 
 
 @dataclass
@@ -111,7 +113,7 @@ class Running:
         full = absolute(name, level, (given or {}).get("__package__") or "")
         if not self._has(full):
             if level:
-                raise ImportError(f"no module {full or '.'!r} lies beside it")
+                raise ImportError(say("no module {full!r} lies beside it", full=full or "."))
             return __import__(name, given, local, wanted or (), level)
         for parent in [".".join(full.split(".")[: end + 1]) for end in range(full.count(".") + 1)]:
             self.module(parent)
@@ -209,11 +211,24 @@ def build_own(
     except ValueError as error:
         if isinstance(error, RefusalError):
             raise
-        raise ValueError(f"{code.file}: {_said(error)}") from error
+        raise ValueError(say("{file}: {error}", file=code.file, error=_said(error))) from error
     except (Exception, SystemExit, KeyboardInterrupt) as error:
-        raise ValueError(f"{code.file}: {why(error, code.file, running.missing, left_out or {})}") from error
+        raise ValueError(
+            say(
+                "{file}: {why}",
+                file=code.file,
+                why=why(error, code.file, running.missing, left_out or {}),
+            )
+        ) from error
     if not isinstance(made, nn.Module):
-        raise ValueError(f"{name} of {code.file} gives a {type(made).__name__}, not an nn.Module; name one that does")
+        raise ValueError(
+            say(
+                "{name} of {file} gives a {kind}, not an nn.Module; name one that does",
+                name=name,
+                file=code.file,
+                kind=type(made).__name__,
+            )
+        )
     return made
 
 
@@ -229,19 +244,45 @@ def _factory(
     if not callable(found):
         if name in running.missing or name in left_out:
             absent = NameError(name=name)
-            raise RefusalError(f"{running.code.file}: {why(absent, running.code.file, running.missing, left_out)}")
+            raise RefusalError(
+                say(
+                    "{file}: {why}",
+                    file=running.code.file,
+                    why=why(absent, running.code.file, running.missing, left_out),
+                )
+            )
         there = ", ".join(candidates(running)) or "nothing that gives a network"
-        raise RefusalError(f"{running.code.file} has no class or function {name!r}; it has: {there}")
+        raise RefusalError(
+            say(
+                "{file} has no class or function {name!r}; it has: {there}",
+                file=running.code.file,
+                name=name,
+                there=there,
+            )
+        )
     if inspect.isclass(found) and not issubclass(found, nn.Module):
         there = ", ".join(candidates(running)) or "no nn.Module at all"
-        raise RefusalError(f"{name} of {running.code.file} is no nn.Module; it has: {there}")
+        raise RefusalError(
+            say(
+                "{name} of {file} is no nn.Module; it has: {there}",
+                name=name,
+                file=running.code.file,
+                there=there,
+            )
+        )
     signature = inspect.signature(found)
     try:
         signature.bind(**options)
     except TypeError as error:
         raise RefusalError(
-            f"{name} of {running.code.file} takes {name}{signature} ({error}); give its arguments, such as "
-            f"--set {_example(signature, options)}"
+            say(
+                "{name} of {file} takes {name}{signature} ({error}); give its arguments, such as --set {example}",
+                name=name,
+                file=running.code.file,
+                signature=signature,
+                error=error,
+                example=_example(signature, options),
+            )
         ) from error
     return found
 

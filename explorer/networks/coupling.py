@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from torch import fx, nn
 
+from explorer.language.saying import say
 from explorer.networks.channels import Channels, Tie
 from explorer.networks.graph import NeverCalledError, UntraceableError, layer_calls
 from explorer.networks.layers import conv_layer
@@ -66,7 +67,9 @@ def coupling_of(model: nn.Module, layer: str) -> Coupling:
     try:
         traced = trace(model)
     except UntraceableError as error:
-        raise UntraceableError(f"who reads a channel is found in a traced network alone, and {error}") from error
+        raise UntraceableError(
+            say("who reads a channel is found in a traced network alone, and {error}", error=error)
+        ) from error
     return coupling_in(traced, layer)
 
 
@@ -77,14 +80,25 @@ def coupling_in(traced: fx.GraphModule, layer: str) -> Coupling:
     channels: Channels = traced.meta[CHANNELS]
     layer_calls(traced, layer)
     if layer not in channels.outputs:
-        raise NeverCalledError(f"layer {layer!r} is called, but nothing that it writes is in the network's output")
+        raise NeverCalledError(
+            say(
+                "layer {layer!r} is called, but nothing that it writes is in the network's output",
+                layer=layer,
+            )
+        )
     roots = [channels.root(channel) for channel in channels.outputs[layer]]
     for root in roots:
         if root in channels.hindered:
-            raise ValueError(f"the channels of {layer!r} cannot be removed: {channels.hindered[root]}")
+            words = "the channels of {layer!r} cannot be removed: {why}"
+            raise ValueError(say(words, layer=layer, why=channels.hindered[root]))
     number = {root: channel for channel, root in enumerate(roots)}
     if len(number) < len(roots):
-        raise ValueError(f"the channels of {layer!r} cannot be removed one by one: some of them are tied to each other")
+        raise ValueError(
+            say(
+                "the channels of {layer!r} cannot be removed one by one: some of them are tied to each other",
+                layer=layer,
+            )
+        )
 
     def parts(of: dict[str, tuple[int, ...]]) -> tuple[Part, ...]:
         owners = {name: tuple(number.get(channels.root(each), -1) for each in listed) for name, listed in of.items()}

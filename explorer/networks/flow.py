@@ -10,6 +10,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
 
 from explorer.images.batches import Inputs
+from explorer.language.saying import say
 from explorer.networks.evaluation import forward
 
 CONVS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
@@ -37,7 +38,9 @@ def check(model: nn.Module, example: Inputs, settle: Collection[str] = ()) -> No
     except ContradictionError:
         raise
     except Exception as error:  # whatever its forward pass raises where sizes are others than its author thought
-        raise ContradictionError(f"its forward pass fails with the widths in the file ({_reason(error)})") from error
+        raise ContradictionError(
+            say("its forward pass fails with the widths in the file ({error})", error=_reason(error))
+        ) from error
     finally:
         for handle in handles:
             handle.remove()
@@ -84,7 +87,15 @@ def _check_reads(name: str, settle: bool, module: Any, inputs: tuple[Any, ...]) 
         else:
             module.in_channels, module.groups, reads = given, given // size, given
     if reads != given:
-        raise ContradictionError(f"{name} reads {reads:,} {what} in the file, but {_gives(value, given)}")
+        raise ContradictionError(
+            say(
+                "{name} reads {reads:,} {what} in the file, but {gives}",
+                name=name,
+                reads=reads,
+                what=what,
+                gives=_gives(value, given),
+            )
+        )
 
 
 def _gives(value: Tensor, given: int) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from torch import Tensor, fx, nn
 
+from explorer.language.saying import say
 from explorer.networks.graph import ancestors, function_of, module_of
 from explorer.networks.operations import ACTIVATION_FUNCTIONS, ACTIVATION_MODULES, ADDITIONS, ELEMENTWISE_MODULES
 
@@ -32,7 +33,12 @@ def block_node(call: fx.Node) -> fx.Node:
     """The output of the residual block that a layer's call ends: after the addition and its activation."""
     addition = addition_node(call)
     if addition is None:
-        raise ValueError(f"layer {call.target!r} does not end in a residual addition, so it has no block output")
+        raise ValueError(
+            say(
+                "layer {target!r} does not end in a residual addition, so it has no block output",
+                target=call.target,
+            )
+        )
     return activation_node(addition)
 
 
@@ -40,7 +46,7 @@ def norm_behind(call: fx.Node) -> nn.BatchNorm2d:
     """The batch norm that alone reads the output of a layer's call; ValueError where there is none, or no γ in it."""
     module = module_of(next(iter(call.users))) if len(call.users) == 1 else None
     if not isinstance(module, nn.BatchNorm2d) or module.weight is None:
-        raise ValueError(f"layer {call.target!r} has no batch norm with a scale right behind it")
+        raise ValueError(say("layer {target!r} has no batch norm with a scale right behind it", target=call.target))
     return module
 
 
@@ -53,7 +59,7 @@ def shortcut_of(call: fx.Node) -> str:
             other = other.all_input_nodes[0]
         if isinstance(module_of(other), nn.Conv2d) and other not in ancestors([call]):
             return str(other.target)
-    raise ValueError(f"layer {call.target!r} has no shortcut convolution added to its output")
+    raise ValueError(say("layer {target!r} has no shortcut convolution added to its output", target=call.target))
 
 
 def _followers(node: fx.Node) -> list[fx.Node]:

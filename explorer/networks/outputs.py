@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from explorer.language.saying import say
+
 WHOLE = ""  # the key of an output that is one tensor
 
 
@@ -36,16 +38,34 @@ def find_logits(shapes: Mapping[str, Sequence[int]], classes: int, images: int, 
     or more than one does and none is `asked` for.
     """
     if asked and asked not in shapes:
-        raise ValueError(f"it has no output {asked!r}; choose one of: {', '.join(map(str, shapes)) or 'none'}")
+        raise ValueError(
+            say(
+                "it has no output {asked!r}; choose one of: {known}",
+                asked=asked,
+                known=", ".join(map(str, shapes)) or "none",
+            )
+        )
     fitting = [key for key, shape in shapes.items() if _fits(shape, classes, images) and asked in (WHOLE, key)]
     if not fitting:
         there = ", ".join(f"{key or 'one'} of {_sizes(shape)}" for key, shape in shapes.items()) or "none"
         few = min((shape[1] for shape in shapes.values() if len(shape) == 2), default=None)
         counted = f"its classifier has {few} outputs, " if len(shapes) == 1 and few is not None else ""
-        raise ValueError(f"{counted}the images have {classes} classes (outputs for {images} images: {there})")
+        raise ValueError(
+            say(
+                "{counted}the images have {classes} classes (outputs for {images} images: {there})",
+                counted=counted,
+                classes=classes,
+                images=images,
+                there=there,
+            )
+        )
     if len(fitting) > 1:
         raise ValueError(
-            f"it has {len(fitting)} outputs that could be the logits ({', '.join(fitting)}); choose with --output"
+            say(
+                "it has {count} outputs that could be the logits ({fitting}); choose with --output",
+                count=len(fitting),
+                fitting=", ".join(fitting),
+            )
         )
     return fitting[0]
 

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import fx, nn
 
+from explorer.language.saying import say
 from explorer.networks.graph import function_of, is_shape, module_of, spatial_dims
 from explorer.networks.neighbours import passing_on
 from explorer.networks.operations import (
@@ -47,7 +48,9 @@ def features(value: Value, count: int) -> tuple[int, ...]:
     """The channel in each of so many places along dimension 1; MixingError where there cannot be that many."""
     each, left = divmod(count, len(value.channels))
     if left or (each != 1 and not value.spread):
-        raise MixingError(f"they are read as {count} channels, but are {len(value.channels)}")
+        raise MixingError(
+            say("they are read as {count} channels, but are {width}", count=count, width=len(value.channels))
+        )
     return tuple(channel for channel in value.channels for _ in range(each))
 
 
@@ -81,7 +84,7 @@ def passed(node: fx.Node, value: Value) -> Value:
     else:
         found = None
     if found is None:
-        raise MixingError(f"{name_of(node)} may mix them")
+        raise MixingError(say("{node} may mix them", node=name_of(node)))
     return found
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from explorer.images.lazy_torchvision import import_torchvision
 from explorer.images.registry import Shape
+from explorer.language.saying import listed, say
 
 if TYPE_CHECKING:
     from torch import nn
@@ -42,7 +43,15 @@ def _side(name: str, shape: Shape, factor: int) -> int:
     """The side of the square images that a network takes; ValueError unless `factor` divides it."""
     _, height, width = shape
     if height != width or height % factor:
-        raise ValueError(f"{name} needs square images with a side that {factor} divides, not {height} × {width}")
+        raise ValueError(
+            say(
+                "{name} needs square images with a side that {factor} divides, not {height} × {width}",
+                name=name,
+                factor=factor,
+                height=height,
+                width=width,
+            )
+        )
     return height
 
 
@@ -59,7 +68,12 @@ def _simple_cnn(shape: Shape, classes: int) -> nn.Module:
 
 def _siamese(shape: Shape, classes: int) -> nn.Module:
     if classes != 2:
-        raise ValueError(f"siamese tells 2 classes apart, different and same, not {classes}; use pairs of images")
+        raise ValueError(
+            say(
+                "siamese tells 2 classes apart, different and same, not {classes}; use pairs of images",
+                classes=classes,
+            )
+        )
     return _architectures().Siamese(shape[0], _side("siamese", shape, 4))
 
 
@@ -127,7 +141,7 @@ def model_info(name: str) -> ModelInfo:
     if name.startswith(OWN):
         return _own_info(name.removeprefix(OWN))
     if name not in MODELS:
-        raise ValueError(f"unknown model {name!r}; choose one of: {', '.join(sorted(MODELS))}")
+        raise ValueError(say("unknown model {name!r}; choose one of: {known}", name=name, known=listed(sorted(MODELS))))
     return MODELS[name]
 
 
@@ -141,7 +155,13 @@ def torchvision_networks() -> tuple[str, ...]:
 @lru_cache(maxsize=128)
 def _torchvision_info(arch: str) -> ModelInfo:
     if arch not in (known := torchvision_networks()):
-        raise ValueError(f"torchvision has no classification network {arch[:80]!r}; {nearest(arch, known)}")
+        raise ValueError(
+            say(
+                "torchvision has no classification network {arch!r}; {nearest}",
+                arch=arch[:80],
+                nearest=nearest(arch, known),
+            )
+        )
     return ModelInfo(
         name=TORCHVISION + arch,
         title=f"torchvision's {arch}",
@@ -161,7 +181,13 @@ def _torchvision_network(
 ) -> nn.Module:
     """One of torchvision's, for images of 3 channels, with the stem and the head that people give it."""
     if shape[0] != 3:
-        raise ValueError(f"torchvision's {arch} looks at images of 3 channels, not {shape[0]}; use colour images")
+        raise ValueError(
+            say(
+                "torchvision's {arch} looks at images of 3 channels, not {channels}; use colour images",
+                arch=arch,
+                channels=shape[0],
+            )
+        )
     given = {"num_classes": classes, **TORCHVISION_OPTIONS.get(arch, {}), **options}
     model = import_torchvision("models").get_model(arch, weights=None, **given)
     if stem or head:
@@ -185,9 +211,15 @@ def _timm_network(arch: str, shape: Shape, classes: int, **options: Any) -> nn.M
     try:
         import timm  # optional
     except ImportError:
-        raise ValueError(f"timm, which builds {arch}, is not installed; run: pip install timm") from None
+        raise ValueError(say("timm, which builds {arch}, is not installed; run: pip install timm", arch=arch)) from None
     if not timm.is_model(arch):
-        raise ValueError(f"timm has no network {arch[:80]!r}; {nearest(arch, timm.list_models())}")
+        raise ValueError(
+            say(
+                "timm has no network {arch!r}; {nearest}",
+                arch=arch[:80],
+                nearest=nearest(arch, timm.list_models()),
+            )
+        )
     given = {"num_classes": classes, "in_chans": shape[0], **options}
     return timm.create_model(
         arch, pretrained=False, checkpoint_path="", **given
@@ -205,7 +237,7 @@ def _own_info(name: str) -> ModelInfo:
 
 
 def _no_code(name: str, *_: Any, **__: Any) -> nn.Module:
-    raise ValueError(f"{name} is built by code of its own, which is not here; import the network again")
+    raise ValueError(say("{name} is built by code of its own, which is not here; import the network again", name=name))
 
 
 def build(
@@ -214,5 +246,5 @@ def build(
     """A new, randomly initialised network for images of `shape` (C, H, W); `options` are for those from elsewhere."""
     info = model_info(name)
     if options and name in MODELS:
-        raise ValueError(f"{name} takes no options, but was given {', '.join(options)}")
+        raise ValueError(say("{name} takes no options, but was given {options}", name=name, options=", ".join(options)))
     return info.builder(shape, classes, **(options or {}))

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from explorer.images.batches import Inputs
+from explorer.language.saying import say
 from explorer.networks.cards import Card, Source
 from explorer.networks.code import Code, build_own, code_from
 from explorer.networks.evaluation import forward
@@ -36,7 +37,11 @@ def network_of(card: Card, code_path: Path) -> nn.Module:
     except Exception as error:  # whatever a library says of wrong arguments, or finds at no such output
         reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
         raise ValueError(
-            f"the card's source builds no {card.model} ({reason}); restore it, or import it again"
+            say(
+                "the card's source builds no {model} ({reason}); restore it, or import it again",
+                model=card.model,
+                reason=reason,
+            )
         ) from error
     return taking(model, sizes_in(blank(card)))
 
@@ -49,7 +54,13 @@ def _narrowed(model: nn.Module, card: Card) -> nn.Module:
         resize(model, card.widths)
         check(model.eval(), blank(card))
     except ValueError as error:
-        raise ValueError(f"the card has widths that no {card.model} can have: {error}; restore it") from error
+        raise ValueError(
+            say(
+                "the card has widths that no {model} can have: {error}; restore it",
+                model=card.model,
+                error=error,
+            )
+        ) from error
     return model
 
 
@@ -72,8 +83,12 @@ def _check_logits(found: object, classes: int) -> None:
     if not isinstance(found, Tensor) or tuple(found.shape) not in {(1, classes), (1, 1 if classes == 2 else classes)}:
         shape = f"of shape {tuple(found.shape)}" if isinstance(found, Tensor) else f"a {type(found).__name__}"
         raise ValueError(
-            f"the network returns {shape} for one image, not {classes} logits; restore output and form in the card's "
-            "source, or import the network again"
+            say(
+                "the network returns {shape} for one image, not {classes} logits; restore output and form in the "
+                "card's source, or import the network again",
+                shape=shape,
+                classes=classes,
+            )
         )
 
 
@@ -96,26 +111,47 @@ def ready(model: nn.Module, shape: tuple[int, ...]) -> nn.Module:
 def _set_to_eval(model: nn.Module) -> None:
     """Eval mode; ValueError where methods of the network's own do not do what those of nn.Module do."""
     if "forward" in vars(model):
-        raise ValueError(f"{type(model).__name__} sets self.forward; define forward in its class")
+        raise ValueError(say("{kind} sets self.forward; define forward in its class", kind=type(model).__name__))
     try:
         done = model.eval() is model and not model.training
     except Exception as error:
-        raise ValueError(f"{type(model).__name__} cannot be set to eval mode ({_TRAIN}): {error}") from error
+        raise ValueError(
+            say(
+                "{kind} cannot be set to eval mode ({train}): {error}",
+                kind=type(model).__name__,
+                train=_TRAIN,
+                error=error,
+            )
+        ) from error
     if not done:
-        raise ValueError(f"{type(model).__name__} is not in eval mode after eval(): {_TRAIN}")
+        raise ValueError(
+            say(
+                "{kind} is not in eval mode after eval(): {train}",
+                kind=type(model).__name__,
+                train=_TRAIN,
+            )
+        )
 
 
 def _code_at(path: Path, sha256: str) -> Code:
     """The code of a checkpoint, checked."""
     if not path.is_file():
-        raise ValueError(f"{path.name}, the code that builds the network, is missing; restore it, or import it again")
+        raise ValueError(
+            say(
+                "{path}, the code that builds the network, is missing; restore it, or import it again",
+                path=path.name,
+            )
+        )
     try:
         code = code_from(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise ValueError(f"{path.name} {error}") from error
+        raise ValueError(say("{path} {error}", path=path.name, error=error)) from error
     if code.sha256 != sha256:
         raise ValueError(
-            f"{path.name} is not the code that was imported (SHA-256 differs), so it is not run; restore it, or import "
-            "the network again"
+            say(
+                "{path} is not the code that was imported (SHA-256 differs), so it is not run; restore it, or "
+                "import the network again",
+                path=path.name,
+            )
         )
     return code

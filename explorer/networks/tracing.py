@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from explorer.images.batches import Inputs
+from explorer.language.saying import say
 from explorer.networks.functional import make_modules
 from explorer.networks.graph import UntraceableError, ancestors, exclusive, function_of, module_of
 from explorer.networks.operations import COMPUTING_FUNCTIONS, PASSING_MODULES, PLAIN_TWINS, STOCHASTIC_DEPTH, in_type
@@ -90,11 +91,15 @@ def _trace_as_it_is(twin: nn.Module, example: Inputs | None) -> fx.GraphModule:
             return fx.GraphModule(twin, Tracer().trace(twin), type(twin).__name__)
         except Exception as error:  # whatever the forward pass raises when it is handed a proxy
             if example is None:
-                raise UntraceableError(f"{type(twin).__name__} cannot be traced: {error}") from error
+                raise UntraceableError(
+                    say("{kind} cannot be traced: {error}", kind=type(twin).__name__, error=error)
+                ) from error
         try:
             return _trace_on(twin, example if isinstance(example, tuple) else (example,))
         except Exception as error:
-            raise UntraceableError(f"{type(twin).__name__} cannot be traced: {error}") from error
+            raise UntraceableError(
+                say("{kind} cannot be traced: {error}", kind=type(twin).__name__, error=error)
+            ) from error
 
 
 def _trace_on(twin: nn.Module, example: tuple[Tensor, ...]) -> fx.GraphModule:
@@ -102,7 +107,7 @@ def _trace_on(twin: nn.Module, example: tuple[Tensor, ...]) -> fx.GraphModule:
     again = copy.deepcopy(twin)
     graph, other = (RunningTracer(example, images).trace(each) for images, each in ((2, twin), (3, again)))
     if str(graph) != str(other):
-        raise UntraceableError("its forward pass depends on the number of images")
+        raise UntraceableError(say("its forward pass depends on the number of images"))
     traced = fx.GraphModule(twin, graph, type(twin).__name__)
     traced.meta[SIZES] = sizes_in(example)
     return traced
@@ -112,7 +117,12 @@ def _check_no_hooks(model: nn.Module) -> None:
     """UntraceableError where a module has forward hooks, so that it may not do what its type says."""
     for name, module in model.named_modules():
         if module._forward_hooks or module._forward_pre_hooks:
-            raise UntraceableError(f"{name or type(module).__name__!r} has forward hooks, which may do anything")
+            raise UntraceableError(
+                say(
+                    "{name!r} has forward hooks, which may do anything",
+                    name=name or type(module).__name__,
+                )
+            )
 
 
 def _check_weights_are_alone(traced: fx.GraphModule) -> None:
@@ -131,7 +141,13 @@ def _check_weights_are_alone(traced: fx.GraphModule) -> None:
         if isinstance(module, nn.Conv2d):
             others = set().union(*(readers.get(each, ()) for each in module.parameters(recurse=False))) - {name}
             if others:
-                raise UntraceableError(f"the weights of {name!r} are read by {', '.join(sorted(others))}, too")
+                raise UntraceableError(
+                    say(
+                        "the weights of {name!r} are read by {others}, too",
+                        name=name,
+                        others=", ".join(sorted(others)),
+                    )
+                )
 
 
 def _keep_float32(node: fx.Node) -> None:
@@ -154,7 +170,7 @@ def _make_plain(node: fx.Node) -> bool:
     if node.op == "call_function" and _asks_for_in_place(node):
         in_place = True
     if _changes_in_place(node) or "out" in node.kwargs:
-        raise UntraceableError(f"the operation {node.name!r} changes a tensor in place")
+        raise UntraceableError(say("the operation {node!r} changes a tensor in place", node=node.name))
     return in_place
 
 
@@ -197,7 +213,7 @@ def _read_later(value: fx.Node, node: fx.Node, position: dict[fx.Node, int], act
 
 
 def _refuse(user: fx.Node) -> None:
-    raise UntraceableError(f"the operation {user.name!r} may read a tensor that was changed in place")
+    raise UntraceableError(say("the operation {user!r} may read a tensor that was changed in place", user=user.name))
 
 
 def _makes_a_tensor(node: fx.Node) -> bool:

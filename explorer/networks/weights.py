@@ -8,6 +8,8 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
+from explorer.language.saying import say
+
 FEW = 3  # names that a complaint lists
 
 
@@ -30,11 +32,20 @@ def parse(content: bytes, path: Path) -> dict[str, Tensor]:
     except SafetensorError as error:
         if content[:1] == b"\x80" or content[:2] == b"PK":  # with which a length may begin, too
             raise ValueError(
-                f"{path.name} is a pickle, which is never loaded here; save the weights as safetensors"
+                say(
+                    "{path} is a pickle, which is never loaded here; save the weights as safetensors",
+                    path=path.name,
+                )
             ) from error
         begun_well = len(content) < 9 or content[8:9] == b"{"  # eight bytes of length, then a JSON header
         trouble = "is truncated or damaged" if begun_well else "is not a safetensors file"
-        raise ValueError(f"{path.name} {trouble}; copy it again, or train the network again") from error
+        raise ValueError(
+            say(
+                "{path} {trouble}; copy it again, or train the network again",
+                path=path.name,
+                trouble=trouble,
+            )
+        ) from error
 
 
 def fill(model: nn.Module, weights: Mapping[str, Tensor], model_name: str, path: Path) -> None:
@@ -46,7 +57,13 @@ def fill(model: nn.Module, weights: Mapping[str, Tensor], model_name: str, path:
         model.load_state_dict(state)
     except (RuntimeError, TypeError, AttributeError, KeyError) as error:  # of a method of the network's own
         reason = " ".join(str(error).split())[:200]
-        raise ValueError(f"{model_name} does not take its own weights ({reason}); mend its state_dict") from error
+        raise ValueError(
+            say(
+                "{model_name} does not take its own weights ({reason}); mend its state_dict",
+                model_name=model_name,
+                reason=reason,
+            )
+        ) from error
 
 
 def _check_weights(weights: Mapping[str, Tensor], expected: Mapping[str, Tensor], model_name: str, path: Path) -> None:
@@ -54,18 +71,41 @@ def _check_weights(weights: Mapping[str, Tensor], expected: Mapping[str, Tensor]
     if missing or unexpected:
         lists = {"missing": missing, "unexpected": unexpected}
         differing = "; ".join(f"{what}: {_first_few(names)}" for what, names in lists.items() if names)
-        raise ValueError(f"{path.name} does not fit {model_name}: these weights are {differing}")
+        raise ValueError(
+            say(
+                "{path} does not fit {model_name}: these weights are {differing}",
+                path=path.name,
+                model_name=model_name,
+                differing=differing,
+            )
+        )
     for key, value in weights.items():
         if value.layout != torch.strided or value.is_quantized or value.is_meta or value.is_complex():
             raise ValueError(
-                f"{path.name} holds {key} as something else than plain real numbers; save it dense, as float"
+                say(
+                    "{path} holds {key} as something else than plain real numbers; save it dense, as float",
+                    path=path.name,
+                    key=key,
+                )
             )
         if value.shape != expected[key].shape:
             shapes = f"{tuple(value.shape)}, not {tuple(expected[key].shape)}"
-            raise ValueError(f"{path.name} does not fit {model_name}: {key} is {shapes}")
+            raise ValueError(
+                say(
+                    "{path} does not fit {model_name}: {key} is {shapes}",
+                    path=path.name,
+                    model_name=model_name,
+                    key=key,
+                    shapes=shapes,
+                )
+            )
         if not torch.isfinite(value.to(expected[key].dtype)).all():
             raise ValueError(
-                f"{path.name} holds NaN or infinite weights in {key}; train the network again, or take other weights"
+                say(
+                    "{path} holds NaN or infinite weights in {key}; train the network again, or take other weights",
+                    path=path.name,
+                    key=key,
+                )
             )
 
 

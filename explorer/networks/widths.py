@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
 from explorer.images.batches import Inputs
+from explorer.language.saying import say
 from explorer.networks import flow
 from explorer.networks.flow import CONVS
 
@@ -49,10 +50,17 @@ def resize(model: nn.Module, widths: Widths) -> None:
     renewed: dict[nn.Parameter, nn.Parameter] = {}  # by what was there before: what layers share they share still
     for name, width in widths.items():
         if name not in there:
-            raise ValueError(f"there is no layer {name[:80]!r} in it")
+            raise ValueError(say("there is no layer {name!r} in it", name=name[:80]))
         if not _may_have(width, there[name]):
             asked, most = (" × ".join(map(str, each)) for each in (width, there[name]))
-            raise ValueError(f"{name} cannot be {asked} wide, as it is at most {most}")
+            raise ValueError(
+                say(
+                    "{name} cannot be {asked} wide, as it is at most {most}",
+                    name=name,
+                    asked=asked,
+                    most=most,
+                )
+            )
         _resize(model, name, width, renewed)
 
 

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from explorer.images.registry import DatasetInfo, Shape
+from explorer.language.saying import say
 from explorer.networks.cards import Source
 from explorer.networks.code import Code, Running, build_own, candidates, missing_in, required, why
 from explorer.networks.evaluation import forward
@@ -73,14 +74,24 @@ def blueprint(
     """
     options = _kept_options(options)
     if info.inputs != 1:
-        raise ValueError(f"{info.title} are pairs of images; a network of one's own looks at one image at a time")
+        raise ValueError(
+            say(
+                "{title} are pairs of images; a network of one's own looks at one image at a time",
+                title=info.title,
+            )
+        )
     classes, path = len(info.classes), code_path(asked)
     if path is not None:
         file, name = path
         tried = try_out(file, name, options, info.shape, classes)
         code = extract(file).code
         if code.sha256 != tried.code:
-            raise ValueError(f"{file.name}, or a module beside it, was changed meanwhile; import it again")
+            raise ValueError(
+                say(
+                    "{file}, or a module beside it, was changed meanwhile; import it again",
+                    file=file.name,
+                )
+            )
         plan = Blueprint(OWN + tried.name, Source(tried.options, code.sha256), code, info.shape, classes)
         return _reading(plan, tried.outputs, output), plan.network()
     plan = Blueprint(_name_of(asked), Source(options=options), None, info.shape, classes)
@@ -108,12 +119,19 @@ def parsed(texts: Sequence[str]) -> dict[str, Any]:
     for text in texts:
         key, sign, value = text.partition("=")
         if not sign or not key.isidentifier():
-            raise ValueError(f"--set {text[:80]!r} is not NAME=VALUE, such as num_classes=10")
+            raise ValueError(say("--set {text!r} is not NAME=VALUE, such as num_classes=10", text=text[:80]))
         try:
             found[key] = ast.literal_eval(value)
         except (ValueError, SyntaxError, MemoryError, RecursionError):
             if value.lower() in ("true", "false", "none"):
-                raise ValueError(f"--set {text[:80]} would be a text; write {key}={value.capitalize()}") from None
+                raise ValueError(
+                    say(
+                        "--set {text} would be a text; write {key}={value}",
+                        text=text[:80],
+                        key=key,
+                        value=value.capitalize(),
+                    )
+                ) from None
             found[key] = value
     return found
 
@@ -123,12 +141,22 @@ def _kept_options(options: Mapping[str, Any]) -> dict[str, Any]:
     for key, value in options.items():
         if not _is_plain(value):
             raise ValueError(
-                f"an argument must be a finite number, a text, a list, a dict of texts to such, or None, not "
-                f"{key}={repr(value)[:80]}"
+                say(
+                    "an argument must be a finite number, a text, a list, a dict of texts to such, or None, not "
+                    "{key}={value}",
+                    key=key,
+                    value=repr(value)[:80],
+                )
             )
     text = json.dumps(dict(options))
     if len(text) > LARGEST_OPTIONS:
-        raise ValueError(f"the arguments have {len(text):,} letters, more than {LARGEST_OPTIONS:,}; give fewer")
+        raise ValueError(
+            say(
+                "the arguments have {count:,} letters, more than {largest_options:,}; give fewer",
+                count=len(text),
+                largest_options=LARGEST_OPTIONS,
+            )
+        )
     kept: dict[str, Any] = json.loads(text)
     return kept
 
@@ -147,7 +175,13 @@ def _name_of(asked: str) -> str:
     if asked.startswith(OURS):
         name = asked.removeprefix(OURS)
         if name not in MODELS:
-            raise ValueError(f"there is no network {asked[:80]!r}; {nearest(name, sorted(MODELS))}")
+            raise ValueError(
+                say(
+                    "there is no network {asked!r}; {nearest}",
+                    asked=asked[:80],
+                    nearest=nearest(name, sorted(MODELS)),
+                )
+            )
         return name
     if asked.startswith(TIMM_ASKED):
         return TIMM + asked.removeprefix(TIMM_ASKED)
@@ -165,7 +199,14 @@ def _built(plan: Blueprint) -> nn.Module:
     except Exception as error:
         reason = " ".join(str(error).split())[:200]
         given = ", ".join(f"{key}={value!r}" for key, value in plan.source.options.items()) or "no arguments"
-        raise ValueError(f"{plan.title} cannot be built with {given} ({reason})") from error
+        raise ValueError(
+            say(
+                "{title} cannot be built with {given} ({reason})",
+                title=plan.title,
+                given=given,
+                reason=reason,
+            )
+        ) from error
 
 
 def outputs_of(model: nn.Module, shape: Shape) -> dict[str, tuple[int, ...]]:
@@ -179,7 +220,7 @@ def _reading(plan: Blueprint, outputs: Mapping[str, tuple[int, ...]], asked: str
     try:
         key = find_logits(outputs, plan.classes, IMAGES, asked)
     except ValueError as error:
-        raise ValueError(f"{plan.title}: {error}") from error
+        raise ValueError(say("{title}: {error}", title=plan.title, error=error)) from error
     form = "flat" if len(outputs[key]) == 1 else ""
     return replace(plan, source=replace(plan.source, output=key, form=form))
 
@@ -191,7 +232,12 @@ def _check_takes(model: nn.Module, title: str, shape: Shape) -> None:
     except (RuntimeError, ValueError, AssertionError, TypeError, IndexError) as error:
         size, reason = " × ".join(map(str, shape)), " ".join(str(error).split())[:200]
         raise ValueError(
-            f"{title} does not take images of {size} ({reason}); import the images at the size it was trained with"
+            say(
+                "{title} does not take images of {size} ({reason}); import the images at the size it was trained with",
+                title=title,
+                size=size,
+                reason=reason,
+            )
         ) from error
 
 
@@ -208,7 +254,9 @@ def first_look(path: Path, name: str, options: Mapping[str, Any], shape: Shape, 
         if isinstance(error, ValueError):
             raise
         missing = missing_in(found.code)
-        raise ValueError(f"{path.name}: {why(error, path.name, missing, found.left_out)}") from error
+        raise ValueError(
+            say("{path}: {why}", path=path.name, why=why(error, path.name, missing, found.left_out))
+        ) from error
 
 
 def _looked_at(found: Extract, name: str, options: Mapping[str, Any], shape: Shape, classes: int) -> dict[str, Any]:
@@ -226,7 +274,15 @@ def _only(code: Code) -> str:
     if len(there) != 1:
         listed = ", ".join(there[:10]) if there else "none: no class in it is an nn.Module"
         example = f"{code.file}:{there[0]}" if there else f"{code.file}:NAME"
-        raise ValueError(f"{code.file} defines {len(there)} networks ({listed}); name one, such as {example}")
+        raise ValueError(
+            say(
+                "{file} defines {count} networks ({listed}); name one, such as {example}",
+                file=code.file,
+                count=len(there),
+                listed=listed,
+                example=example,
+            )
+        )
     return there[0]
 
 

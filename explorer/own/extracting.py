@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from explorer.language.saying import say
 from explorer.networks.code import MAIN, Code, absolute, at_level, changed_in, names_set, root_of
 from explorer.own.effects import ANYTHING, CALLED, CLASS, Function, changes_of, dotted, functions_in, root
 from explorer.own.folder import CODE
@@ -66,7 +67,13 @@ def extract(path: Path) -> Extract:
         if name in read or (found := reader.beside(name)) is None:
             continue
         if len(read) > MODULES:
-            raise ValueError(f"{path.name} imports more than {MODULES} modules that lie beside it; name a smaller file")
+            raise ValueError(
+                say(
+                    "{path} imports more than {modules} modules that lie beside it; name a smaller file",
+                    path=path.name,
+                    modules=MODULES,
+                )
+            )
         read[name] = found
         waiting += [*_parents(name), *_imported(found.text(), found.package)]
     packages = [name for name in read if name != MAIN and _is_package(path.parent, name)]
@@ -171,7 +178,12 @@ class _Module:
             module._forget({module._owner(inner, line)}, line)
             return ""
         if change == ANYTHING:
-            raise ValueError(f"{line} may change anything, by exec() or by globals(); write out what it defines")
+            raise ValueError(
+                say(
+                    "{line} may change anything, by exec() or by globals(); write out what it defines",
+                    line=line,
+                )
+            )
         name, _, rest = change.partition(".")
         if name in self.names - self.libraries.keys() or name in self.left_out:
             return name
@@ -181,7 +193,11 @@ class _Module:
             return ""
         if _lies_in(place, SHARED):
             raise ValueError(
-                f"{line} changes {place}, which all networks here share; change it within a class of your own"
+                say(
+                    "{line} changes {place}, which all networks here share; change it within a class of your own",
+                    line=line,
+                    place=place,
+                )
             )
         return name
 
@@ -281,24 +297,43 @@ def _tree(text: str, what: str) -> ast.Module:
     try:
         return ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        where = f"line {error.lineno}: {error.msg}" if isinstance(error, SyntaxError) else str(error)
-        raise ValueError(f"{what} is no Python that can be read here ({where}); mend it") from None
+        where = (
+            say("line {line}: {trouble}", line=error.lineno, trouble=error.msg)
+            if isinstance(error, SyntaxError)
+            else str(error)
+        )
+        raise ValueError(
+            say("{what} is no Python that can be read here ({where}); mend it", what=what, where=where)
+        ) from None
 
 
 def _source(path: Path) -> str:
     """The Python in a file: a notebook's code cells one after another, without the lines for the shell."""
     if path.suffix not in CODE:
-        raise ValueError(f"{path.name} is neither a .py nor an .ipynb file, in which networks are written")
+        raise ValueError(
+            say(
+                "{path} is neither a .py nor an .ipynb file, in which networks are written",
+                path=path.name,
+            )
+        )
     if not path.is_file():
-        raise ValueError(f"there is no file {path}")
+        raise ValueError(say("there is no file {path}", path=path))
     if path.stat().st_size > LARGEST:
-        raise ValueError(f"{path.name} is {path.stat().st_size / 1e6:.0f} MB, too much for code; name the file itself")
+        raise ValueError(
+            say(
+                "{path} is {size:.0f} MB, too much for code; name the file itself",
+                path=path.name,
+                size=path.stat().st_size / 1e6,
+            )
+        )
     if path.suffix == ".py":
         try:
             with tokenize.open(path) as file:
                 return file.read()
         except (SyntaxError, UnicodeDecodeError) as error:
-            raise ValueError(f"{path.name} is no text ({error}); save it as UTF-8") from error
+            raise ValueError(
+                say("{path} is no text ({error}); save it as UTF-8", path=path.name, error=error)
+            ) from error
     return "\n".join(_cells(path))
 
 
@@ -308,7 +343,9 @@ def _cells(path: Path) -> Iterator[str]:
         sources = [cell["source"] for cell in cells if cell["cell_type"] == "code"]
         texts = [source if isinstance(source, str) else "".join(source) for source in sources]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise ValueError(f"{path.name} is no notebook ({error}); save it again as .ipynb") from error
+        raise ValueError(
+            say("{path} is no notebook ({error}); save it again as .ipynb", path=path.name, error=error)
+        ) from error
     for number, text in enumerate(texts, start=1):
         first, _, rest = text.lstrip().partition("\n")
         if first.startswith("%%") and first.split()[0] not in PYTHON_CELLS:

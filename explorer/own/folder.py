@@ -9,6 +9,7 @@ from pathlib import Path
 
 from explorer.files.places import own_root
 from explorer.images.lazy_torchvision import import_torchvision
+from explorer.language.saying import say
 
 WEIGHTS = (".safetensors", ".pt", ".pth", ".ckpt", ".bin", ".tar")
 CODE = (".py", ".ipynb")
@@ -88,4 +89,10 @@ def check_within(paths: Sequence[Path] | Iterator[Path], folder: Path | None) ->
     for path in paths if folder else ():
         assert folder is not None
         if not is_within(path, folder):
-            raise ValueError(f"{path} leads out of {folder}; put what you import into that folder")
+            raise ValueError(
+                say(
+                    "{path} leads out of {folder}; put what you import into that folder",
+                    path=path,
+                    folder=folder,
+                )
+            )

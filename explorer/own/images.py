@@ -23,6 +23,7 @@ from explorer.files.staging import staging
 from explorer.images.batches import check_normalisation
 from explorer.images.datasets import OWN_INFO, dataset_info, own_datasets
 from explorer.images.registry import DATASETS, DatasetInfo, Shape
+from explorer.language.saying import say
 from explorer.networks import checkpoints
 from explorer.own.folder import Progress, check_within, no_progress
 from explorer.own.layout import Found, look_into
@@ -109,9 +110,21 @@ def delete_images(name: str, root: Path | None = None, out: Path | None = None) 
     """Delete a data set of one's own; ValueError for one that is not, and while a network or a training needs it."""
     root = root or data_root()
     if name not in own_datasets(root):
-        raise ValueError(f"{name!r} is no data set of your own; there are: {', '.join(own_datasets(root)) or 'none'}")
+        raise ValueError(
+            say(
+                "{name!r} is no data set of your own; there are: {known}",
+                name=name,
+                known=", ".join(own_datasets(root)) or "none",
+            )
+        )
     if users := users_of(name, out):
-        raise ValueError(f"{name!r} is needed by {', '.join(users)}; delete what needs it first")
+        raise ValueError(
+            say(
+                "{name!r} is needed by {users}; delete what needs it first",
+                name=name,
+                users=", ".join(users),
+            )
+        )
     with staging(root, name) as place:
         os.replace(root / name, place / name)
 
@@ -134,23 +147,37 @@ def _dataset_of(name: str, out: Path | None) -> str:
 def check_images_name(name: str, root: Path) -> None:
     """ValueError unless a new data set can have the name."""
     if not PLAIN_NAME.fullmatch(name) or len(name) > LONGEST_TITLE:
-        rule = f"use at most {LONGEST_TITLE} of a-z, 0-9, dot, hyphen and underscore"
-        raise ValueError(f"data set name {name[:80]!r} is not plain; {rule}")
+        rule = say("use at most {most} of a-z, 0-9, dot, hyphen and underscore", most=LONGEST_TITLE)
+        raise ValueError(say("data set name {name!r} is not plain; {rule}", name=name[:80], rule=rule))
     if name in {*DATASETS, *(info.folder.lower() for info in DATASETS.values())}:
-        raise ValueError(f"{name!r} is the name of a data set that comes with the app; choose another")
+        raise ValueError(say("{name!r} is the name of a data set that comes with the app; choose another", name=name))
     if (root / name).exists():
-        raise ValueError(f"there is a data set called {name!r} already in {root}; choose another name, or delete it")
+        raise ValueError(
+            say(
+                "there is a data set called {name!r} already in {root}; choose another name, or delete it",
+                name=name,
+                root=root,
+            )
+        )
 
 
 def _check_title(title: str) -> None:
     if len(title) > LONGEST_TITLE or not title.isprintable():
-        raise ValueError(f"title {title[:80]!r} is not one line of at most {LONGEST_TITLE} characters; shorten it")
+        raise ValueError(
+            say(
+                "title {title!r} is not one line of at most {longest_title} characters; shorten it",
+                title=title[:80],
+                longest_title=LONGEST_TITLE,
+            )
+        )
 
 
 def _check_usual(mean: Sequence[float], std: Sequence[float], channels: int) -> None:
     """ValueError for a normalisation that is there by half, or does not fit the channels."""
     if bool(mean) != bool(std):
-        raise ValueError(f"a {'mean' if mean else 'std'} alone is no normalisation; give both mean and std, or neither")
+        if mean:
+            raise ValueError(say("a mean alone is no normalisation; give both mean and std, or neither"))
+        raise ValueError(say("a std alone is no normalisation; give both mean and std, or neither"))
     if mean:
         check_normalisation(mean, std, channels)
 
@@ -161,8 +188,15 @@ def _check_fits(total: int, shape: Shape) -> None:
     if needed > MAX_BYTES:
         side = math.isqrt(MAX_BYTES // (channels * total))
         raise ValueError(
-            f"{total:,} images of {size} × {size} are {needed / 1e9:.1f} GB, more than the {MAX_BYTES / 1e9:.0f} GB "
-            f"that fit; choose a size of at most {side}, or fewer images"
+            say(
+                "{total:,} images of {size} × {size} are {needed:.1f} GB, more than the {max_bytes:.0f} GB that "
+                "fit; choose a size of at most {side}, or fewer images",
+                total=total,
+                size=size,
+                needed=needed / 1e9,
+                max_bytes=MAX_BYTES / 1e9,
+                side=side,
+            )
         )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from explorer.language.saying import say
 from explorer.own.folder import SPLIT_FOLDERS, SYSTEM_NAMES, image_kinds, inside, is_image, is_junk, is_split
 
 STEPS = 2  # down into a folder that holds nothing but another, as a zip makes it
@@ -38,14 +39,25 @@ class Layout:
 def look_into(folder: Path) -> Layout:
     """What a folder in torchvision's ImageFolder layout holds; ValueError where it has another."""
     if not folder.is_dir():
-        raise ValueError(f"{folder} is not a folder; name one that holds a folder of images for each class")
+        raise ValueError(
+            say(
+                "{folder} is not a folder; name one that holds a folder of images for each class",
+                folder=folder,
+            )
+        )
     place = _unpacked(folder)
     places = _split_folders(place)
     if "train" in places and "test" not in places:
         *names, last = SPLIT_FOLDERS["test"]
         raise ValueError(
-            f"{place} has a folder of classes called {places['train'].name}, but none called {', '.join(names)} or "
-            f"{last}; put images to measure accuracy on into one of those"
+            say(
+                "{place} has a folder of classes called {name}, but none called {names} or {last}; put images to "
+                "measure accuracy on into one of those",
+                place=place,
+                name=places["train"].name,
+                names=", ".join(names),
+                last=last,
+            )
         )
     left_out = [each for each in _folders_in(place) if places and each not in places.values()]
     places = places or {"test": place}
@@ -94,13 +106,19 @@ def _find(folder: Path) -> Found:
     """The images of a folder of classes, in the order in which torchvision's ImageFolder finds them."""
     classes = [each.name for each in _folders_in(folder)]
     if not classes:
-        raise ValueError(f"{folder} holds no class folders; give the images of each class one of their own")
+        raise ValueError(
+            say(
+                "{folder} holds no class folders; give the images of each class one of their own",
+                folder=folder,
+            )
+        )
     samples = []
     for label, name in enumerate(classes):
         images = _images_below(folder / name)
         if not images:
             kinds = ", ".join(image_kinds())
-            raise ValueError(f"the class folder {folder / name} holds no images ({kinds}); fill it or delete it")
+            words = "the class folder {folder} holds no images ({kinds}); fill it or delete it"
+            raise ValueError(say(words, folder=folder / name, kinds=kinds))
         samples += [(path, label) for path in images]
     return Found(tuple(classes), samples)
 
@@ -115,14 +133,24 @@ def _check_classes(folder: Path, places: Mapping[str, Path], splits: Mapping[str
     """ValueError unless there are several classes, and every split has them all."""
     classes = splits["test"].classes
     if len(classes) < 2:
-        raise ValueError(f"{folder} has the class {classes[0]!r} alone; there must be at least 2 to tell apart")
+        raise ValueError(
+            say(
+                "{folder} has the class {name!r} alone; there must be at least 2 to tell apart",
+                folder=folder,
+                name=classes[0],
+            )
+        )
     named = {places[split].name: set(found.classes) for split, found in splits.items()}
     shared = set.intersection(*named.values())
     only = [f"only in {name}: {_few(found - shared)}" for name, found in named.items() if found - shared]
     if only:
         raise ValueError(
-            f"the classes of {folder} differ between its splits ({'; '.join(only)}); add the folders that are missing, "
-            "or take away those that are in one split alone"
+            say(
+                "the classes of {folder} differ between its splits ({only}); add the folders that are missing, or "
+                "take away those that are in one split alone",
+                folder=folder,
+                only="; ".join(only),
+            )
         )
 
 

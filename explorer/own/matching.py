@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from explorer.language.saying import listed, say
 from explorer.own.state import State, rank
 
 FEW = 5  # names that a complaint lists
@@ -34,9 +35,24 @@ def match(states: Sequence[tuple[str, State]], expected: Mapping[str, Tensor], p
     others = [each for each in others if not _same(each[1].tensors, best.tensors, expected)] if any(most) else []
     rivals = [repr(other) for other, _ in others if rank(other) == rank(place)]
     if rivals and place:
-        raise ValueError(f"{path.name} holds several sets of weights that fit: {place!r}, {', '.join(rivals)}; {ALONE}")
+        raise ValueError(
+            say(
+                "{path} holds several sets of weights that fit: {place!r}, {known}; {alone}",
+                path=path.name,
+                place=place,
+                known=listed(rivals),
+                alone=ALONE,
+            )
+        )
     if best.rivals:
-        raise ValueError(f"{path.name} holds several networks that fit: {', '.join(best.rivals)}; {ALONE}")
+        raise ValueError(
+            say(
+                "{path} holds several networks that fit: {known}; {alone}",
+                path=path.name,
+                known=listed(best.rivals),
+                alone=ALONE,
+            )
+        )
     if others:
         besides = ", ".join(repr(other) for other, _ in others)
         return replace(best, notes=(*best.notes, f"not the entry {besides}, which fits, too"))
@@ -105,18 +121,39 @@ def check_fits(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor], ne
     common = [key for key in expected if key in tensors]
     if len(common) < HALF * max(len(expected), 1):
         raise ValueError(
-            f"{path.name} holds the weights of another network: {len(common)} of {network}'s {len(expected)} names are "
-            f"in it; missing: {_first(expected.keys() - tensors.keys())}; unexpected: "
-            f"{_first(tensors.keys() - expected.keys())}"
+            say(
+                "{path} holds the weights of another network: {common} of {network}'s {count} names are in it; "
+                "missing: {missing}; unexpected: {unexpected}",
+                path=path.name,
+                common=len(common),
+                network=network,
+                count=len(expected),
+                missing=_first(expected.keys() - tensors.keys()),
+                unexpected=_first(tensors.keys() - expected.keys()),
+            )
         )
     differing = [key for key in common if tensors[key].shape != expected[key].shape]
     if differing:
-        raise ValueError(f"{path.name} does not fit {network}: {_looks_like(tensors, expected, differing)}")
+        raise ValueError(
+            say(
+                "{path} does not fit {network}: {looks_like}",
+                path=path.name,
+                network=network,
+                looks_like=_looks_like(tensors, expected, differing),
+            )
+        )
     missing, unexpected = expected.keys() - tensors.keys(), tensors.keys() - expected.keys()
     if missing or unexpected:
         lists = {"missing": missing, "unexpected": unexpected}
         words = "; ".join(f"{what}: {_first(names)}" for what, names in lists.items() if names)
-        raise ValueError(f"{path.name} does not fit {network}: these weights are {words}")
+        raise ValueError(
+            say(
+                "{path} does not fit {network}: these weights are {words}",
+                path=path.name,
+                network=network,
+                words=words,
+            )
+        )
 
 
 def _looks_like(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor], differing: Sequence[str]) -> str:

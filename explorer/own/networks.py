@@ -16,6 +16,7 @@ from explorer.images.batches import Batches, batch_size_for, check_normalisation
 from explorer.images.datasets import dataset_info
 from explorer.images.reading import load_split
 from explorer.images.registry import DatasetInfo
+from explorer.language.saying import say
 from explorer.networks import checkpoints
 from explorer.networks.cards import IMPORTED, Card, Score, versions
 from explorer.networks.evaluation import predict, resolve_device, to_device
@@ -195,7 +196,14 @@ def _narrowed(
     try:
         widths = adopt(model, tensors, torch.zeros(IMAGES, *plan.shape))
     except ContradictionError as error:
-        raise ValueError(f"{weights.name} is narrower than {plan.title}, and does not fit together: {error}") from error
+        raise ValueError(
+            say(
+                "{weights} is narrower than {title}, and does not fit together: {error}",
+                weights=weights.name,
+                title=plan.title,
+                error=error,
+            )
+        ) from error
     notes = [f"pruned elsewhere: {in_words(model, whole)}"] if widths else []
     return replace(plan, widths=widths), replace(found, notes=(*found.notes, *notes))
 
@@ -262,11 +270,22 @@ def _check_filled(model: nn.Module, tensors: Mapping[str, Tensor], title: str, w
     """ValueError where the network now has other weights than the file: two of the file's in one place, or codes."""
     for key, value in model.state_dict().items():
         if value.is_floating_point() and not tensors[key].is_floating_point():
-            raise ValueError(f"{weights.name} holds whole numbers for {key}, as quantised weights are; save the floats")
+            raise ValueError(
+                say(
+                    "{weights} holds whole numbers for {key}, as quantised weights are; save the floats",
+                    weights=weights.name,
+                    key=key,
+                )
+            )
         if not torch.equal(value, tensors[key].to(value.dtype)):
             raise ValueError(
-                f"{title} does not keep {key} of {weights.name} as it is, such as where two of its layers share their "
-                "weights and those of the file do not; name the code that the weights were trained with"
+                say(
+                    "{title} does not keep {key} of {weights} as it is, such as where two of its layers share their "
+                    "weights and those of the file do not; name the code that the weights were trained with",
+                    title=title,
+                    key=key,
+                    weights=weights.name,
+                )
             )
 
 
@@ -336,7 +355,7 @@ def numbers(text: str) -> tuple[float, ...]:
     try:
         return tuple(float(part) for part in text.split(",")) if text.strip() else ()
     except ValueError:
-        raise ValueError(f"{text!r} is not a list of numbers such as 0.485, 0.456, 0.406") from None
+        raise ValueError(say("{text!r} is not a list of numbers such as 0.485, 0.456, 0.406", text=text)) from None
 
 
 def _card_beside(weights: Path) -> Mapping[str, Any]:
@@ -363,8 +382,15 @@ def _check_meant_for(card: Mapping[str, Any], info: DatasetInfo, weights: Path) 
     if _is_list_of(card.get("shape"), int) and tuple(card["shape"]) != info.shape:
         size, ours = (" × ".join(map(str, shape)) for shape in (card["shape"], info.shape))
         raise ValueError(
-            f"{name} says that {weights.name} takes images of {size}, but those of {info.title} are {ours}; import "
-            f"the images at that size, or take {name} away"
+            say(
+                "{name} says that {weights} takes images of {size}, but those of {title} are {ours}; import the "
+                "images at that size, or take {name} away",
+                name=name,
+                weights=weights.name,
+                size=size,
+                title=info.title,
+                ours=ours,
+            )
         )
     theirs: Any = card.get("classes")
     if not _is_list_of(theirs, str) or len(theirs) != len(info.classes):  # other counts do not fit the weights anyway
@@ -372,8 +398,16 @@ def _check_meant_for(card: Mapping[str, Any], info: DatasetInfo, weights: Path) 
     for number, (one, other) in enumerate(zip(theirs, info.classes, strict=True), start=1):
         if one != other:
             raise ValueError(
-                f"{name} says that class {number} of {weights.name} is {one!r}, but that of {info.title} is {other!r}; "
-                f"name the folders of the images so that they come in the weights' order, or take {name} away"
+                say(
+                    "{name} says that class {number} of {weights} is {one!r}, but that of {title} is {other!r}; "
+                    "name the folders of the images so that they come in the weights' order, or take {name} away",
+                    name=name,
+                    number=number,
+                    weights=weights.name,
+                    one=one,
+                    title=info.title,
+                    other=other,
+                )
             )
 
 

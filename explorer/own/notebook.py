@@ -17,6 +17,7 @@ from torch import nn
 
 from explorer.images.datasets import own_datasets
 from explorer.images.lazy_torchvision import import_torchvision
+from explorer.language.saying import say
 from explorer.networks.layers import conv_layer
 from explorer.networks.plain import unwrapped
 from explorer.networks.registry import torchvision_networks
@@ -48,7 +49,7 @@ def open_in_app(
     ValueError: the network is a NoneType, not an nn.Module
     """
     if not isinstance(model, nn.Module):
-        raise ValueError(f"the network is a {type(model).__name__}, not an nn.Module")
+        raise ValueError(say("the network is a {kind}, not an nn.Module", kind=type(model).__name__))
     model = unwrapped(model)
     if layer:
         conv_layer(model, layer)
@@ -113,8 +114,11 @@ def _network_of(model: nn.Module, folder: Path) -> str:
         return f"{TIMM_ASKED}{getattr(model, 'pretrained_cfg', {}).get('architecture', '')}"
     if kind.__module__.startswith("torch."):
         raise ValueError(
-            f"an nn.{kind.__name__} has no code of its own; write a function that builds it into a file, and give "
-            "network='FILE.py:FUNCTION'"
+            say(
+                "an nn.{name} has no code of its own; write a function that builds it into a file, and give "
+                "network='FILE.py:FUNCTION'",
+                name=kind.__name__,
+            )
         )
     if kind.__module__ == "__main__" and (cells := _cells()):
         file = folder / "notebook.py"
@@ -122,7 +126,12 @@ def _network_of(model: nn.Module, folder: Path) -> str:
     else:
         home = getattr(sys.modules.get(kind.__module__), "__file__", None)
         if home is None:
-            raise ValueError(f"the code of {kind.__name__} is in no file; name the one that defines it as `network`")
+            raise ValueError(
+                say(
+                    "the code of {name} is in no file; name the one that defines it as `network`",
+                    name=kind.__name__,
+                )
+            )
         file = Path(home)
     return f"{file}:{kind.__name__}"
 
@@ -164,6 +173,9 @@ def _torchvision_name(model: nn.Module) -> str:
         best, most = (arch, shared) if shared > most else (best, most)
     if not best:
         raise ValueError(
-            f"torchvision's {kind.__name__} is no architecture with a name; give the one it is as `network`"
+            say(
+                "torchvision's {name} is no architecture with a name; give the one it is as `network`",
+                name=kind.__name__,
+            )
         )
     return best

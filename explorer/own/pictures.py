@@ -10,6 +10,7 @@ from torch import Tensor
 from explorer.images.datasets import RESIZES
 from explorer.images.lazy_torchvision import import_torchvision
 from explorer.images.registry import Shape
+from explorer.language.saying import listed, say
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -31,9 +32,16 @@ class Form:
     def check(self) -> None:
         """ValueError unless there is such a size, and such a way to it."""
         if type(self.size) is not int or not SIZES[0] <= self.size <= SIZES[1]:
-            raise ValueError(f"image size {self.size} is outside {SIZES[0]}…{SIZES[1]} pixels")
+            words = "image size {size} is outside {smallest}…{largest} pixels"
+            raise ValueError(say(words, size=self.size, smallest=SIZES[0], largest=SIZES[1]))
         if self.resize not in RESIZES:
-            raise ValueError(f"unknown resize {self.resize!r}; choose one of: {', '.join(RESIZES)}")
+            raise ValueError(
+                say(
+                    "unknown resize {resize!r}; choose one of: {known}",
+                    resize=self.resize,
+                    known=listed(RESIZES),
+                )
+            )
 
     @property
     def shape(self) -> Shape:
@@ -65,16 +73,28 @@ def _open(path: Path, grey: bool) -> tuple["Image.Image", bool]:
             turn = _turn(file)
     except (OSError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError) as error:
         reason = " ".join(str(error).split())
-        raise ValueError(f"the image {path} cannot be read ({reason}); replace it or delete it") from error
+        raise ValueError(
+            say(
+                "the image {path} cannot be read ({reason}); replace it or delete it",
+                path=path,
+                reason=reason,
+            )
+        ) from error
     if grey and mode not in GREY:
-        raise ValueError(f"the image {path} is in colour (mode {mode}); save it as grey, or import all in colour")
+        raise ValueError(
+            say(
+                "the image {path} is in colour (mode {mode}); save it as grey, or import all in colour",
+                path=path,
+                mode=mode,
+            )
+        )
     return (image, False) if turn is None else (image.transpose(turn), True)
 
 
 def _check_depth(mode: str) -> None:
     """ValueError for an image of more than 8 bits a channel, which Pillow would cut off at 255 instead of scaling."""
     if mode[0] in "IF":
-        raise ValueError(f"its mode is {mode}, more than 8 bits a channel: save it with 8")
+        raise ValueError(say("its mode is {mode}, more than 8 bits a channel: save it with 8", mode=mode))
 
 
 def _turn(file: "Image.Image") -> "Image.Transpose | None":
@@ -101,8 +121,21 @@ def _check_fits(path: Path, found: tuple[int, int], form: Form) -> None:
     width, height = found
     if form.resize == "none" and found != (form.size, form.size):
         raise ValueError(
-            f"the image {path} is {width} × {height} pixels, not {form.size} × {form.size}, and nothing is to be "
-            "resized; give the size that all images have, or resize them with short or exact"
+            say(
+                "the image {path} is {width} × {height} pixels, not {size} × {size}, and nothing is to be resized; "
+                "give the size that all images have, or resize them with short or exact",
+                path=path,
+                width=width,
+                height=height,
+                size=form.size,
+            )
         )
     if form.resize == "short" and max(found) > SQUARE_ENOUGH * min(found):
-        raise ValueError(f"the image {path} is {width} × {height}, too long to cut a square from; crop it or delete it")
+        raise ValueError(
+            say(
+                "the image {path} is {width} × {height}, too long to cut a square from; crop it or delete it",
+                path=path,
+                width=width,
+                height=height,
+            )
+        )

@@ -8,6 +8,8 @@ from typing import Any
 
 import torch
 
+from explorer.language.saying import say
+
 PARTS = ("torch.nn", "torchvision.models", "torchvision.ops", "timm.layers", "timm.models")
 SETTINGS = {  # of torch, that what is built later goes by
     "torch.get_default_dtype": torch.get_default_dtype,
@@ -26,7 +28,11 @@ def left_alone(file: str) -> Iterator[None]:
     changed += [f"{place}.{name}" for place, known in parts.items() for name in _differing(known, after.get(place, {}))]
     if changed:
         raise ValueError(
-            f"{file}: it changes {changed[0]}, which all networks here share; change it within a class of your own"
+            say(
+                "{file}: it changes {place}, which all networks here share; change it within a class of your own",
+                file=file,
+                place=changed[0],
+            )
         )
 
 

@@ -18,6 +18,8 @@ from numpy._core.multiarray import scalar
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from explorer.language.saying import say
+
 LARGEST = 4_000_000_000  # bytes of a weights file, and of what is packed in it
 USUAL = ("state_dict", "model_state_dict", "model_state", "model", "net", "network", "weights", "params", "module")
 DEPTH = 6  # of containers within containers
@@ -63,20 +65,33 @@ def read_states(path: Path) -> list[tuple[str, State]]:
     Raises ValueError where the file is missing, too large, damaged, or holds something else.
     """
     if not path.is_file():
-        raise ValueError(f"there is no weights file {path}")
+        raise ValueError(say("there is no weights file {path}", path=path))
     if path.stat().st_size > LARGEST:
         size = f"{path.stat().st_size / 1e9:.1f} GB"
-        raise ValueError(f"{path.name} has {size}, more than the {LARGEST / 1e9:.0f} GB of weights that fit")
+        raise ValueError(
+            say(
+                "{path} has {size}, more than the {largest:.0f} GB of weights that fit",
+                path=path.name,
+                size=size,
+                largest=LARGEST / 1e9,
+            )
+        )
     if path.stat().st_size == 0:
-        raise ValueError(f"{path.name} is empty; copy it again")
+        raise ValueError(say("{path} is empty; copy it again", path=path.name))
     if path.suffix == ".safetensors":
         return [("", _folded(_safetensors(path)))]
     if path.suffix in OTHERS:
-        raise ValueError(f"{path.name} looks like {OTHERS[path.suffix]}; save PyTorch's state_dict")
+        words = "{path} looks like {kind}; save PyTorch's state_dict"
+        raise ValueError(say(words, path=path.name, kind=say(OTHERS[path.suffix])))
     content = _load(path)
     found = [(place, _folded(tensors)) for place, tensors in _states_in(content, "", DEPTH)]
     if not found:
-        raise ValueError(f"{path.name} holds no state_dict, names with a tensor each; save model.state_dict() alone")
+        raise ValueError(
+            say(
+                "{path} holds no state_dict, names with a tensor each; save model.state_dict() alone",
+                path=path.name,
+            )
+        )
     return sorted(found, key=lambda each: rank(each[0]))
 
 
@@ -94,10 +109,12 @@ def _safetensors(path: Path) -> dict[str, Tensor]:
         with open(path, "rb") as file:
             start = file.read(9)
         if start[:1] == b"\x80" or start[:2] == b"PK":
-            raise ValueError(f"{path.name} is a pickle by another name; rename it to end in .pt") from error
+            raise ValueError(
+                say("{path} is a pickle by another name; rename it to end in .pt", path=path.name)
+            ) from error
         well = len(start) < 9 or start[8:] == b"{"
-        trouble = "is truncated or damaged" if well else "is not a safetensors file"
-        raise ValueError(f"{path.name} {trouble}; copy it again") from error
+        trouble = say("is truncated or damaged") if well else say("is not a safetensors file")
+        raise ValueError(say("{path} {trouble}; copy it again", path=path.name, trouble=trouble)) from error
 
 
 def _load(path: Path) -> Any:
@@ -153,19 +170,33 @@ def _check_archive(path: Path) -> None:
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
     except (zipfile.BadZipFile, OSError, ValueError) as error:
-        raise ValueError(f"{path.name} is damaged; copy it again") from error
+        raise ValueError(say("{path} is damaged; copy it again", path=path.name)) from error
     names = [entry.filename.partition("/")[2] or entry.filename for entry in entries]
     if sum(entry.file_size for entry in entries) > LARGEST:
-        raise ValueError(f"{path.name} unpacks to more than {LARGEST / 1e9:.0f} GB; save model.state_dict() alone")
+        raise ValueError(
+            say(
+                "{path} unpacks to more than {largest:.0f} GB; save model.state_dict() alone",
+                path=path.name,
+                largest=LARGEST / 1e9,
+            )
+        )
     if any(name.startswith(SCRIPTS) for name in names):
-        raise ValueError(f"{path.name} is TorchScript, which is a program; save model.state_dict() and name its code")
+        raise ValueError(
+            say(
+                "{path} is TorchScript, which is a program; save model.state_dict() and name its code",
+                path=path.name,
+            )
+        )
     weights = _weights_beside(path)
     if any(name in EXPORTED or entry.filename in EXPORTED for name, entry in zip(names, entries, strict=True)):
         raise ValueError(
-            f"{path.name} is an exported program, whose layers can no longer be told apart, and loading it could run "
-            f"any code. Where it was saved, run these two lines, take {weights} and name the network's code:\n"
-            f"program = torch.export.load({path.name!r})\n"
-            f"torch.save(dict(program.state_dict), {weights!r})"
+            say(
+                "{path} is an exported program, whose layers can no longer be told apart, and loading it could run "
+                "any code. Where it was saved, run these two lines, take {weights} and name the network's code:\n"
+                "program = torch.export.load({path!r})\ntorch.save(dict(program.state_dict), {weights!r})",
+                path=path.name,
+                weights=weights,
+            )
         )
 
 

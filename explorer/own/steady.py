@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from explorer.images.batches import Batches, Inputs
+from explorer.language.saying import say
 from explorer.networks.evaluation import forward, to_device
 from explorer.networks.outputs import WHOLE, at_key
 from explorer.networks.weights import fill
@@ -28,16 +29,27 @@ def check_steady(plan: Blueprint, model: nn.Module, batches: Batches, weights: P
     look = partial(numbers_of, title=plan.title, key=plan.source.output)
     found = look(model, inputs)
     if not torch.isfinite(found).all():
-        raise ValueError(f"{plan.title} gives NaN or infinite numbers for the test images; look at its normalisation")
+        raise ValueError(
+            say(
+                "{title} gives NaN or infinite numbers for the test images; look at its normalisation",
+                title=plan.title,
+            )
+        )
     if not alike(found, look(model, inputs)):
         raise ValueError(
-            f"{plan.title} gives other numbers each time that it looks at the same images; take out what is random in "
-            "its forward, or say F.dropout(…, training=self.training)"
+            say(
+                "{title} gives other numbers each time that it looks at the same images; take out what is random in "
+                "its forward, or say F.dropout(…, training=self.training)",
+                title=plan.title,
+            )
         )
     if not alike(found[-1:], look(model, inputs[-1:])):  # the last, for the first may be what all are compared with
         raise ValueError(
-            f"{plan.title} gives an image other numbers alone than among others; take out what looks at the whole "
-            "batch, such as batch norm in training mode, or squeeze() without a dimension"
+            say(
+                "{title} gives an image other numbers alone than among others; take out what looks at the whole "
+                "batch, such as batch norm in training mode, or squeeze() without a dimension",
+                title=plan.title,
+            )
         )
     twin, state = plan.network(), model.state_dict()
     twin.train()
@@ -45,16 +57,22 @@ def check_steady(plan: Blueprint, model: nn.Module, batches: Batches, weights: P
     twin.eval()
     if not alike(found, look(twin, inputs)):
         raise ValueError(
-            f"{plan.title} gives other numbers when it is built again with the same weights; let register_buffer keep "
-            "what is random in its constructor, and let train() and eval() leave its weights as they are"
+            say(
+                "{title} gives other numbers when it is built again with the same weights; let register_buffer keep "
+                "what is random in its constructor, and let train() and eval() leave its weights as they are",
+                title=plan.title,
+            )
         )
     copied, halved = _copy(model, plan.title), {key: _halved(value) for key, value in state.items()}
     for each in (twin, copied):
         each.load_state_dict(halved)
     if not alike(look(twin, inputs), look(copied, inputs)):
         raise ValueError(
-            f"a copy of {plan.title} computes with the weights of the first; where a lambda or a function within its "
-            "constructor uses self, make it a method"
+            say(
+                "a copy of {title} computes with the weights of the first; where a lambda or a function within its "
+                "constructor uses self, make it a method",
+                title=plan.title,
+            )
         )
 
 
@@ -72,9 +90,12 @@ def check_like(plan: Blueprint, model: nn.Module, like: nn.Module, batches: Batc
     near = NEAR if first.dtype in (torch.float32, torch.float64) else COARSE
     if not alike(numbers_of(model, inputs, plan.title, plan.source.output), theirs, near):
         raise ValueError(
-            f"{plan.title} gives other numbers when it is built from its code with the same weights: give the "
-            "arguments that it was built with, build it again where its code was changed since, and put into its "
-            "class what was changed on the network itself"
+            say(
+                "{title} gives other numbers when it is built from its code with the same weights: give the "
+                "arguments that it was built with, build it again where its code was changed since, and put into "
+                "its class what was changed on the network itself",
+                title=plan.title,
+            )
         )
 
 
@@ -85,7 +106,14 @@ def numbers_of(model: nn.Module, inputs: Inputs, title: str, key: str = WHOLE) -
         return torch.as_tensor(at_key(forward(model, given), key)).float()
     except Exception as error:
         reason = " ".join(str(error).split())[:200]
-        raise ValueError(f"{title} fails on the test images ({type(error).__name__}: {reason}); mend that") from error
+        raise ValueError(
+            say(
+                "{title} fails on the test images ({kind}: {reason}); mend that",
+                title=title,
+                kind=type(error).__name__,
+                reason=reason,
+            )
+        ) from error
 
 
 def alike(one: Tensor, other: Tensor, near: float = NEAR) -> bool:
@@ -102,8 +130,13 @@ def _copy(model: nn.Module, title: str) -> nn.Module:
     except Exception as error:
         reason = " ".join(str(error).split())[:200]
         raise ValueError(
-            f"{title} cannot be copied, as pruning does ({type(error).__name__}: {reason}); keep only modules, "
-            "parameters, buffers and plain values in it"
+            say(
+                "{title} cannot be copied, as pruning does ({kind}: {reason}); keep only modules, parameters, "
+                "buffers and plain values in it",
+                title=title,
+                kind=type(error).__name__,
+                reason=reason,
+            )
         ) from error
 
 

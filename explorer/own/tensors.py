@@ -14,6 +14,7 @@ from explorer.files.json import printable
 from explorer.files.places import data_root
 from explorer.files.staging import staging
 from explorer.images.datasets import OWN_INFO, dataset_info, own_datasets
+from explorer.language.saying import say
 from explorer.networks.evaluation import check_labels
 from explorer.own.images import MAX_BYTES, check_images_name, write_split
 
@@ -36,8 +37,10 @@ class Levels:
         levels = exact.round()
         if float((exact - levels).abs().max()) > NEAR or levels.min() < 0 or levels.max() > STEPS:
             raise ValueError(
-                "the loader's images are not of 8 bits; take a transform that resizes before ToTensor, and for testing "
-                "one that changes nothing at random"
+                say(
+                    "the loader's images are not of 8 bits; take a transform that resizes before ToTensor, and for "
+                    "testing one that changes nothing at random"
+                )
             )
         return levels.to(torch.uint8)
 
@@ -69,25 +72,32 @@ def gathered(loader: Iterable[Any]) -> tuple[Tensor, Tensor]:
     images: list[Tensor] = []
     labels, size = [], 0
     if not isinstance(loader, Iterable):
-        raise ValueError(f"the loader is a {type(loader).__name__}, not a DataLoader")
+        raise ValueError(say("the loader is a {kind}, not a DataLoader", kind=type(loader).__name__))
     for batch in loader:
         if not isinstance(batch, Sequence) or len(batch) != 2 or not isinstance(batch[0], Tensor) or batch[0].ndim != 4:
-            raise ValueError("the loader must give pairs of images (N, C, H, W) and labels (N,)")
+            raise ValueError(say("the loader must give pairs of images (N, C, H, W) and labels (N,)"))
         check_labels(batch[0], batch[1])
         if images and batch[0].shape[1:] != images[0].shape[1:]:
-            raise ValueError("the loader's images differ in size; take a transform that resizes and crops them alike")
+            raise ValueError(
+                say(
+                    "the loader's images differ in size; take a transform that resizes and crops them alike",
+                )
+            )
         size += batch[0].numel()
         if size > MAX_BYTES:
             raise ValueError(
-                f"the loader gives more than {MAX_BYTES / 1e9:.0f} GB of images; give the test images alone"
+                say(
+                    "the loader gives more than {max_bytes:.0f} GB of images; give the test images alone",
+                    max_bytes=MAX_BYTES / 1e9,
+                )
             )
         images.append(batch[0].detach().cpu())
         labels.append(batch[1].cpu().long())
     if not sum(map(len, images)):
-        raise ValueError("the loader gives no images")
+        raise ValueError(say("the loader gives no images"))
     whole = torch.cat(images)
     if not torch.isfinite(whole).all():
-        raise ValueError("the loader's images hold NaN or infinite values; look at what normalises them")
+        raise ValueError(say("the loader's images hold NaN or infinite values; look at what normalises them"))
     return whole, torch.cat(labels)
 
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from explorer.files.places import PROJECT
 from explorer.images.registry import Shape
+from explorer.language.saying import say
 
 SECONDS = 60  # that building a network, and one look at two blank images, may take
 IMAGES = 3  # blank ones; two would be taken for two classes
@@ -45,8 +46,12 @@ def try_out(path: Path, name: str, options: Mapping[str, Any], shape: Shape, cla
             found = json.loads(answer.read_bytes())
         except (OSError, ValueError):
             raise ValueError(
-                f"{path.name}: the process that builds its network ended without an answer (exit code {ended}); take "
-                "out what ends it"
+                say(
+                    "{path}: the process that builds its network ended without an answer (exit code {ended}); take "
+                    "out what ends it",
+                    path=path.name,
+                    ended=ended,
+                )
             ) from None
     if "error" in found:
         raise ValueError(found["error"])
@@ -69,7 +74,11 @@ def _run(arguments: list[str], file: str) -> int:
         return process.wait(SECONDS)
     except subprocess.TimeoutExpired:
         raise ValueError(
-            f"{file}: its network is not built after {SECONDS} s; take out of it what waits or works that long"
+            say(
+                "{file}: its network is not built after {seconds} s; take out of it what waits or works that long",
+                file=file,
+                seconds=SECONDS,
+            )
         ) from None
     finally:
         _end(process)

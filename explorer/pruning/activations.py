@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from explorer.images.batches import Inputs
+from explorer.language.saying import listed, say
 from explorer.networks.evaluation import (
     Batch,
     CountedBatches,
@@ -47,11 +48,19 @@ class RunningStatistics:
     def add(self, output: Tensor) -> None:
         """Add outputs (N, P, M, N')."""
         if output.ndim != 4:
-            raise ValueError(f"the output has shape {tuple(output.shape)}; a convolution's is (N, P, M, N)")
+            raise ValueError(
+                say(
+                    "the output has shape {shape}; a convolution's is (N, P, M, N)",
+                    shape=tuple(output.shape),
+                )
+            )
         if self.count and output.shape[1:] != self.shape:
             raise ValueError(
-                f"maps have the shape {tuple(self.shape)} for some images and {tuple(output.shape[1:])} for others: "
-                "give images of one size"
+                say(
+                    "maps have the shape {shape} for some images and {other} for others: give images of one size",
+                    shape=tuple(self.shape),
+                    other=tuple(output.shape[1:]),
+                )
             )
         for part in output.split(AT_ONCE):
             self._add_part(part)
@@ -78,7 +87,7 @@ class RunningStatistics:
     def result(self, done: int, total: int) -> ChannelStatistics:
         """The statistics so far."""
         if not self.count:
-            raise ValueError("there are no images to average over")
+            raise ValueError(say("there are no images to average over"))
         maps = (self.sums["map"] / self.count).T.reshape(self.shape)  # (P, M, N')
         n = self.count * maps[0].numel()
         mean = maps.mean((1, 2))
@@ -213,7 +222,7 @@ class _Together:
 def outputs(model: nn.Module, layer: str, inputs: Inputs, point: str = "raw") -> Tensor:
     """The layer's output (N · calls, P, M, N') for one batch; `point` is a key of POINTS."""
     if point not in POINTS:
-        raise ValueError(f"unknown point {point!r}; choose one of: {', '.join(POINTS)}")
+        raise ValueError(say("unknown point {point!r}; choose one of: {known}", point=point, known=listed(POINTS)))
     conv_layer(model, layer)
     return torch.cat(_looker(taking(model, sizes_in(inputs)), layer, point, torch.device("cpu"))(inputs))
 
@@ -229,14 +238,14 @@ def fitting_points(model: nn.Module, layer: str) -> list[str]:
 
 def _check_named(model: nn.Module, layer: str, point: str) -> None:
     if point not in NODES:
-        raise ValueError(f"unknown point {point!r}; choose one of: {', '.join(POINTS)}")
+        raise ValueError(say("unknown point {point!r}; choose one of: {known}", point=point, known=listed(POINTS)))
     conv_layer(model, layer)
 
 
 def check_point(model: nn.Module, layer: str, point: str) -> None:
     """ValueError where there is no such point, or the layer has no output there."""
     if point not in NODES:
-        raise ValueError(f"unknown point {point!r}; choose one of: {', '.join(POINTS)}")
+        raise ValueError(say("unknown point {point!r}; choose one of: {known}", point=point, known=listed(POINTS)))
     if point != "raw":
         NODES[point](layer_calls(_traced_to(point, model), layer)[0])
 
@@ -247,7 +256,11 @@ def _traced_to(point: str, model: nn.Module) -> fx.GraphModule:
         return trace(model)
     except UntraceableError as error:
         raise UntraceableError(
-            f"the point {point!r} is found in a traced network only, and {error}; choose the point 'raw'"
+            say(
+                "the point {point!r} is found in a traced network only, and {error}; choose the point 'raw'",
+                point=point,
+                error=error,
+            )
         ) from error
 
 
@@ -291,7 +304,12 @@ class _HookedCopy:
         self.seen = []
         forward(self.copy, inputs)
         if not self.seen:
-            raise ValueError(f"layer {self.layer!r} was not called in the forward pass, so it puts nothing out")
+            raise ValueError(
+                say(
+                    "layer {layer!r} was not called in the forward pass, so it puts nothing out",
+                    layer=self.layer,
+                )
+            )
         return self.seen
 
     def _see(self, module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:

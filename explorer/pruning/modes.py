@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from explorer.language.saying import listed, say
+
 
 @dataclass(frozen=True)
 class Mode:
@@ -46,5 +48,5 @@ MODES: dict[str, Mode] = {
 def mode_info(name: str) -> Mode:
     """The registry's entry for `name`; ValueError lists the known names."""
     if name not in MODES:
-        raise ValueError(f"unknown mode {name!r}; choose one of: {', '.join(MODES)}")
+        raise ValueError(say("unknown mode {name!r}; choose one of: {known}", name=name, known=listed(MODES)))
     return MODES[name]

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
+from explorer.language.saying import say
 from explorer.networks.layers import conv_layer
 from explorer.pruning.zeroing import zeroing_of
 
@@ -15,9 +16,9 @@ def check_channels(channels: Iterable[int], size: int) -> Tensor:
     listed = [int(channel) for channel in channels]
     for position, channel in enumerate(listed):
         if not 0 <= channel < size:
-            raise ValueError(f"channel {channel} is not in 0…{size - 1}")
+            raise ValueError(say("channel {channel} is not in 0…{size}", channel=channel, size=size - 1))
         if channel in listed[:position]:
-            raise ValueError(f"channel {channel} is named twice")
+            raise ValueError(say("channel {channel} is named twice", channel=channel))
     return torch.tensor(listed, dtype=torch.int64)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from torch import nn
 
+from explorer.language.saying import say
 from explorer.networks.evaluation import Batch, Device
 from explorer.networks.fitting import fits
 from explorer.networks.graph import layer_calls
@@ -35,7 +36,13 @@ def _norm_behind(model: nn.Module, layer: str) -> nn.BatchNorm2d:
     """The batch norm right behind every call of the layer; ValueError where there is none."""
     norms = [norm_behind(call) for call in layer_calls(trace(model), layer)]
     if any(norm is not norms[0] for norm in norms):
-        raise ValueError(f"layer {layer!r} has a different batch norm behind each of its {len(norms)} calls")
+        raise ValueError(
+            say(
+                "layer {layer!r} has a different batch norm behind each of its {count} calls",
+                layer=layer,
+                count=len(norms),
+            )
+        )
     return norms[0]
 
 
@@ -48,7 +55,7 @@ def rank_by(
 ) -> Ranking:
     """Rank the layer's channels from statistics already collected, of its output at the criterion's point."""
     if not 0 <= seed <= MAX_SEED:
-        raise ValueError(f"seed {seed} is outside 0…{MAX_SEED}")
+        raise ValueError(say("seed {seed} is outside 0…{max_seed}", seed=seed, max_seed=MAX_SEED))
     conv, chosen = conv_layer(model, layer), criterion_info(criterion)
     norm = _norm_behind(model, layer) if chosen.looks_at_norm else None
     importance = chosen.importance(Evidence(conv, statistics, seed, norm))

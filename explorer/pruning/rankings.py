@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from explorer.language.saying import say
+
 
 @dataclass(frozen=True, eq=False)
 class Ranking:
@@ -28,5 +30,11 @@ def order_of(importance: np.ndarray) -> np.ndarray:
     """Channels from least to most important; ties go by the lowest channel index."""
     if not np.isfinite(importance).all():
         broken = int(np.flatnonzero(~np.isfinite(importance))[0])
-        raise ValueError(f"channel {broken} has importance {importance[broken]}, which cannot be ranked")
+        raise ValueError(
+            say(
+                "channel {broken} has importance {importance}, which cannot be ranked",
+                broken=broken,
+                importance=importance[broken],
+            )
+        )
     return np.argsort(importance, kind="stable")

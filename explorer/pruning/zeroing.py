@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, fx, nn
 
+from explorer.language.saying import say
 from explorer.networks.coupling import coupling_in, coupling_of
 from explorer.networks.fitting import fits
 from explorer.networks.functional import is_settled
@@ -115,7 +116,12 @@ def _own_reads(traced: fx.GraphModule, layer: str) -> dict[fx.Node, Tensor]:
     calls, conv = layer_calls(traced, layer), conv_layer(traced, layer)
     _check_square(conv, layer)
     if any(is_settled(module_of(call)) for call in calls):
-        raise NeverCalledError(f"layer {layer!r} computes its filters from its weights, which is not written down")
+        raise NeverCalledError(
+            say(
+                "layer {layer!r} computes its filters from its weights, which is not written down",
+                layer=layer,
+            )
+        )
     return dict.fromkeys(input_reads(traced, calls), _each(conv))
 
 
@@ -128,8 +134,14 @@ def _group_reads(traced: fx.GraphModule, layer: str) -> dict[fx.Node, Tensor]:
 def _check_square(conv: nn.Conv2d, layer: str) -> None:
     if conv.groups > 1 or conv.in_channels != conv.out_channels:
         raise ValueError(
-            f"mode 'inputs' prunes the input channels that have the numbers of output channels, so it needs as many of "
-            f"both in one group; {layer} reads {conv.in_channels}, writes {conv.out_channels}, in {conv.groups}"
+            say(
+                "mode 'inputs' prunes the input channels that have the numbers of output channels, so it needs as "
+                "many of both in one group; {layer} reads {in_channels}, writes {out_channels}, in {groups}",
+                layer=layer,
+                in_channels=conv.in_channels,
+                out_channels=conv.out_channels,
+                groups=conv.groups,
+            )
         )
 
 
