@@ -22,6 +22,7 @@ from explorer.engine.plan import Plan, make_plan
 from explorer.engine.steps import IMAGES_OF_EXAMPLE
 from explorer.engine.sweep import images_at_once
 from explorer.images.batches import Inputs
+from explorer.language.saying import say
 from explorer.networks.evaluation import (
     Batch,
     CountedBatches,
@@ -219,7 +220,9 @@ class _Sums:
         for inputs, labels in batches:
             prepared = self.plan.prepare(to_device(inputs, device))
             if not isinstance(prepared, Prepared) or not prepared.sums:
-                raise ValueError("what follows the layer depends on the size of the images; give the oracle one size")
+                raise ValueError(
+                    say("what follows the layer depends on the size of the images; give the oracle one size")
+                )
             changes = {node: torch.bmm(prepared.changes[node], weights) for node, weights in self.plan.weights.items()}
             self.parts.append(_Part(prepared.sums, changes, prepared.kept, labels.to(device)))
             seen += len(labels)

@@ -61,7 +61,7 @@ class Audit:
     def check(array: np.ndarray) -> None:
         """ValueError unless these can be the numbers of an audit."""
         if array.shape != (5,) or array.dtype != np.float64 or not (array >= 0).all() or not array[3] <= array[2]:
-            raise ValueError("does not hold what an audit found")
+            raise ValueError(say("does not hold what an audit found"))
 
     def and_of(self, other: "Audit") -> "Audit":
         """The audit of both."""

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from explorer.images.batches import Inputs
+from explorer.language.saying import say
 from explorer.networks.operations import in_type
 
 IMAGES_OF_EXAMPLE = 2
@@ -63,5 +64,7 @@ def check_logits(value: object) -> Tensor:
     """What a network returned, if it is logits (N, classes); ValueError says what it is instead."""
     if not isinstance(value, Tensor) or value.ndim != 2:
         shape = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
-        raise ValueError(f"the network's output is {shape}; a sweep needs logits of shape (N, classes)")
+        raise ValueError(
+            say("the network's output is {shape}; a sweep needs logits of shape (N, classes)", shape=shape)
+        )
     return value

@@ -16,6 +16,7 @@ from explorer.engine.ks import COARSE, check_gone, check_ks, check_order, coarse
 from explorer.engine.plan import Plan, make_plan
 from explorer.engine.steps import IMAGES_OF_EXAMPLE, two_images
 from explorer.images.batches import Inputs
+from explorer.language.saying import say
 from explorer.networks.evaluation import (
     AUDITED,
     Batch,
@@ -182,10 +183,15 @@ class _Work:
                     yield latest
             classes = empty[0].classes or tuple(str(i) for i in range(max(2, width)))
             if len(classes) < width:
-                raise ValueError(f"{len(classes)} classes are named, but the network has {width} logits; name them all")
+                words = "{n} classes are named, but the network has {width} logits; name them all"
+                raise ValueError(say(words, n=len(classes), width=width))
             if int(batch_labels.max()) >= len(classes):
                 raise ValueError(
-                    f"label {int(batch_labels.max())} is not in 0…{len(classes) - 1}, the network's classes"
+                    say(
+                        "label {label} is not in 0…{last}, the network's classes",
+                        label=int(batch_labels.max()),
+                        last=len(classes) - 1,
+                    )
                 )
             agreements = agreements or self._agreements(rows, moved, empty)
             for parts, each in zip(predictions, rows, strict=True):

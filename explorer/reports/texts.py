@@ -67,7 +67,7 @@ class Language(string.Formatter):
 
     def number(self, kind: str, value: Any) -> str:
         """A number as people who read this language write it; `kind` is a key of FORMATS."""
-        return FORMATS[kind](value).replace(" %", self.texts["list"]["percent"])
+        return FORMATS[kind](value).replace(" %", "%").replace("%", self.texts["list"]["percent"])
 
     def said(self, english: str) -> str:
         """What the app says in English of a lab, a criterion or the like; as it is where this language lacks it."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pandas as pd
 
+from explorer.language.saying import say
+
 
 def percent(share: float) -> str:
     """A share 0…1 in percent with two decimals, as text; an unknown one is a dash."""
-    return "–" if pd.isna(share) else f"{100 * share:.2f} %"
+    return "–" if pd.isna(share) else say("{percent:.2f} %", percent=100 * share)
 
 
 def decimal(value: float) -> str:
