@@ -9,6 +9,7 @@ from typing import Protocol
 
 from explorer.answers.archive import Facts, Question
 from explorer.engine.oracle import ORACLES
+from explorer.networks import reasons
 from explorer.networks.checkpoints import Checkpoint
 from explorer.pruning.criteria import REVERSED
 
@@ -74,7 +75,7 @@ def shipped(checkpoint: Checkpoint) -> Outline | None:
 
 def _known(fields: Facts) -> Known:
     in_tuples: Facts = {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
-    return Known(**in_tuples)
+    return Known(**in_tuples | {"why": reasons.why_of(fields["why"])})
 
 
 def ship(asked: Question, answer: Outline) -> None:

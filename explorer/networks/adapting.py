@@ -27,9 +27,9 @@ def _put_stem(model: Any, arch: str, stem: str) -> None:
     if stem != CIFAR or not isinstance(first, nn.Conv2d) or not hasattr(model, "maxpool"):
         raise ValueError(
             say(
-                "there is no stem {stem!r} for {arch}; stem=cifar is for torchvision's ResNets alone",
+                "there is no stem {stem!r} for {network}; stem=cifar is for torchvision's ResNets alone",
                 stem=stem,
-                arch=arch,
+                network=arch,
             )
         )
     model.conv1 = nn.Conv2d(first.in_channels, first.out_channels, 3, padding=1, bias=first.bias is not None)
@@ -42,9 +42,9 @@ def _put_head(model: Any, arch: str, head: str) -> None:
     if not isinstance(linear, nn.Linear) or not place.isdecimal() or int(place) > 99:
         raise ValueError(
             say(
-                "there is no head {head!r} for {arch}; it is its linear layer's name and a number, as fc.1",
+                "there is no head {head!r} for {network}; it is its linear layer's name and a number, as fc.1",
                 head=head,
-                arch=arch,
+                network=arch,
             )
         )
     before = [nn.Identity() for _ in range(int(place))]  # dropout, which does nothing to a network that is trained

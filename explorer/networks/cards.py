@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from typing import Any
 
-from explorer.language.saying import say
+from explorer.language.saying import english, listed, say
 
 PARTS = ("train", "validation", "test")  # what a card gives the accuracy of
 IMPORTED = "imported"  # the origin of a network that was not trained here: all that is known is its test accuracy
@@ -138,8 +138,8 @@ def card_from_json(fields: Any) -> Card:
         except (TypeError, ValueError, KeyError, OverflowError):
             raise ValueError(
                 say(
-                    "has {value!r} in the field {name!r}, which must be {meaning}",
-                    value=str(fields[name])[:60],
+                    "has {shown!r} in the field {name!r}, which must be {meaning}",
+                    shown=str(fields[name])[:60],
                     name=name,
                     meaning=say(meaning),
                 )
@@ -152,14 +152,14 @@ def _consistent(card: Card) -> Card:
     if set(card.accuracy) != set(PARTS) and not card.imported and not card.parent:
         raise ValueError(
             say(
-                "has the accuracy of {accuracy} alone, but the origin {origin!r}",
-                accuracy=", ".join(card.accuracy),
+                "has the accuracy of {parts} alone, but the origin {origin!r}",
+                parts=listed(card.accuracy),
                 origin=card.origin,
             )
         )
     told = (card.split, card.train_images, card.validation_images, card.recipe, card.seed, card.epochs, card.kept_epoch)
     if card.imported and not card.parent and (any(told) or set(card.accuracy) != {"test"}):
-        raise ValueError(say("has the origin {imported!r}, but tells of a training", imported=IMPORTED))
+        raise ValueError(say("has the origin {origin!r}, but tells of a training", origin=IMPORTED))
     return card
 
 
@@ -251,26 +251,26 @@ def _parent(value: Any) -> Parent | None:
 
 _OPTIONAL = ("description", "figures", "source", "widths", "parent")
 _FIELDS: dict[str, tuple[Callable[[Any], Any], str]] = {
-    "model": (_of_type(str), "text"),
-    "dataset": (_of_type(str), "text"),
-    "shape": (_shape, "three positive whole numbers"),
-    "classes": (_texts, "a list of names"),
-    "mean": (_numbers, "a list of numbers"),
-    "std": (_positive, "a list of positive numbers"),
-    "split": (_of_type(str), "text"),
-    "train_images": (_count, "a whole number"),
-    "validation_images": (_count, "a whole number"),
-    "origin": (_of_type(str), "text"),
-    "recipe": (_of_type(dict), "an object"),
-    "seed": (_count, "a whole number"),
-    "epochs": (_count, "a whole number"),
-    "kept_epoch": (_count, "a whole number"),
-    "accuracy": (_scores, "correct and n (1 or more) of train, validation and test, or of test alone"),
-    "versions": (_of_type(dict), "an object"),
-    "sha256": (_sha256, "64 hexadecimal digits"),
-    "description": (_of_type(str), "text"),
-    "figures": (lambda value: None if value is None else _of_type(dict)(value), "an object or null"),
-    "source": (_source, "an object with options, code, output, form and notes, or null"),
-    "parent": (_parent, "an object with name, sha256, plan, criterion and epochs, or null"),
-    "widths": (_widths, "an object with one to three whole numbers for each layer"),
+    "model": (_of_type(str), english("text")),
+    "dataset": (_of_type(str), english("text")),
+    "shape": (_shape, english("three positive whole numbers")),
+    "classes": (_texts, english("a list of names")),
+    "mean": (_numbers, english("a list of numbers")),
+    "std": (_positive, english("a list of positive numbers")),
+    "split": (_of_type(str), english("text")),
+    "train_images": (_count, english("a whole number")),
+    "validation_images": (_count, english("a whole number")),
+    "origin": (_of_type(str), english("text")),
+    "recipe": (_of_type(dict), english("an object")),
+    "seed": (_count, english("a whole number")),
+    "epochs": (_count, english("a whole number")),
+    "kept_epoch": (_count, english("a whole number")),
+    "accuracy": (_scores, english("correct and n (1 or more) of train, validation and test, or of test alone")),
+    "versions": (_of_type(dict), english("an object")),
+    "sha256": (_sha256, english("64 hexadecimal digits")),
+    "description": (_of_type(str), english("text")),
+    "figures": (lambda value: None if value is None else _of_type(dict)(value), english("an object or null")),
+    "source": (_source, english("an object with options, code, output, form and notes, or null")),
+    "parent": (_parent, english("an object with name, sha256, plan, criterion and epochs, or null")),
+    "widths": (_widths, english("an object with one to three whole numbers for each layer")),
 }

@@ -17,13 +17,8 @@ from explorer.networks.functional import is_made_up, is_settled
 from explorer.networks.graph import ancestors, function_of, is_shape, module_of, output_of
 from explorer.networks.operations import ADDITIONS, BINARY_FUNCTIONS, CONCATENATIONS
 from explorer.networks.passing import MixingError, Value, features, name_of, passed
+from explorer.networks.reasons import ADDED, COMBINED, DEPTHWISE, NORMED, READ, SCALING
 
-ADDED = "{all} are added to the same stream"
-COMBINED = "{all} are combined channel by channel"
-READ = "{all} are read by the same layer"
-NORMED = "{all} go through the same batch norm"
-DEPTHWISE = "{first} filters each channel of {others} by itself"
-SCALING = "{first} scales each channel of {others}"
 BESIDE = ("type_as", "expand_as")  # methods that look at the second value's shape or type alone
 Numbers = tuple[int, ...]
 Names = tuple[str, ...]
@@ -31,7 +26,7 @@ Names = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Tie:
-    """Why channels go together: layers, and words with places for `all` of them, or the `first` and the `others`."""
+    """Why channels go together: layers, and one of the `reasons` about them."""
 
     layers: Names
     words: str
@@ -40,7 +35,7 @@ class Tie:
     @property
     def one_to_others(self) -> bool:
         """Whether the first layer does something to the others."""
-        return "{first}" in self.words
+        return self.words in (DEPTHWISE, SCALING)
 
 
 class Channels:
@@ -130,9 +125,9 @@ class Channels:
         self._share(self.inputs, name, read, writers, READ)
         written = self.outputs[name] = self.outputs.get(name) or self._new(count)
         if is_made_up(layer):
-            self._hinder(read, "they are read with weights that are no layer's")
+            self._hinder(read, say("they are read with weights that are no layer's"))
         elif is_settled(layer) or "weight" not in layer._parameters:
-            self._hinder(read, f"{name}, which reads them, computes its weights from others")
+            self._hinder(read, say("{layer}, which reads them, computes its weights from others", layer=name))
         single = isinstance(layer, nn.Linear) or (value is not None and value.single and layer.kernel_size == (1, 1))
         return Value(written, dims, (name,), single=single)
 
@@ -141,9 +136,9 @@ class Channels:
         if value is not None and value.dims == dims:
             return features(value, size), value.writers
         if value is not None:
-            raise MixingError(say("{name} reads them along another dimension", name=name))
+            raise MixingError(say("{layer} reads them along another dimension", layer=name))
         places = self._new(size)
-        self._hinder(places, f"{name} reads what is no layer's output alone")
+        self._hinder(places, say("{layer} reads what is no layer's output alone", layer=name))
         return places, ()
 
     # Operations, which pass channels on
@@ -156,11 +151,9 @@ class Channels:
             return self._concatenated(node, read, foreign)
         if function in BINARY_FUNCTIONS or function in CONCATENATIONS:
             return self._combined(node, read, foreign)
-        if function not in BESIDE and (foreign or len(read) > 1):
-            raise MixingError(say("{node} may mix them", node=name_of(node)))
         value = self._values.get(node.all_input_nodes[0])
-        if value is None:
-            raise MixingError(say("{node} may mix them", node=name_of(node)))
+        if value is None or (function not in BESIDE and (foreign or len(read) > 1)):
+            raise MixingError(say("{operation} may mix them", operation=name_of(node)))
         if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
             name = str(node.target)
             constants = features(value, module.num_features)
@@ -171,11 +164,13 @@ class Channels:
     def _combined(self, node: fx.Node, read: list[Value], foreign: bool) -> Value:
         """Values added, multiplied or the like, or put behind one another along another dimension than channels'."""
         if foreign:
-            raise MixingError(say("{node} combines them with what is no layer's output", node=name_of(node)))
+            raise MixingError(say("{operation} combines them with what is no layer's output", operation=name_of(node)))
         first, *others = read
         for other in others:
             if (other.dims, other.spread, len(other.channels)) != (first.dims, first.spread, len(first.channels)):
-                raise MixingError(say("{node} combines them with another number of channels", node=name_of(node)))
+                raise MixingError(
+                    say("{operation} combines them with another number of channels", operation=name_of(node))
+                )
             self._tie(first.channels, other.channels)
             self._note_combination(node, first, other)
         writers = tuple(dict.fromkeys(name for value in read for name in value.writers))
@@ -197,9 +192,9 @@ class Channels:
         parts = [self._values.get(part) for part in cast(list[fx.Node], given)]
         known = [part for part in parts if part is not None]
         if foreign or len(known) < len(parts):
-            raise MixingError(say("{node} puts them beside what is no layer's output", node=name_of(node)))
+            raise MixingError(say("{operation} puts them beside what is no layer's output", operation=name_of(node)))
         if any(part.spread for part in known) or len({part.dims for part in known}) > 1:
-            raise MixingError(say("{node} puts maps of unknown size beside each other", node=name_of(node)))
+            raise MixingError(say("{operation} puts maps of unknown size beside each other", operation=name_of(node)))
         channels = tuple(channel for part in known for channel in part.channels)
         writers = tuple(dict.fromkeys(name for part in known for name in part.writers))
         return Value(channels, known[0].dims, writers, single=all(part.single for part in known))

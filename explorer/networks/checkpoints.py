@@ -14,13 +14,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from explorer.files.errors import sentence
 from explorer.files.json import read_json
 from explorer.files.locks import PATIENCE, held
 from explorer.files.names import check_plain
 from explorer.files.places import PLAIN_NAME, checkpoints_root
 from explorer.files.whole import part_of, write_part
 from explorer.images.datasets import dataset_info
-from explorer.language.saying import say
+from explorer.language.saying import listed, say
 from explorer.networks.cards import Card, card_from_json, card_text
 from explorer.networks.registry import model_info
 
@@ -143,8 +144,8 @@ def check_same(content: bytes, card: Card, path: Path) -> None:
     if hashlib.sha256(content).hexdigest() != card.sha256:
         raise ValueError(
             say(
-                "{path} is not the file its card describes (SHA-256 differs); restore both or train again",
-                path=path.name,
+                "{file} is not the file its card describes (SHA-256 differs); restore both or train again",
+                file=path.name,
             )
         )
 
@@ -233,15 +234,12 @@ def writing(*names: str, root: Path | None = None, wait: float = PATIENCE) -> Ab
     return held(root or checkpoints_root(), *names, wait=wait)
 
 
-def check_free(name: str, root: Path | None = None, fix: str = "delete that one first") -> None:
-    """ValueError where there is a network of that name."""
+def check_free(name: str, root: Path | None = None, fix: str = "") -> None:
+    """ValueError where there is a network of that name; `fix` says what to do but for deleting that one."""
     if weights_path(name, root).exists():
+        fix = fix or say("delete that one first")
         raise ValueError(
-            say(
-                "there is a network called {name!r} already; choose another name, or {fix}",
-                name=name,
-                fix=fix,
-            )
+            say("there is a network called {name!r} already; choose another name, or {fix}", name=name, fix=fix)
         )
 
 
@@ -249,10 +247,7 @@ def check_not_shipped(name: str) -> None:
     """ValueError where the name belongs to a network that comes with the app."""
     if name in SHIPPED:
         raise ValueError(
-            say(
-                "{name!r} is the name of a network that comes with the app and stays; choose another",
-                name=name,
-            )
+            say("{name!r} is the name of a network that comes with the app and stays; choose another", name=name)
         )
 
 
@@ -278,7 +273,7 @@ def find(name: str | Path, root: Path | None = None) -> Path:
     path = name if isinstance(name, Path) else weights_path(name, root)
     if path.is_file():
         return path
-    known = ", ".join(list_checkpoints(root)) or "none yet, see `python -m explorer train --help`"
+    known = listed(list_checkpoints(root)) or say("none yet, see `python -m explorer train --help`")
     raise ValueError(say("unknown checkpoint {name!r}; there are: {known}", name=str(name), known=known))
 
 
@@ -303,34 +298,31 @@ def _card_of(path: Path) -> Card:
 def _read_card(path: Path) -> Card:
     if not path.is_file():
         raise ValueError(
-            say(
-                "the card {path} is missing; restore it beside the weights, or train the network again",
-                path=path.name,
-            )
+            say("the card {card} is missing; restore it beside the weights, or train the network again", card=path.name)
         )
     try:
         fields = read_json(path)
     except ValueError as error:
-        raise ValueError(say("the card {path} {error}; restore it", path=path.name, error=error)) from error
+        raise ValueError(say("the card {card} {fault}; restore it", card=path.name, fault=sentence(error))) from error
     try:
         card = card_from_json(fields)
     except ValueError as error:
-        raise ValueError(say("the card {path} {error}", path=path.name, error=error)) from error
+        raise ValueError(say("the card {card} {fault}", card=path.name, fault=sentence(error))) from error
     try:
         model, info = model_info(card.model), dataset_info(card.dataset)
     except ValueError as error:
         raise ValueError(
-            say("the card {path} names something that is not here: {error}", path=path.name, error=error)
+            say("the card {card} names something that is not here: {fault}", card=path.name, fault=sentence(error))
         ) from error
     if (card.shape, card.classes, model.inputs) != (info.shape, info.classes, info.inputs):
         raise ValueError(
             say(
-                "the card {path} does not fit its data set {dataset}, whose images are {shape} in {count} classes, "
+                "the card {card} does not fit its data set {dataset}, whose images are {shape} in {classes} classes, "
                 "{inputs} an example; restore it",
-                path=path.name,
+                card=path.name,
                 dataset=card.dataset,
-                shape=info.shape,
-                count=len(info.classes),
+                shape=str(info.shape),
+                classes=len(info.classes),
                 inputs=info.inputs,
             )
         )

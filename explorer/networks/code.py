@@ -22,7 +22,7 @@ from typing import Any
 
 from torch import nn
 
-from explorer.language.saying import say
+from explorer.language.saying import listed, say
 
 _QUIET = threading.RLock()  # one thread at a time, as the streams are the whole process's
 MAIN = ""  # the module that the file itself is; those beside it have names
@@ -96,10 +96,16 @@ class Running:
                 raise
             words = ast.unparse(statement).splitlines()[0][:80]
             imports = isinstance(statement, ast.Import | ast.ImportFrom | ast.Try)
-            fix = "install what is missing, or put it beside the file" if imports else "mend that, or set a constant"
+            fix = say(
+                "`{line}` fails ({reason}); install what is missing, or put it beside the file"
+                if imports
+                else "`{line}` fails ({reason}); mend that, or set a constant",
+                line=words,
+                reason=_said(error),
+            )
             for name in names_set(statement) | changed_in(statement):
                 vars(module).pop(name, None)
-                self.missing[name] = f"`{words}` fails ({_said(error)}); {fix}"
+                self.missing[name] = fix
 
     def _import(
         self,
@@ -211,15 +217,10 @@ def build_own(
     except ValueError as error:
         if isinstance(error, RefusalError):
             raise
-        raise ValueError(say("{file}: {error}", file=code.file, error=_said(error))) from error
+        raise ValueError(say("{file}: {reason}", file=code.file, reason=_said(error))) from error
     except (Exception, SystemExit, KeyboardInterrupt) as error:
-        raise ValueError(
-            say(
-                "{file}: {why}",
-                file=code.file,
-                why=why(error, code.file, running.missing, left_out or {}),
-            )
-        ) from error
+        reason = why(error, code.file, running.missing, left_out or {})
+        raise ValueError(say("{file}: {reason}", file=code.file, reason=reason)) from error
     if not isinstance(made, nn.Module):
         raise ValueError(
             say(
@@ -240,47 +241,29 @@ def _factory(
     running: Running, name: str, options: Mapping[str, Any], left_out: Mapping[str, str]
 ) -> Callable[..., Any]:
     """The class or function, which takes the options."""
-    found = getattr(running.module(), name, None)
+    found, file = getattr(running.module(), name, None), running.code.file
     if not callable(found):
         if name in running.missing or name in left_out:
-            absent = NameError(name=name)
-            raise RefusalError(
-                say(
-                    "{file}: {why}",
-                    file=running.code.file,
-                    why=why(absent, running.code.file, running.missing, left_out),
-                )
-            )
-        there = ", ".join(candidates(running)) or "nothing that gives a network"
+            reason = why(NameError(name=name), file, running.missing, left_out)
+            raise RefusalError(say("{file}: {reason}", file=file, reason=reason))
+        there = listed(candidates(running)) or say("nothing that gives a network")
         raise RefusalError(
-            say(
-                "{file} has no class or function {name!r}; it has: {there}",
-                file=running.code.file,
-                name=name,
-                there=there,
-            )
+            say("{file} has no class or function {name!r}; it has: {there}", file=file, name=name, there=there)
         )
     if inspect.isclass(found) and not issubclass(found, nn.Module):
-        there = ", ".join(candidates(running)) or "no nn.Module at all"
-        raise RefusalError(
-            say(
-                "{name} of {file} is no nn.Module; it has: {there}",
-                name=name,
-                file=running.code.file,
-                there=there,
-            )
-        )
+        there = listed(candidates(running)) or say("no nn.Module at all")
+        raise RefusalError(say("{name} of {file} is no nn.Module; it has: {there}", name=name, file=file, there=there))
     signature = inspect.signature(found)
     try:
         signature.bind(**options)
     except TypeError as error:
         raise RefusalError(
             say(
-                "{name} of {file} takes {name}{signature} ({error}); give its arguments, such as --set {example}",
+                "{name} of {file} takes {name}{signature} ({reason}); give its arguments, such as --set {example}",
                 name=name,
-                file=running.code.file,
-                signature=signature,
-                error=error,
+                file=file,
+                signature=str(signature),
+                reason=str(error),
                 example=_example(signature, options),
             )
         ) from error
@@ -346,20 +329,22 @@ def _returns_one_of(function: ast.FunctionDef, classes: Mapping[str, type]) -> b
 def why(error: BaseException, file: str, missing: Mapping[str, str], left_out: Mapping[str, str]) -> str:
     """What went wrong in a student's code, in a few words, with the fix where it is one of the usual ones."""
     if isinstance(error, SystemExit):
-        return "it calls exit() while the network is built; take that out"
+        return say("it calls exit() while the network is built; take that out")
     if isinstance(error, EOFError):
-        return "it asks for input() while the network is built; take that out, or give a value by --set"
+        return say("it asks for input() while the network is built; take that out, or give a value by --set")
     if isinstance(error, NameError | AttributeError) and error.name:
         if error.name in left_out:
-            return (
-                f"it needs {error.name}, which {left_out[error.name]} sets by running code; only imports, "
-                "classes, functions and constants are taken, so set it within the class, or to a constant"
+            return say(
+                "it needs {name}, which {line} sets by running code; only imports, classes, functions and constants "
+                "are taken, so set it within the class, or to a constant",
+                name=error.name,
+                line=left_out[error.name],
             )
         if error.name in missing and isinstance(error, NameError):
-            return f"it needs {error.name}, but {missing[error.name]}"
+            return say("it needs {name}, but {reason}", name=error.name, reason=missing[error.name])
     said = _said(error)
     if "CUDA" in said or "cuda" in said or "NVIDIA" in said:
-        return f"it needs CUDA ({said}); take .cuda() and .to('cuda') out of what builds the network"
+        return say("it needs CUDA ({reason}); take .cuda() and .to('cuda') out of what builds the network", reason=said)
     return said
 
 

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from torch import fx, nn
 
 from explorer.language.saying import say
+from explorer.networks import reasons
 from explorer.networks.channels import Channels, Tie
 from explorer.networks.graph import NeverCalledError, UntraceableError, layer_calls
 from explorer.networks.layers import conv_layer
 from explorer.networks.tracing import trace
 
 CHANNELS = "channels"  # where a traced network keeps what is known of its channels
-FEW = 6  # layers that are named
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def coupling_of(model: nn.Module, layer: str) -> Coupling:
         traced = trace(model)
     except UntraceableError as error:
         raise UntraceableError(
-            say("who reads a channel is found in a traced network alone, and {error}", error=error)
+            say("who reads a channel is found in a traced network alone, and {reason}", reason=str(error))
         ) from error
     return coupling_in(traced, layer)
 
@@ -81,16 +81,13 @@ def coupling_in(traced: fx.GraphModule, layer: str) -> Coupling:
     layer_calls(traced, layer)
     if layer not in channels.outputs:
         raise NeverCalledError(
-            say(
-                "layer {layer!r} is called, but nothing that it writes is in the network's output",
-                layer=layer,
-            )
+            say("layer {layer!r} is called, but nothing that it writes is in the network's output", layer=layer)
         )
     roots = [channels.root(channel) for channel in channels.outputs[layer]]
     for root in roots:
         if root in channels.hindered:
-            words = "the channels of {layer!r} cannot be removed: {why}"
-            raise ValueError(say(words, layer=layer, why=channels.hindered[root]))
+            why = channels.hindered[root]
+            raise ValueError(say("the channels of {layer!r} cannot be removed: {why}", layer=layer, why=why))
     number = {root: channel for channel, root in enumerate(roots)}
     if len(number) < len(roots):
         raise ValueError(
@@ -124,15 +121,4 @@ def _in_words(ties: list[Tie], members: list[str]) -> str:
                 together = set(layers).union(*joined)
                 apart = [each for each in before if each not in joined]
                 said[tie.words] = [*apart, [member for member in members if member in together]]
-    return "; ".join(
-        words.format(first=layers[0], others=_listed(layers[1:]), all=_listed(layers))
-        for words, listed in said.items()
-        for layers in listed
-    )
-
-
-def _listed(names: list[str]) -> str:
-    """Names as people list them, the first few of many."""
-    shown, more = (names, 0) if len(names) <= FEW else (names[: FEW - 1], len(names) - FEW + 1)
-    *others, last = [*shown, f"{more} more"] if more else shown
-    return f"{', '.join(others)} and {last}" if others else last
+    return reasons.why((words, layers) for words, several in said.items() for layers in several)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from explorer.images.batches import Inputs
+from explorer.language.saying import listed, say
 from explorer.networks.graph import exclusive
 from explorer.networks.operations import in_type
 
@@ -37,7 +38,9 @@ def resolve_device(device: Device) -> torch.device:
         if torch.cuda.is_available():
             return torch.device("cuda")
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-    unavailable = ValueError(f"device {str(device)!r} is not available here; choose auto, cpu, cuda or mps")
+    unavailable = ValueError(
+        say("device {name!r} is not available here; choose auto, cpu, cuda or mps", name=str(device))
+    )
     if not re.fullmatch(r"cpu|mps|cuda(:\d+)?", str(device)):
         raise unavailable
     try:
@@ -56,7 +59,7 @@ def resolve_dtype(dtype: str | torch.dtype | None) -> torch.dtype:
     """The type to compute in: a key or a value of DTYPES; None is float32, which is exact."""
     name = str(dtype or "float32").removeprefix("torch.")
     if name not in DTYPES:
-        raise ValueError(f"unknown dtype {name!r}; choose one of: {', '.join(DTYPES)}")
+        raise ValueError(say("unknown dtype {name!r}; choose one of: {known}", name=name, known=listed(DTYPES)))
     return DTYPES[name]
 
 
@@ -96,7 +99,9 @@ def _run(model: nn.Module, inputs: Inputs, dtype: torch.dtype) -> Tensor:
 def logits(model: nn.Module, batches: Iterable[Batch], device: torch.device | str = "cpu") -> Tensor:
     """Logits (N, classes) over all batches, on the CPU. The model must be in eval mode, and on `device`."""
     if model.training:
-        raise ValueError("the model is in training mode; call .eval() first, or batch norm and dropout blur its logits")
+        raise ValueError(
+            say("the model is in training mode; call .eval() first, or batch norm and dropout blur its logits")
+        )
     return torch.cat([forward(model, to_device(inputs, device)).float().cpu() for inputs, _ in batches])
 
 
@@ -117,7 +122,7 @@ class CountedBatches:
         self._batches = list(batches) if isinstance(batches, Iterator) else batches
         self.n: int = getattr(batches, "n", None) or sum(len(labels) for _, labels in self._batches)
         if not self.n:
-            raise ValueError("there are no images to look at")
+            raise ValueError(say("there are no images to look at"))
 
     def __iter__(self) -> Iterator[Batch]:
         for inputs, labels in self._batches:
@@ -164,6 +169,8 @@ def check_labels(inputs: Inputs, labels: Tensor) -> None:
     images = len(inputs if isinstance(inputs, Tensor) else inputs[0])
     if not isinstance(labels, Tensor) or labels.is_floating_point() or labels.shape != (images,):
         kind = f"{labels.dtype} {tuple(labels.shape)}" if isinstance(labels, Tensor) else type(labels).__name__
-        raise ValueError(f"labels must be a tensor of {images} whole numbers, one for each image, not {kind}")
+        raise ValueError(
+            say("labels must be a tensor of {n} whole numbers, one for each image, not {kind}", n=images, kind=kind)
+        )
     if images and int(labels.min()) < 0:
-        raise ValueError(f"labels must be numbers of classes, from 0 on, not {int(labels.min())}")
+        raise ValueError(say("labels must be numbers of classes, from 0 on, not {least}", least=int(labels.min())))

@@ -10,7 +10,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
 
 from explorer.images.batches import Inputs
-from explorer.language.saying import say
+from explorer.language.saying import listed, say
 from explorer.networks.evaluation import forward
 
 CONVS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
@@ -39,7 +39,7 @@ def check(model: nn.Module, example: Inputs, settle: Collection[str] = ()) -> No
         raise
     except Exception as error:  # whatever its forward pass raises where sizes are others than its author thought
         raise ContradictionError(
-            say("its forward pass fails with the widths in the file ({error})", error=_reason(error))
+            say("its forward pass fails with the widths in the file ({reason})", reason=_reason(error))
         ) from error
     finally:
         for handle in handles:
@@ -55,7 +55,9 @@ class _HandingOn(TorchFunctionMode):
         try:
             result = func(*args, **(kwargs or {}))
         except RuntimeError as error:
-            raise ContradictionError(_clash(getattr(func, "__name__", "an operation"), given, error)) from error
+            raise ContradictionError(
+                _clash(getattr(func, "__name__", "") or say("an operation"), given, error)
+            ) from error
         writers = tuple(dict.fromkeys(name for each in given for name in _writers(each)))
         for each in tree_leaves(result) if writers else ():
             if isinstance(each, Tensor):
@@ -76,25 +78,21 @@ def _check_reads(name: str, settle: bool, module: Any, inputs: tuple[Any, ...]) 
     """ContradictionError unless a layer is given as much as it reads."""
     value: Tensor = inputs[0]
     if isinstance(module, nn.Linear):
-        given, reads, what = value.shape[-1], module.in_features, "numbers"
+        given, reads, what = value.shape[-1], module.in_features, say("{n:,} numbers", n=module.in_features)
     else:
-        given, what = value.shape[1], "channels"
+        given = value.shape[1]
         reads = module.num_features if isinstance(module, _BatchNorm) else module.in_channels
+        what = say("{n:,} channels", n=reads)
     if settle:
         size = module.weight.shape[1]
         if given % size or module.out_channels % (given // size):
-            what, reads = f"channels in groups of {size:,}", module.in_channels
+            reads = module.in_channels
+            what = say("{n:,} channels in groups of {size:,}", n=reads, size=size)
         else:
             module.in_channels, module.groups, reads = given, given // size, given
     if reads != given:
         raise ContradictionError(
-            say(
-                "{name} reads {reads:,} {what} in the file, but {gives}",
-                name=name,
-                reads=reads,
-                what=what,
-                gives=_gives(value, given),
-            )
+            say("{layer} reads {what} in the file, but {given}", layer=name, what=what, given=_gives(value, given))
         )
 
 
@@ -102,9 +100,11 @@ def _gives(value: Tensor, given: int) -> str:
     """Who writes what a layer is given: "conv1 writes 12"."""
     writers = _writers(value)
     if not writers:
-        return f"is given {given:,}"
+        return say("is given {n:,}", n=given)
     alone = value.ndim == 4
-    return f"{writers[-1]} writes {given:,}" if alone else f"is given {given:,}, which {writers[-1]} writes"
+    return say(
+        "{writer} writes {n:,}" if alone else "is given {n:,}, which {writer} writes", writer=writers[-1], n=given
+    )
 
 
 def _clash(operation: str, given: list[Tensor], error: Exception) -> str:
@@ -112,9 +112,19 @@ def _clash(operation: str, given: list[Tensor], error: Exception) -> str:
     if operation in ADDITIONS and len(given) == 2 and given[0].ndim == given[1].ndim > 1:
         (one, other), (here, there) = (_writers(each)[-1] for each in given), (each.shape[1] for each in given)
         if here != there:
-            return f"{one} writes {here:,} channels in the file, but {other}, to which they are added, writes {there:,}"
-    writers = ", ".join(dict.fromkeys(_writers(each)[-1] for each in given)) or "an image"
-    return f"{operation} does not take what is written in the file by {writers} ({_reason(error)})"
+            return say(
+                "{one} writes {here:,} channels in the file, but {other}, to which they are added, writes {there:,}",
+                one=one,
+                here=here,
+                other=other,
+                there=there,
+            )
+    return say(
+        "{operation} does not take what is written in the file by {writers} ({reason})",
+        operation=operation,
+        writers=listed(dict.fromkeys(_writers(each)[-1] for each in given)) or say("an image"),
+        reason=_reason(error),
+    )
 
 
 def _reason(error: Exception) -> str:

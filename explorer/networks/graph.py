@@ -8,6 +8,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, fx, nn
 
+from explorer.language.saying import say
 from explorer.networks.operations import SHAPE_FUNCTIONS, in_type
 
 Env = dict[fx.Node, Any]
@@ -30,7 +31,7 @@ def layer_calls(traced: fx.GraphModule, layer: str) -> list[fx.Node]:
     """The calls of the module `layer`, in the order they run (a Siamese encoder runs twice)."""
     calls = [node for node in traced.graph.nodes if node.op == "call_module" and node.target == layer]
     if not calls:
-        raise NeverCalledError(f"layer {layer!r} is never called as a module in the forward pass")
+        raise NeverCalledError(say("layer {layer!r} is never called as a module in the forward pass", layer=layer))
     return calls
 
 
@@ -78,7 +79,9 @@ def placeholders(traced: fx.GraphModule, inputs: Tensor | tuple[Tensor, ...]) ->
     env: Env = dict(zip(nodes, values, strict=False))
     for node in nodes[len(values) :]:
         if not node.args:
-            raise ValueError(f"the network takes {len(nodes)} inputs, but the batch has {len(values)}")
+            raise ValueError(
+                say("the network takes {n} inputs, but the batch has {given}", n=len(nodes), given=len(values))
+            )
         env[node] = node.args[0]
     return env
 

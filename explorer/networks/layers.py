@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from explorer.images.datasets import dataset_info
-from explorer.language.saying import say
+from explorer.language.saying import listed, say
 from explorer.networks.checkpoints import Checkpoint
 from explorer.networks.evaluation import forward
 
@@ -24,7 +24,7 @@ def last_conv(model: nn.Module) -> str:
     *layers, _ = [name for name, module in model.named_modules() if isinstance(module, nn.Conv2d | nn.Linear)]
     convs = [name for name in layers if name in conv_layers(model)]
     if not convs:
-        raise ValueError(say("{kind} has no convolution to prune", kind=type(model).__name__))
+        raise ValueError(say("{network} has no convolution to prune", network=type(model).__name__))
     return convs[-1]
 
 
@@ -35,24 +35,20 @@ def conv_layer(model: nn.Module, name: str) -> nn.Conv2d:
         if "weight" not in convs[name]._parameters:
             raise ValueError(
                 say(
-                    "layer {name!r} computes its weights from others, as weight norm does, so they cannot be set to "
+                    "layer {layer!r} computes its weights from others, as weight norm does, so they cannot be set to "
                     "zero; remove the parametrization first",
-                    name=name,
+                    layer=name,
                 )
             )
         return convs[name]
-    known = ", ".join(convs) or "none"
+    known = listed(convs) or say("none")
     modules = dict(model.named_modules())
     if name and name in modules:
+        kind = type(modules[name]).__name__
         raise ValueError(
-            say(
-                "layer {name!r} is a {kind}, not a Conv2d; choose one of: {known}",
-                name=name,
-                kind=type(modules[name]).__name__,
-                known=known,
-            )
+            say("layer {layer!r} is a {kind}, not a Conv2d; choose one of: {known}", layer=name, kind=kind, known=known)
         )
-    raise ValueError(say("unknown layer {name!r}; choose one of: {known}", name=name, known=known))
+    raise ValueError(say("unknown layer {layer!r}; choose one of: {known}", layer=name, known=known))
 
 
 def layer_table(checkpoint: Checkpoint) -> pd.DataFrame:

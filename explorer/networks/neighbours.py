@@ -34,10 +34,7 @@ def block_node(call: fx.Node) -> fx.Node:
     addition = addition_node(call)
     if addition is None:
         raise ValueError(
-            say(
-                "layer {target!r} does not end in a residual addition, so it has no block output",
-                target=call.target,
-            )
+            say("layer {layer!r} does not end in a residual addition, so it has no block output", layer=call.target)
         )
     return activation_node(addition)
 
@@ -46,7 +43,7 @@ def norm_behind(call: fx.Node) -> nn.BatchNorm2d:
     """The batch norm that alone reads the output of a layer's call; ValueError where there is none, or no γ in it."""
     module = module_of(next(iter(call.users))) if len(call.users) == 1 else None
     if not isinstance(module, nn.BatchNorm2d) or module.weight is None:
-        raise ValueError(say("layer {target!r} has no batch norm with a scale right behind it", target=call.target))
+        raise ValueError(say("layer {layer!r} has no batch norm with a scale right behind it", layer=call.target))
     return module
 
 
@@ -59,7 +56,7 @@ def shortcut_of(call: fx.Node) -> str:
             other = other.all_input_nodes[0]
         if isinstance(module_of(other), nn.Conv2d) and other not in ancestors([call]):
             return str(other.target)
-    raise ValueError(say("layer {target!r} has no shortcut convolution added to its output", target=call.target))
+    raise ValueError(say("layer {layer!r} has no shortcut convolution added to its output", layer=call.target))
 
 
 def _followers(node: fx.Node) -> list[fx.Node]:

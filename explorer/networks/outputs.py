@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from explorer.language.saying import say
+from explorer.language.saying import listed, say
 
 WHOLE = ""  # the key of an output that is one tensor
 
@@ -38,33 +38,30 @@ def find_logits(shapes: Mapping[str, Sequence[int]], classes: int, images: int, 
     or more than one does and none is `asked` for.
     """
     if asked and asked not in shapes:
-        raise ValueError(
-            say(
-                "it has no output {asked!r}; choose one of: {known}",
-                asked=asked,
-                known=", ".join(map(str, shapes)) or "none",
-            )
-        )
+        known = listed(map(str, shapes)) or say("none")
+        raise ValueError(say("it has no output {name!r}; choose one of: {known}", name=asked, known=known))
     fitting = [key for key, shape in shapes.items() if _fits(shape, classes, images) and asked in (WHOLE, key)]
     if not fitting:
-        there = ", ".join(f"{key or 'one'} of {_sizes(shape)}" for key, shape in shapes.items()) or "none"
+        outputs = [_in_words(key, shape) for key, shape in shapes.items()]
         few = min((shape[1] for shape in shapes.values() if len(shape) == 2), default=None)
-        counted = f"its classifier has {few} outputs, " if len(shapes) == 1 and few is not None else ""
         raise ValueError(
             say(
-                "{counted}the images have {classes} classes (outputs for {images} images: {there})",
-                counted=counted,
+                "its classifier has {few} outputs, the images have {classes} classes (outputs for {images} images: "
+                "{there})"
+                if len(shapes) == 1 and few is not None
+                else "the images have {classes} classes (outputs for {images} images: {there})",
+                few=few,
                 classes=classes,
                 images=images,
-                there=there,
+                there=listed(outputs) or say("none"),
             )
         )
     if len(fitting) > 1:
         raise ValueError(
             say(
-                "it has {count} outputs that could be the logits ({fitting}); choose with --output",
-                count=len(fitting),
-                fitting=", ".join(fitting),
+                "it has {n} outputs that could be the logits ({names}); choose with --output",
+                n=len(fitting),
+                names=listed(fitting),
             )
         )
     return fitting[0]
@@ -75,8 +72,10 @@ def _fits(shape: Sequence[int], classes: int, images: int) -> bool:
     return one or tuple(shape) == (images, classes)
 
 
-def _sizes(shape: Sequence[int]) -> str:
-    return " × ".join(map(str, shape)) or "no size"
+def _in_words(key: str, shape: Sequence[int]) -> str:
+    """An output and its sizes."""
+    sizes = " × ".join(map(str, shape)) or say("no size")
+    return say("{key} of {sizes}" if key else "one of {sizes}", key=key, sizes=sizes)
 
 
 def with_logits(model: nn.Module, key: str, form: str = "") -> nn.Module:

@@ -49,7 +49,7 @@ def features(value: Value, count: int) -> tuple[int, ...]:
     each, left = divmod(count, len(value.channels))
     if left or (each != 1 and not value.spread):
         raise MixingError(
-            say("they are read as {count} channels, but are {width}", count=count, width=len(value.channels))
+            say("they are read as {n} channels, but are {channels}", n=count, channels=len(value.channels))
         )
     return tuple(channel for channel in value.channels for _ in range(each))
 
@@ -84,7 +84,7 @@ def passed(node: fx.Node, value: Value) -> Value:
     else:
         found = None
     if found is None:
-        raise MixingError(say("{node} may mix them", node=name_of(node)))
+        raise MixingError(say("{operation} may mix them", operation=name_of(node)))
     return found
 
 

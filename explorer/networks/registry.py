@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from explorer.images.lazy_torchvision import import_torchvision
 from explorer.images.registry import Shape
-from explorer.language.saying import listed, say
+from explorer.language.saying import kept, listed, say
 
 if TYPE_CHECKING:
     from torch import nn
@@ -45,8 +45,8 @@ def _side(name: str, shape: Shape, factor: int) -> int:
     if height != width or height % factor:
         raise ValueError(
             say(
-                "{name} needs square images with a side that {factor} divides, not {height} × {width}",
-                name=name,
+                "{network} needs square images with a side that {factor} divides, not {height} × {width}",
+                network=name,
                 factor=factor,
                 height=height,
                 width=width,
@@ -69,10 +69,7 @@ def _simple_cnn(shape: Shape, classes: int) -> nn.Module:
 def _siamese(shape: Shape, classes: int) -> nn.Module:
     if classes != 2:
         raise ValueError(
-            say(
-                "siamese tells 2 classes apart, different and same, not {classes}; use pairs of images",
-                classes=classes,
-            )
+            say("siamese tells 2 classes apart, different and same, not {n}; use pairs of images", n=classes)
         )
     return _architectures().Siamese(shape[0], _side("siamese", shape, 4))
 
@@ -152,20 +149,20 @@ def torchvision_networks() -> tuple[str, ...]:
     return tuple(models.list_models(module=models))
 
 
-@lru_cache(maxsize=128)
+@kept(128)
 def _torchvision_info(arch: str) -> ModelInfo:
     if arch not in (known := torchvision_networks()):
         raise ValueError(
             say(
-                "torchvision has no classification network {arch!r}; {nearest}",
-                arch=arch[:80],
-                nearest=nearest(arch, known),
+                "torchvision has no classification network {name!r}; {closest}",
+                name=arch[:80],
+                closest=nearest(arch, known),
             )
         )
     return ModelInfo(
         name=TORCHVISION + arch,
-        title=f"torchvision's {arch}",
-        description=f"{arch} as torchvision builds it, with weights from a file.",
+        title=say("torchvision's {network}", network=arch),
+        description=say("{network} as torchvision builds it, with weights from a file.", network=arch),
         layer="",
         builder=partial(_torchvision_network, arch),
     )
@@ -173,7 +170,7 @@ def _torchvision_info(arch: str) -> ModelInfo:
 
 def nearest(name: str, known: Sequence[str]) -> str:
     """The three known names that are closest to one that is not."""
-    return f"the closest are: {', '.join(difflib.get_close_matches(name, known, n=3, cutoff=0.0))}"
+    return say("the closest are: {names}", names=listed(difflib.get_close_matches(name, known, n=3, cutoff=0.0)))
 
 
 def _torchvision_network(
@@ -183,9 +180,9 @@ def _torchvision_network(
     if shape[0] != 3:
         raise ValueError(
             say(
-                "torchvision's {arch} looks at images of 3 channels, not {channels}; use colour images",
-                arch=arch,
-                channels=shape[0],
+                "torchvision's {network} looks at images of 3 channels, not {n}; use colour images",
+                network=arch,
+                n=shape[0],
             )
         )
     given = {"num_classes": classes, **TORCHVISION_OPTIONS.get(arch, {}), **options}
@@ -200,8 +197,8 @@ def _torchvision_network(
 def _timm_info(arch: str) -> ModelInfo:
     return ModelInfo(
         name=TIMM + arch,
-        title=f"timm's {arch}",
-        description=f"{arch} as timm builds it, with weights from a file.",
+        title=say("timm's {network}", network=arch),
+        description=say("{network} as timm builds it, with weights from a file.", network=arch),
         layer="",
         builder=partial(_timm_network, arch),
     )
@@ -211,15 +208,12 @@ def _timm_network(arch: str, shape: Shape, classes: int, **options: Any) -> nn.M
     try:
         import timm  # optional
     except ImportError:
-        raise ValueError(say("timm, which builds {arch}, is not installed; run: pip install timm", arch=arch)) from None
-    if not timm.is_model(arch):
         raise ValueError(
-            say(
-                "timm has no network {arch!r}; {nearest}",
-                arch=arch[:80],
-                nearest=nearest(arch, timm.list_models()),
-            )
-        )
+            say("timm, which builds {network}, is not installed; run: pip install timm", network=arch)
+        ) from None
+    if not timm.is_model(arch):
+        closest = nearest(arch, timm.list_models())
+        raise ValueError(say("timm has no network {name!r}; {closest}", name=arch[:80], closest=closest))
     given = {"num_classes": classes, "in_chans": shape[0], **options}
     return timm.create_model(
         arch, pretrained=False, checkpoint_path="", **given
@@ -230,14 +224,16 @@ def _own_info(name: str) -> ModelInfo:
     return ModelInfo(
         name=OWN + name,
         title=name,
-        description=f"{name}, built by the code that was imported with it.",
+        description=say("{network}, built by the code that was imported with it.", network=name),
         layer="",
         builder=partial(_no_code, name),
     )
 
 
 def _no_code(name: str, *_: Any, **__: Any) -> nn.Module:
-    raise ValueError(say("{name} is built by code of its own, which is not here; import the network again", name=name))
+    raise ValueError(
+        say("{network} is built by code of its own, which is not here; import the network again", network=name)
+    )
 
 
 def build(
@@ -246,5 +242,5 @@ def build(
     """A new, randomly initialised network for images of `shape` (C, H, W); `options` are for those from elsewhere."""
     info = model_info(name)
     if options and name in MODELS:
-        raise ValueError(say("{name} takes no options, but was given {options}", name=name, options=", ".join(options)))
+        raise ValueError(say("{network} takes no options, but was given {given}", network=name, given=listed(options)))
     return info.builder(shape, classes, **(options or {}))

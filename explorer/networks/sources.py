@@ -5,8 +5,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from explorer.files.errors import sentence
 from explorer.images.batches import Inputs
-from explorer.language.saying import say
+from explorer.language.saying import english, say
 from explorer.networks.cards import Card, Source
 from explorer.networks.code import Code, build_own, code_from
 from explorer.networks.evaluation import forward
@@ -17,7 +18,9 @@ from explorer.networks.registry import OWN, build, model_info
 from explorer.networks.tracing import sizes_in, taking
 from explorer.networks.widths import resize
 
-_TRAIN = "a train() of its own must take mode, call super().train(mode) and return self; call a training otherwise"
+_TRAIN = english(
+    "a train() of its own must take mode, call super().train(mode) and return self; call a training otherwise"
+)
 
 
 def network_of(card: Card, code_path: Path) -> nn.Module:
@@ -38,8 +41,8 @@ def network_of(card: Card, code_path: Path) -> nn.Module:
         reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
         raise ValueError(
             say(
-                "the card's source builds no {model} ({reason}); restore it, or import it again",
-                model=card.model,
+                "the card's source builds no {network} ({reason}); restore it, or import it again",
+                network=card.model,
                 reason=reason,
             )
         ) from error
@@ -56,9 +59,9 @@ def _narrowed(model: nn.Module, card: Card) -> nn.Module:
     except ValueError as error:
         raise ValueError(
             say(
-                "the card has widths that no {model} can have: {error}; restore it",
-                model=card.model,
-                error=error,
+                "the card has widths that no {network} can have: {reason}; restore it",
+                network=card.model,
+                reason=str(error),
             )
         ) from error
     return model
@@ -81,12 +84,15 @@ def _from_source(card: Card, source: Source, code_path: Path) -> nn.Module:
 def _check_logits(found: object, classes: int) -> None:
     """ValueError unless what a network returned for one image are its logits."""
     if not isinstance(found, Tensor) or tuple(found.shape) not in {(1, classes), (1, 1 if classes == 2 else classes)}:
-        shape = f"of shape {tuple(found.shape)}" if isinstance(found, Tensor) else f"a {type(found).__name__}"
+        kind = str(tuple(found.shape)) if isinstance(found, Tensor) else type(found).__name__
         raise ValueError(
             say(
-                "the network returns {shape} for one image, not {classes} logits; restore output and form in the "
-                "card's source, or import the network again",
-                shape=shape,
+                "the network returns of shape {kind} for one image, not {classes} logits; restore output and form in "
+                "the card's source, or import the network again"
+                if isinstance(found, Tensor)
+                else "the network returns a {kind} for one image, not {classes} logits; restore output and form in "
+                "the card's source, or import the network again",
+                kind=kind,
                 classes=classes,
             )
         )
@@ -111,25 +117,21 @@ def ready(model: nn.Module, shape: tuple[int, ...]) -> nn.Module:
 def _set_to_eval(model: nn.Module) -> None:
     """Eval mode; ValueError where methods of the network's own do not do what those of nn.Module do."""
     if "forward" in vars(model):
-        raise ValueError(say("{kind} sets self.forward; define forward in its class", kind=type(model).__name__))
+        raise ValueError(say("{network} sets self.forward; define forward in its class", network=type(model).__name__))
     try:
         done = model.eval() is model and not model.training
     except Exception as error:
         raise ValueError(
             say(
-                "{kind} cannot be set to eval mode ({train}): {error}",
-                kind=type(model).__name__,
-                train=_TRAIN,
-                error=error,
+                "{network} cannot be set to eval mode ({fix}): {reason}",
+                network=type(model).__name__,
+                fix=say(_TRAIN),
+                reason=str(error),
             )
         ) from error
     if not done:
         raise ValueError(
-            say(
-                "{kind} is not in eval mode after eval(): {train}",
-                kind=type(model).__name__,
-                train=_TRAIN,
-            )
+            say("{network} is not in eval mode after eval(): {fix}", network=type(model).__name__, fix=say(_TRAIN))
         )
 
 
@@ -137,21 +139,18 @@ def _code_at(path: Path, sha256: str) -> Code:
     """The code of a checkpoint, checked."""
     if not path.is_file():
         raise ValueError(
-            say(
-                "{path}, the code that builds the network, is missing; restore it, or import it again",
-                path=path.name,
-            )
+            say("{file}, the code that builds the network, is missing; restore it, or import it again", file=path.name)
         )
     try:
         code = code_from(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise ValueError(say("{path} {error}", path=path.name, error=error)) from error
+        raise ValueError(say("{file} {fault}", file=path.name, fault=sentence(error))) from error
     if code.sha256 != sha256:
         raise ValueError(
             say(
-                "{path} is not the code that was imported (SHA-256 differs), so it is not run; restore it, or "
-                "import the network again",
-                path=path.name,
+                "{file} is not the code that was imported (SHA-256 differs), so it is not run; restore it, or import "
+                "the network again",
+                file=path.name,
             )
         )
     return code

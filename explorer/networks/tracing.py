@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from explorer.images.batches import Inputs
-from explorer.language.saying import say
+from explorer.language.saying import listed, say
 from explorer.networks.functional import make_modules
 from explorer.networks.graph import UntraceableError, ancestors, exclusive, function_of, module_of
 from explorer.networks.operations import COMPUTING_FUNCTIONS, PASSING_MODULES, PLAIN_TWINS, STOCHASTIC_DEPTH, in_type
@@ -91,15 +91,16 @@ def _trace_as_it_is(twin: nn.Module, example: Inputs | None) -> fx.GraphModule:
             return fx.GraphModule(twin, Tracer().trace(twin), type(twin).__name__)
         except Exception as error:  # whatever the forward pass raises when it is handed a proxy
             if example is None:
-                raise UntraceableError(
-                    say("{kind} cannot be traced: {error}", kind=type(twin).__name__, error=error)
-                ) from error
+                raise _untraceable(twin, error) from error
         try:
             return _trace_on(twin, example if isinstance(example, tuple) else (example,))
         except Exception as error:
-            raise UntraceableError(
-                say("{kind} cannot be traced: {error}", kind=type(twin).__name__, error=error)
-            ) from error
+            raise _untraceable(twin, error) from error
+
+
+def _untraceable(twin: nn.Module, error: Exception) -> UntraceableError:
+    kind = type(twin).__name__
+    return UntraceableError(say("{network} cannot be traced: {reason}", network=kind, reason=str(error)))
 
 
 def _trace_on(twin: nn.Module, example: tuple[Tensor, ...]) -> fx.GraphModule:
@@ -117,12 +118,8 @@ def _check_no_hooks(model: nn.Module) -> None:
     """UntraceableError where a module has forward hooks, so that it may not do what its type says."""
     for name, module in model.named_modules():
         if module._forward_hooks or module._forward_pre_hooks:
-            raise UntraceableError(
-                say(
-                    "{name!r} has forward hooks, which may do anything",
-                    name=name or type(module).__name__,
-                )
-            )
+            named = repr(name or type(module).__name__)
+            raise UntraceableError(say("{layer} has forward hooks, which may do anything", layer=named))
 
 
 def _check_weights_are_alone(traced: fx.GraphModule) -> None:
@@ -142,11 +139,7 @@ def _check_weights_are_alone(traced: fx.GraphModule) -> None:
             others = set().union(*(readers.get(each, ()) for each in module.parameters(recurse=False))) - {name}
             if others:
                 raise UntraceableError(
-                    say(
-                        "the weights of {name!r} are read by {others}, too",
-                        name=name,
-                        others=", ".join(sorted(others)),
-                    )
+                    say("the weights of {layer!r} are read by {others}, too", layer=name, others=listed(sorted(others)))
                 )
 
 
@@ -170,7 +163,7 @@ def _make_plain(node: fx.Node) -> bool:
     if node.op == "call_function" and _asks_for_in_place(node):
         in_place = True
     if _changes_in_place(node) or "out" in node.kwargs:
-        raise UntraceableError(say("the operation {node!r} changes a tensor in place", node=node.name))
+        raise UntraceableError(say("the operation {name!r} changes a tensor in place", name=node.name))
     return in_place
 
 
@@ -213,7 +206,7 @@ def _read_later(value: fx.Node, node: fx.Node, position: dict[fx.Node, int], act
 
 
 def _refuse(user: fx.Node) -> None:
-    raise UntraceableError(say("the operation {user!r} may read a tensor that was changed in place", user=user.name))
+    raise UntraceableError(say("the operation {name!r} may read a tensor that was changed in place", name=user.name))
 
 
 def _makes_a_tensor(node: fx.Node) -> bool:

@@ -8,7 +8,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from explorer.language.saying import say
+from explorer.language.saying import listed, say
 
 FEW = 3  # names that a complaint lists
 
@@ -32,18 +32,15 @@ def parse(content: bytes, path: Path) -> dict[str, Tensor]:
     except SafetensorError as error:
         if content[:1] == b"\x80" or content[:2] == b"PK":  # with which a length may begin, too
             raise ValueError(
-                say(
-                    "{path} is a pickle, which is never loaded here; save the weights as safetensors",
-                    path=path.name,
-                )
+                say("{file} is a pickle, which is never loaded here; save the weights as safetensors", file=path.name)
             ) from error
         begun_well = len(content) < 9 or content[8:9] == b"{"  # eight bytes of length, then a JSON header
-        trouble = "is truncated or damaged" if begun_well else "is not a safetensors file"
         raise ValueError(
             say(
-                "{path} {trouble}; copy it again, or train the network again",
-                path=path.name,
-                trouble=trouble,
+                "{file} is truncated or damaged; copy it again, or train the network again"
+                if begun_well
+                else "{file} is not a safetensors file; copy it again, or train the network again",
+                file=path.name,
             )
         ) from error
 
@@ -59,8 +56,8 @@ def fill(model: nn.Module, weights: Mapping[str, Tensor], model_name: str, path:
         reason = " ".join(str(error).split())[:200]
         raise ValueError(
             say(
-                "{model_name} does not take its own weights ({reason}); mend its state_dict",
-                model_name=model_name,
+                "{network} does not take its own weights ({reason}); mend its state_dict",
+                network=model_name,
                 reason=reason,
             )
         ) from error
@@ -69,41 +66,44 @@ def fill(model: nn.Module, weights: Mapping[str, Tensor], model_name: str, path:
 def _check_weights(weights: Mapping[str, Tensor], expected: Mapping[str, Tensor], model_name: str, path: Path) -> None:
     missing, unexpected = expected.keys() - weights.keys(), weights.keys() - expected.keys()
     if missing or unexpected:
-        lists = {"missing": missing, "unexpected": unexpected}
-        differing = "; ".join(f"{what}: {_first_few(names)}" for what, names in lists.items() if names)
         raise ValueError(
             say(
-                "{path} does not fit {model_name}: these weights are {differing}",
-                path=path.name,
-                model_name=model_name,
-                differing=differing,
+                "{file} does not fit {network}: these weights are missing: {missing}; unexpected: {unexpected}"
+                if missing and unexpected
+                else "{file} does not fit {network}: these weights are missing: {missing}"
+                if missing
+                else "{file} does not fit {network}: these weights are unexpected: {unexpected}",
+                file=path.name,
+                network=model_name,
+                missing=_first_few(missing),
+                unexpected=_first_few(unexpected),
             )
         )
     for key, value in weights.items():
         if value.layout != torch.strided or value.is_quantized or value.is_meta or value.is_complex():
             raise ValueError(
                 say(
-                    "{path} holds {key} as something else than plain real numbers; save it dense, as float",
-                    path=path.name,
+                    "{file} holds {key} as something else than plain real numbers; save it dense, as float",
+                    file=path.name,
                     key=key,
                 )
             )
         if value.shape != expected[key].shape:
-            shapes = f"{tuple(value.shape)}, not {tuple(expected[key].shape)}"
             raise ValueError(
                 say(
-                    "{path} does not fit {model_name}: {key} is {shapes}",
-                    path=path.name,
-                    model_name=model_name,
+                    "{file} does not fit {network}: {key} is {shape}, not {expected}",
+                    file=path.name,
+                    network=model_name,
                     key=key,
-                    shapes=shapes,
+                    shape=str(tuple(value.shape)),
+                    expected=str(tuple(expected[key].shape)),
                 )
             )
         if not torch.isfinite(value.to(expected[key].dtype)).all():
             raise ValueError(
                 say(
-                    "{path} holds NaN or infinite weights in {key}; train the network again, or take other weights",
-                    path=path.name,
+                    "{file} holds NaN or infinite weights in {key}; train the network again, or take other weights",
+                    file=path.name,
                     key=key,
                 )
             )
@@ -111,5 +111,6 @@ def _check_weights(weights: Mapping[str, Tensor], expected: Mapping[str, Tensor]
 
 def _first_few(names: Iterable[str]) -> str:
     first = sorted(names)
-    more = f" and {len(first) - FEW:,} more" if len(first) > FEW else ""
-    return f"{', '.join(first[:FEW])}{more}"
+    if len(first) <= FEW:
+        return listed(first)
+    return say("{names} and {n:,} more", names=listed(first[:FEW]), n=len(first) - FEW)

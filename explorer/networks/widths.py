@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
 from explorer.images.batches import Inputs
-from explorer.language.saying import say
+from explorer.language.saying import listed, say
 from explorer.networks import flow
 from explorer.networks.flow import CONVS
 
@@ -50,16 +50,11 @@ def resize(model: nn.Module, widths: Widths) -> None:
     renewed: dict[nn.Parameter, nn.Parameter] = {}  # by what was there before: what layers share they share still
     for name, width in widths.items():
         if name not in there:
-            raise ValueError(say("there is no layer {name!r} in it", name=name[:80]))
+            raise ValueError(say("there is no layer {layer!r} in it", layer=name[:80]))
         if not _may_have(width, there[name]):
             asked, most = (" × ".join(map(str, each)) for each in (width, there[name]))
             raise ValueError(
-                say(
-                    "{name} cannot be {asked} wide, as it is at most {most}",
-                    name=name,
-                    asked=asked,
-                    most=most,
-                )
+                say("{layer} cannot be {asked} wide, as it is at most {most}", layer=name, asked=asked, most=most)
             )
         _resize(model, name, width, renewed)
 
@@ -86,10 +81,16 @@ def in_words(model: nn.Module, whole: Widths) -> str:
     words: list[str] = []
     for name, width in widths_of(model).items():
         if isinstance(_layer(model, name), WRITING) and width[1] < whole[name][1]:
-            verb, unit = ("", "") if words else (" has", " channels")
-            words.append(f"{name}{verb} {width[1]:,} of {whole[name][1]:,}{unit}")
-    more = [f"{len(words) - LISTED:,} more are narrower"] if len(words) > LISTED else []
-    return ", ".join([*words[:LISTED], *more])
+            words.append(
+                say(
+                    "{layer} {left:,} of {all:,}" if words else "{layer} has {left:,} of {all:,} channels",
+                    layer=name,
+                    left=width[1],
+                    all=whole[name][1],
+                )
+            )
+    more = [say("{n:,} more are narrower", n=len(words) - LISTED)] if len(words) > LISTED else []
+    return listed([*words[:LISTED], *more])
 
 
 # One layer
