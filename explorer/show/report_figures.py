@@ -84,7 +84,10 @@ def training_figure(history: pd.DataFrame) -> Figure:
         axes.set_xlabel(say("Epoch"))
         axes.set_ylabel(say(title))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    figure.axes[1].yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        if len(history) == 1:  # whose axis would be of fractions of it
+            (epoch,) = history["epoch"]
+            axes.set_xlim(epoch - 1, epoch + 1)
+    figure.axes[1].yaxis.set_major_formatter(PercentFormatter(1))
     first.legend(fontsize=9)
     return figure
 

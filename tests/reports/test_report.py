@@ -307,3 +307,18 @@ def test_a_report_from_a_notebook(tmp_path, shipped_answers):
         settings = json.loads(archive.read("settings.json"))
     assert (settings["k"], settings["experiment"]["criterion"]) == (8, "l1")
     assert report is ex.report
+
+
+@pytest.mark.parametrize(
+    ("epochs", "kept", "words"),
+    [
+        (5, 3, "trained for 5 epochs on 100 images; 10 more were held out, and the weights of epoch 3 were kept"),
+        (1, 1, "trained for one epoch on 100 images; 10 more were held out."),
+        (1, 0, "(epochs: 1), did no better on the 10 held-out images than the weights that it began with"),
+    ],
+)
+def test_the_training_that_kept_weights_is_told(epochs, kept, words):
+    facts = facts_of(falling(90, 80))
+    card = replace(facts.card, epochs=epochs, kept_epoch=kept, train_images=100, validation_images=10)
+    text = text_of(files_of(replace(facts, card=card), "en")["report-en.html"])
+    assert words in text.replace("\u00a0", " ")

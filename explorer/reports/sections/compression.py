@@ -19,7 +19,8 @@ def compression(writer: Writer) -> Iterator[Block]:
     yield from notes
     if removal is None:
         return
-    yield Paragraph(say("text.removal", criterion=writer.criterion(removal.criterion), plan=removal.plan))
+    plan = removal.plan.replace(",", ", ")  # may break between layers
+    yield Paragraph(say("text.removal", criterion=writer.criterion(removal.criterion), plan=plan))
     if removal.differ is not None:
         n = int(removal.stages["n"].iloc[0])
         same = "same" if removal.differ == 0 else "differ"

@@ -40,7 +40,8 @@ def training(writer: Writer) -> Iterator[Block]:
         yield Paragraph(say("text.imported"))
     else:
         values = {"epochs": card.epochs, "train": card.train_images, "held_out": card.validation_images}
-        yield Paragraph(say("text.training", **values, kept=card.kept_epoch, examples=writer.examples))
+        how = "training_kept" if not card.kept_epoch else "training_once" if card.epochs == 1 else "training"
+        yield Paragraph(say(f"text.{how}", **values, kept=card.kept_epoch, examples=writer.examples))
         titles = writer.language.texts["recipe"]
         rows = [(titles.get(key, name(key)), _setting(value)) for key, value in card.recipe.items() if value]
         yield writer.table(say("caption.recipe"), ["what", "value"], rows)
