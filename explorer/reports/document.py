@@ -4,6 +4,7 @@ import unicodedata
 from dataclasses import dataclass
 
 FEW_ROWS = 14  # of a table that is not torn between two pages
+BOLD = 1.3  # how much broader the letters of a head are
 BROADEST, AROUND = 66, 3  # letters of a column that count for its width at most, and those that its margins take
 
 
@@ -45,7 +46,10 @@ class Table:
     @property
     def shares(self) -> list[float]:
         """The share of the page's width that each column takes, by its longest text; 1 in all."""
-        longest = [max(map(letters, column)) for column in zip(self.columns, *self.rows, strict=True)]
+        longest = [
+            max([BOLD * letters(head), *map(letters, cells)])
+            for head, *cells in zip(self.columns, *self.rows, strict=True)
+        ]
         broad = [min(length, BROADEST) + AROUND for length in longest]
         return [each / sum(broad) for each in broad]
 

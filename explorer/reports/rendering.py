@@ -36,10 +36,17 @@ LATEX = {
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
     "\u00a0": "~",
+    "`": r"\textasciigrave{}",
+    '"': r"\textquotedbl{}",
     "−": r"\ensuremath{-}",
     "×": r"\ensuremath{\times}",
     "±": r"\ensuremath{\pm}",
 }
+SEPARATE = r"\nobreak{}"  # between signs of which fonts make one: -- is no dash
+TWINS = re.compile(r"([-',])(?=\1)")
+UNSHOWN = re.compile(  # what neither Latin Modern, the font of LaTeX, nor a Chinese one has
+    r"[^\x20-\u017f\u2010-\u2022\u2026\u2030\u20ac\u2122\u2190-\u2193\u2212\u3000-\u9fff\uff00-\uffef]"
+)
 LONG_WORD = re.compile(r"([!-~]{20,})")
 BREAK = r"\allowbreak{}"
 CHINESE = re.compile(r"[\u3000-\u9fff\uff00-\uffef]")
@@ -75,11 +82,17 @@ def numbered(document: Document) -> dict[Block, int]:
 
 
 def escape_latex(text: str) -> str:
-    """Text as LaTeX shows it, whatever is in it; a long word may be broken anywhere."""
-    pieces = LONG_WORD.split(text)  # every other one is a long word
-    return "".join(
+    """Text as LaTeX shows it, whatever is in it; a long word may be broken anywhere.
+
+    A sign that its fonts lack, which it would leave out, is named: an emoji is [U+1F600].
+    """
+    pieces = LONG_WORD.split(
+        UNSHOWN.sub(lambda sign: f"[U+{ord(sign[0]):04X}]", text)
+    )  # every other one is a long word
+    escaped = "".join(
         (BREAK if place % 2 else "").join(LATEX.get(sign, sign) for sign in piece) for place, piece in enumerate(pieces)
     )
+    return TWINS.sub(rf"\1{SEPARATE}", escaped)
 
 
 def escape_markdown(text: str) -> str:

@@ -167,8 +167,10 @@ def _set_widths(table: Any, shares: Sequence[float]) -> None:
 
 
 def _room(file: Word, words: str) -> None:
-    """A box to write in."""
-    cell = file.add_table(rows=1, cols=1, style="Table Grid").cell(0, 0)
+    """A box to write in, whole on its page."""
+    table = file.add_table(rows=1, cols=1, style="Table Grid")
+    table.rows[0]._tr.get_or_add_trPr().append(OxmlElement("w:cantSplit"))
+    cell = table.cell(0, 0)
     cell.paragraphs[0].add_run(words).font.size = Pt(8.5)
     for _ in range(ANSWER_LINES):
         cell.add_paragraph()

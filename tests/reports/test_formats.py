@@ -9,6 +9,7 @@ from dataclasses import replace
 import docx
 import numpy as np
 import pytest
+from docx.oxml.ns import qn
 from PIL import Image
 
 from explorer.reports import rendering
@@ -17,7 +18,7 @@ from explorer.reports.word import word
 
 NASTY = (
     "<b>&amp;</b>", r"\end{document} $x_1^2$ 50 % & #1 {~}", "| [a](http://b.c) *c* _d_ `e` ![f](g)", "😀é", "x" * 200,
-    "- 1. + =", '"quoted"', "{{ 7 * 7 }} {% raw %}",
+    "- 1. + =", "a--b ''c'' ,, ?`", '"quoted"', "{{ 7 * 7 }} {% raw %}",
 )  # fmt: skip
 
 
@@ -38,7 +39,7 @@ def document_of(text, language="en"):
 
 def unescaped(text):
     """LaTeX as it would be printed: the commands that escape, or allow a break, are undone, and nothing else."""
-    text = text.replace(rendering.BREAK, "")
+    text = text.replace(rendering.BREAK, "").replace(rendering.SEPARATE, "")
     for sign, command in sorted(rendering.LATEX.items(), key=lambda pair: -len(pair[1])):
         text = text.replace(command, sign if sign != "\u00a0" else command)
     return text
@@ -47,10 +48,10 @@ def unescaped(text):
 @pytest.mark.parametrize("text", NASTY)
 def test_latex_shows_any_text_as_it_is(text):
     escaped = rendering.escape_latex(text)
-    assert unescaped(escaped) == text
+    assert unescaped(escaped) == text.replace("😀", "[U+1F600]")
     commands = set(re.findall(r"\\[A-Za-z]+|\\.", escaped))
     known = {each for command in rendering.LATEX.values() for each in re.findall(r"\\[A-Za-z]+|\\.", command)}
-    assert commands <= known | {r"\allowbreak"}, "no command but those that escape"
+    assert commands <= known | {r"\allowbreak", r"\nobreak"}, "no command but those that escape"
 
 
 @pytest.mark.parametrize("text", NASTY)
@@ -94,6 +95,7 @@ def test_word_has_headings_captions_tables_and_rooms(text):
     cover, numbers, room = file.tables
     assert cover.cell(0, 1).text == text and numbers.cell(1, 0).text == text and "Your answer" in room.cell(0, 0).text
     xml = zipfile.ZipFile(io.BytesIO(content)).read("word/document.xml").decode()
+    assert room.rows[0]._tr.trPr.find(qn("w:cantSplit")) is not None, "an answer's room is whole on its page"
     assert " SEQ Figure " in xml and " SEQ Table " in xml and "w:tblHeader" in xml and "descr=" in xml
 
 
@@ -116,3 +118,14 @@ def test_columns_share_the_width_by_their_longest_text():
     table = Table("a", ("b", "c"), (("x" * 17, "1"), ("图" * 12, "22")))
     assert table.shares == [27 / 32, 5 / 32] and table.short
     assert sum(Table("a", ("b" * 300, "c", "d"), ()).shares) == pytest.approx(1)
+
+
+def test_latex_makes_no_dash_or_quotation_mark_of_a_name():
+    assert rendering.escape_latex("a--b") == r"a-\nobreak{}-b"
+    assert rendering.escape_latex('?`"') == r"?\textasciigrave{}\textquotedbl{}"
+    assert rendering.escape_latex("кот 猫 é") == "[U+043A][U+043E][U+0442] 猫 é"
+
+
+def test_a_column_has_room_for_its_head():
+    table = Table("", ("Parameters", "n"), (("1", "1"),), (0, 1))
+    assert table.shares[0] / table.shares[1] == pytest.approx((13 + 3) / (1.3 + 3))
