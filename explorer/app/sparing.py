@@ -307,7 +307,7 @@ def spare_table(table: Any, spared: dict[str, int]) -> Any:
     ends = zip(rows["change_low"], rows["change_high"], strict=True)
     return rows.assign(
         together=[listed(layers.split(" ")[1:]) for layers in rows["layers"]],
-        share=[f"{spared[layer]} %" for layer in rows["layer"]],
+        share=[say("{percent} %", percent=spared[layer]) for layer in rows["layer"]],
         interval=[
             say("{low} to {high}", low=points(low), high=points(high)) if low < high else "–" for low, high in ends
         ],

@@ -114,7 +114,7 @@ class Place:
     @property
     def label(self) -> str:
         """What it is called."""
-        return f"K = {self.value}" if self.axis == "k" else f"{self.value} %"
+        return f"K = {self.value}" if self.axis == "k" else say("{percent} %", percent=self.value)
 
     def mark(self, curve: Curve) -> float:
         """The same as a K of this curve, which may lie between two."""
@@ -267,7 +267,9 @@ def differences(table: pd.DataFrame, place: Place) -> None:
                 low=100 * row["low"],
                 high=100 * row["high"],
             ),
-            "Points more": "–" if row is first else f"{points(row['change'])} ({interval_of(row)})",
+            "Points more": "–"
+            if row is first
+            else say("{points} ({interval})", points=points(row["change"]), interval=interval_of(row)),
             "p": "–" if pd.isna(row["p_value"]) else p_of(row["p_value"]),
             "Compared": "–" if row is first else compared(first, row, table["n"].nunique() > 1),
         }
@@ -333,7 +335,7 @@ def figures_of(curves: dict[str, Curve]) -> None:
 
 def of_all(k: float, channels: int) -> str:
     """A K, or the median of several, and which share of the channels that is."""
-    return "–" if pd.isna(k) else f"{k:g} ({100 * k / channels:.0f} %)"
+    return "–" if pd.isna(k) else say("{k:g} ({percent:.0f} %)", k=k, percent=100 * k / channels)
 
 
 def files(answers: dict[str, View], curves: dict[str, Curve], contrasts: pd.DataFrame, axis: str) -> None:

@@ -372,7 +372,7 @@ def controls(view: View) -> tuple[list[Line], tuple[int, ...], str, int, float]:
 
 def zoom_title(zoom: str) -> str:
     """How much of the channels a second chart shows, in words."""
-    return f"{100 * ZOOMS[zoom]:.0f} %" if ZOOMS[zoom] else say("None")
+    return say("{percent} %", percent=round(100 * ZOOMS[zoom])) if ZOOMS[zoom] else say("None")
 
 
 NO_K = english(

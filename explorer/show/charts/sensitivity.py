@@ -29,7 +29,7 @@ def cells_of(table: pd.DataFrame, spared: Mapping[str, int]) -> pd.DataFrame:
     percents = (100 * table["share"]).round().astype(int)
     return table[["layer", "share", "k", "channels", "n", "accuracy", "low", "high", "change"]].assign(
         name=names,
-        column=percents.astype(str) + " %",
+        column=[say("{percent} %", percent=each) for each in percents],
         lost=(-table["change"]).clip(lower=0),
         label=[f"{100 * value:.1f}" for value in table["accuracy"]],
         spared=table["layer"].map(spared) == percents,
