@@ -24,6 +24,7 @@ from explorer.compression.shares import under, uniform
 from explorer.compression.steps import Step
 from explorer.compression.timing import BATCHES
 from explorer.engine.sensitivities import Sensitivity
+from explorer.language.saying import say
 from explorer.networks.checkpoints import Checkpoint
 from explorer.networks.evaluation import Device
 from explorer.pruning.criteria import criterion_info
@@ -170,7 +171,7 @@ def plan_of(
     plan.check(groups, asked.minimum)
     plan = plan.rounded(groups) if asked.rounded else plan
     if not plan.layers:
-        raise ValueError("this plan prunes nothing; give a larger K, share or threshold, or a smaller minimum")
+        raise ValueError(say("this plan prunes nothing; give a larger K, share or threshold, or a smaller minimum"))
     return plan
 
 

@@ -14,6 +14,7 @@ from explorer.networks.checkpoints import Checkpoint, list_checkpoints, read_car
 from explorer.networks.intervals import wilson
 
 STATES = BEFORE, AFTER, RECOVERED = ("before pruning", "after pruning", "fine-tuned")
+HERE = "this plan"  # what tables call a network that is not kept, and behind it how the plan is carried out
 
 
 def made_from(checkpoint: Checkpoint, root: Path | None = None) -> dict[str, Card]:
@@ -53,7 +54,7 @@ def untuned(merits: Merits, steps: int) -> pd.DataFrame:
     rows = []
     ways = zip(tested.networks[1:], (1, steps), scores[1:], merits.macs[1:], strict=False)
     for name, count, score, macs in ways:
-        about = {"network": f"this plan, {name}", "steps": count, "epochs": 0}
+        about = {"network": f"{HERE}, {name}", "steps": count, "epochs": 0}
         rows += list(_rows(about, (scores[0], score, None), (merits.macs[0], macs, macs)))
     return _table(rows)
 

@@ -8,6 +8,7 @@ from torch import nn
 
 from explorer.answers.unfinished import Unfinished
 from explorer.images.datasets import availability
+from explorer.language.saying import say
 from explorer.networks.cards import Card
 from explorer.networks.checkpoints import Checkpoint
 from explorer.networks.evaluation import Device
@@ -46,9 +47,12 @@ def other_images(card: Card) -> str:
     here = availability(card.dataset)
     if card.imported or here == card.origin:
         return ""
-    return (
-        f"it was trained on the {card.origin} {card.dataset}, and the one here is {here}: it is fine-tuned on other "
-        "images, and may have seen those that are held out now"
+    return say(
+        "it was trained on the {origin} {dataset}, and the one here is {here}: it is fine-tuned on other images, and "
+        "may have seen those that are held out now",
+        origin=say(card.origin),
+        dataset=card.dataset,
+        here=say(here),
     )
 
 

@@ -14,6 +14,7 @@ from explorer.compression.plans import Group, Plan
 from explorer.compression.scales import Scales
 from explorer.compression.timing import BATCHES, time_networks, time_ratio
 from explorer.engine.sensitivities import Sensitivity, check_points
+from explorer.language.saying import say
 from explorer.networks.checkpoints import Checkpoint
 from explorer.networks.evaluation import Device
 from explorer.show.words import percent, points
@@ -35,8 +36,11 @@ def target_of(text: str) -> tuple[str, float]:
         number = float("nan")
     if what not in TARGETS or number != number:
         raise ValueError(
-            f"{text[:80]!r} is no target; give points=1 (at most one point lost), macs=0.5 (half of them left) or "
-            "latency=0.5 (half of the time left)"
+            say(
+                "{text!r} is no target; give points=1 (at most one point lost), macs=0.5 (half of them left) or "
+                "latency=0.5 (half of the time left)",
+                text=text[:80],
+            )
         )
     if what == POINTS:
         check_points(number)
@@ -113,18 +117,31 @@ def reached(target: str, merits: Merits, scales: Scales) -> str:
     what, amount = target_of(target)
     if what == POINTS:
         row = merits.frame().iloc[1]
-        return (
-            f"At most {amount:g} points of accuracy were to go: it changes by {points(row['change'])} "
-            f"({points(row['change_low'])} to {points(row['change_high'])}, over {row['n']:,} images)."
+        return say(
+            "At most {amount:g} points of accuracy were to go: it changes by {change} ({low} to {high}, over {n:,} "
+            "images).",
+            amount=amount,
+            change=points(row["change"]),
+            low=points(row["change_low"]),
+            high=points(row["change_high"]),
+            n=row["n"],
         )
     if what == MACS:
         left = percent(scales.after.macs / scales.before.macs)
-        return f"At most {100 * amount:g} % of the multiply-adds were to be left: {left} are."
+        words = "At most {amount:g} % of the multiply-adds were to be left: {left} are."
+        return say(words, amount=100 * amount, left=left)
     timing = scales.timings[0]
     ratio = timing.ratios[-1]
-    missed = ", which is more: times vary that much here" if ratio.median > amount else ""
-    return (
-        f"At most {100 * amount:g} % of the time for one image was to be left: measured once more, "
-        f"{percent(ratio.median)} is ({percent(ratio.low)} to {percent(ratio.high)} from quartile to quartile, of "
-        f"{ratio.repeats:,} runs in turns on {timing.place}){missed}."
+    return say(
+        "At most {amount:g} % of the time for one image was to be left: measured once more, {left} is ({low} to {high} "
+        "from quartile to quartile, of {runs:,} runs in turns on {place}), which is more: times vary that much here."
+        if ratio.median > amount
+        else "At most {amount:g} % of the time for one image was to be left: measured once more, {left} is ({low} to "
+        "{high} from quartile to quartile, of {runs:,} runs in turns on {place}).",
+        amount=100 * amount,
+        left=percent(ratio.median),
+        low=percent(ratio.low),
+        high=percent(ratio.high),
+        runs=ratio.repeats,
+        place=timing.place,
     )

@@ -13,6 +13,7 @@ from typing import Any
 
 from explorer.files.json import read_json
 from explorer.files.whole import write_whole
+from explorer.language.saying import say
 from explorer.training.state import Epoch, asked_path, history_path, save_history, unfinished_files
 
 
@@ -38,12 +39,20 @@ class Unfinished:
             known = dict(read_json(path))
             plan, before = str(known["plan"]), dict(known["asked"])
         except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(f"{path.name} is corrupt; compress without --resume to start from scratch") from error
+            raise ValueError(
+                say("{file} is corrupt; compress without --resume to start from scratch", file=path.name)
+            ) from error
         for key, value in asked.items():
             if before.get(key) != value:
                 raise ValueError(
-                    f"{path.name} is from another fine-tuning ({key} {before.get(key)}, not {value}); repeat that "
-                    "one's options, or compress without --resume"
+                    say(
+                        "{file} is from another fine-tuning ({key} {before}, not {value}); repeat that one's options, "
+                        "or compress without --resume",
+                        file=path.name,
+                        key=key,
+                        before=str(before.get(key)),
+                        value=str(value),
+                    )
                 )
         return plan
 

@@ -9,14 +9,15 @@ import streamlit as st
 from explorer.answers import recovered
 from explorer.answers.compressing import SHARES, Compressed, Compression
 from explorer.answers.merits import Merits
-from explorer.app import compressions, drawing, links, networks, planning, tuned, tuning, waiting
+from explorer.app import compressions, drawing, gains, links, networks, planning, tuned, tuning, waiting
 from explorer.background.jobs import DONE, Job
 from explorer.engine.scan import samples
+from explorer.language.saying import english, say
 from explorer.networks.cards import Card
 from explorer.networks.checkpoints import Checkpoint
 from explorer.show import charts
 
-SEVERAL = "Pruning several shares"
+SEVERAL = english("Pruning several shares")
 
 
 def frontier(point: Checkpoint, asked: Compression, found: Compressed) -> None:
@@ -24,8 +25,8 @@ def frontier(point: Checkpoint, asked: Compression, found: Compressed) -> None:
     ask = partial(compressions.frontier, point, asked.criterion, asked.minimum, asked.limit)
     job = compressions.frontier_at_hand(point, asked.criterion, asked.minimum, asked.limit)
     if job is None and samples(point.model, point.card.test_images):
-        words = f"{len(SHARES)} smaller networks, each tested: takes a while for one of this size."
-        st.button("Prune several shares", icon=":material/scatter_plot:", help=words, on_click=lambda: begin(ask))
+        words = say("{n} smaller networks, each tested: takes a while for one of this size.", n=len(SHARES))
+        st.button(say("Prune several shares"), icon=":material/scatter_plot:", help=words, on_click=lambda: begin(ask))
         draw_plans(point, asked, found)
         return
     job = ask()
@@ -44,9 +45,9 @@ def draw_frontier(
     """The points so far."""
     with st.container():
         if live:
-            waiting.progress(job, SEVERAL)
+            waiting.progress(job, say(SEVERAL))
     if job.finished and job.status != DONE:
-        waiting.show_end(job, SEVERAL, ask)
+        waiting.show_end(job, say(SEVERAL), ask)
     if job.latest is not None:
         draw_plans(point, asked, found, job.latest)
     if live and job.finished:
@@ -63,19 +64,20 @@ def draw_plans(point: Checkpoint, asked: Compression, found: Compressed, shares:
     here = "" if asked.share is None or shares is None else f"{100 * asked.share:.0f} %"
     chart = charts.accuracy_against_macs(pd.concat([*tables, further], ignore_index=True), here)
     drawing.draw(chart, key="frontier", on_select=partial(choose_clicked, cards), selection_mode="pick")
-    examples, images = networks.examples_of(point), (shares or found.merits).done
-    said = [f"Accuracy over {images:,} test {examples}, with 95 % intervals."]
+    examples, images = say(networks.examples_of(point)), (shares or found.merits).done
+    said = [say("Accuracy over {n:,} test {examples}, with 95 % intervals.", n=images, examples=examples)]
     if shares is not None:
-        said.append("A percentage is the share of every layer that is removed.")
+        said.append(say("A percentage is the share of every layer that is removed."))
     if not further.empty:
-        counts = " and ".join(f"{n:,}" for n in sorted(set(further["n"]), reverse=True))
-        said.append(f"Diamonds: fine-tuned, over {counts} test {examples}.")
-    st.caption(" ".join([*said, "Filled: no other plan beats it. Click a point to take its plan."]))
+        counts = gains.together(sorted(set(further["n"]), reverse=True))
+        said.append(say("Diamonds: fine-tuned, over {counts} test {examples}.", counts=counts, examples=examples))
+    st.caption(" ".join([*said, say("Filled: no other plan beats it. Click a point to take its plan.")]))
 
 
 def plans_of(merits: Merits) -> pd.DataFrame:
     """The plans as the chart has them: plan, macs_share, accuracy, low, high, and tuned, which they are not."""
     rows = merits.frame()
+    rows["network"] = rows["network"].map(compressions.in_words)
     rows = rows.assign(macs_share=1 - rows["flops_reduction"], tuned=False).rename(columns={"network": "plan"})
     return rows[["plan", "macs_share", "accuracy", "low", "high", "tuned"]]
 

@@ -210,10 +210,17 @@ def check_share(share: float, what: str) -> None:
             say(
                 "a share of {share:g} of the {what} is outside 0…1: give 0.5 for half of it",
                 share=share,
-                what=what,
+                what=say(what),
             )
         )
 
 
 def _out_of_reach(share: float, what: str, nearest: float) -> ValueError:
-    return ValueError(f"{percent(share)} of the {what} cannot be reached; the nearest that can is {percent(nearest)}")
+    return ValueError(
+        say(
+            "{share} of the {what} cannot be reached; the nearest that can is {nearest}",
+            share=percent(share),
+            what=say(what),
+            nearest=percent(nearest),
+        )
+    )

@@ -27,7 +27,7 @@ from explorer.networks.checkpoints import Checkpoint, load
 from explorer.networks.evaluation import forward
 from explorer.networks.graph import UntraceableError, exclusive
 
-OPSET = 18  # of ONNX: that which PyTorch's exporter writes without converting
+OPSET = 18  # of ONNX: that which PyTorch's exporter writes without converting; FORMATS says so
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,7 +161,7 @@ def _source(job: Exported, place: Path) -> None:
     text, state = source.source_of(job.model, job.card, job.title, job.example)
     again = source.network_from(text)
     again.load_state_dict(state)
-    check_alike(forward(again.eval(), job.example), forward(job.model, job.example), "its source")
+    check_alike(forward(again.eval(), job.example), forward(job.model, job.example), say("its source"))
     (place / f"{source.STEM}.py").write_text(text, encoding="utf-8")
     (place / f"{source.STEM}.pt").write_bytes(_saved(state))
 
@@ -177,7 +177,7 @@ def _program(job: Exported, place: Path) -> None:
     torch.export.save(_exported(job), buffer)
     buffer.seek(0)
     again = torch.export.load(buffer).module()
-    check_alike(_run(again, job.inputs), forward(job.model, job.example), "its exported program")
+    check_alike(_run(again, job.inputs), forward(job.model, job.example), say("its exported program"))
     (place / "network.pt2").write_bytes(buffer.getvalue())
 
 
@@ -199,7 +199,7 @@ def _onnx(job: Exported, place: Path) -> None:
     program, exporter = _exported(job), torch.onnx.export
     graph = _quietly("torch.onnx.export", lambda: exporter(program, (), dynamo=True, verbose=False, **given))
     content = graph.model_proto.SerializeToString()
-    check_alike(_by_onnxruntime(content, names, job.inputs), forward(job.model, job.example), "its ONNX graph")
+    check_alike(_by_onnxruntime(content, names, job.inputs), forward(job.model, job.example), say("its ONNX graph"))
     (place / "network.onnx").write_bytes(content)
 
 
@@ -242,7 +242,5 @@ FORMATS: dict[str, Format] = {
     "pt2": Format(
         "Exported program", "network.pt2 of torch.export, which torch alone runs", _program, ("network.pt2",)
     ),
-    "onnx": Format(
-        "ONNX", f"network.onnx, opset {OPSET}, which ONNX Runtime runs without PyTorch", _onnx, ("network.onnx",)
-    ),
+    "onnx": Format("ONNX", "network.onnx, opset 18, which ONNX Runtime runs without PyTorch", _onnx, ("network.onnx",)),
 }

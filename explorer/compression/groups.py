@@ -83,7 +83,7 @@ class Dependencies:
         """The group of a layer."""
         conv = conv_layers(self.model)[layer]
         if conv not in self._graph.module2node:
-            return Group((layer,), conv.out_channels, fixed="it does not run in the forward pass")
+            return Group((layer,), conv.out_channels, fixed=say("it does not run in the forward pass"))
         layers, sections, fixed = {layer}, 1, ""
         for module, gone, writes in self._touched(layer, range(conv.out_channels)):
             if isinstance(module, nn.Conv2d):
@@ -92,10 +92,12 @@ class Dependencies:
                 if writes and len(gone) == module.out_channels:
                     layers.add(self.names[module])
             if isinstance(module, tp.ops._OutputOp) or (writes and isinstance(module, nn.Linear)):
-                fixed = "it gives the network's answer"
+                fixed = say("it gives the network's answer")
         ordered = tuple(name for name in conv_layers(self.model) if name in layers)
         if conv.out_channels % sections or sections == conv.out_channels > 1:
-            fixed = fixed or f"it is tied to a convolution in {sections} groups, which cannot be narrowed evenly"
+            fixed = fixed or say(
+                "it is tied to a convolution in {sections} groups, which cannot be narrowed evenly", sections=sections
+            )
         return Group(ordered, conv.out_channels, sections, fixed)
 
     def all(self) -> Iterator[Group]:

@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from explorer.language.saying import say
+from explorer.language.saying import listed, say
 from explorer.pruning.criteria import criterion_info
 
 MULTIPLE = 8  # widths that processors like: they compute on 8 or more numbers at a time
@@ -170,7 +170,7 @@ def group_of(layer: str, groups: Sequence[Group]) -> Group:
     if found is not None and found.fixed:
         raise ValueError(say("no channel of layer {layer!r} can go: {fixed}", layer=layer, fixed=found.fixed))
     if found is None:
-        known = ", ".join(group.name for group in groups if not group.fixed)
+        known = listed(group.name for group in groups if not group.fixed)
         raise ValueError(
             say(
                 "the plan names {layer!r}, which is no convolution here; choose of: {known}",

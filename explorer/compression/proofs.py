@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from explorer.compression.comparison import Comparison
+from explorer.language.saying import say
 from explorer.show.words import percent, points
 
 UNPRUNED, COMPRESSED, MASKED, FILTER = NETWORKS = ("unpruned", "compressed", "masked", "filters zeroed")
@@ -34,24 +35,40 @@ class Proof(Comparison):
 
     def sentence(self) -> str:
         """Whether the compressed network computes what its masked twin does."""
-        logits = f"their logits differ by {self.apart:.1g} at most, the largest is {self.largest:.1f}"
         if not self.differ:
-            return f"Removed or masked, all {self.done:,} predictions are the same; {logits}."
-        those = "all of them ties" if self.ties == self.differ else f"{self.ties:,} of them ties"
-        return f"Removed or masked, {self.differ:,} of {self.done:,} predictions differ, {those}; {logits}."
+            words = (
+                "Removed or masked, all {n:,} predictions are the same; their logits differ by {apart:.1g} at most, "
+                "the largest is {largest:.1f}."
+            )
+        elif self.ties == self.differ:
+            words = (
+                "Removed or masked, {differ:,} of {n:,} predictions differ, all of them ties; their logits differ by "
+                "{apart:.1g} at most, the largest is {largest:.1f}."
+            )
+        else:
+            words = (
+                "Removed or masked, {differ:,} of {n:,} predictions differ, {ties:,} of them ties; their logits differ "
+                "by {apart:.1g} at most, the largest is {largest:.1f}."
+            )
+        counts = {"n": self.done, "differ": self.differ, "ties": self.ties}
+        return say(words, **counts, apart=self.apart, largest=self.largest)
 
     def filter_sentence(self) -> str:
         """What zeroing the filters instead would have shown."""
         others = self._other_than_masked(FILTER)
         if not others:
-            return "Zeroing the filters instead gives the same predictions: here nothing is left of a zeroed channel."
-        why = (
-            "a zeroed filter still emits its batch norm's constant, β − γμ/σ, which the next layer reads"
+            return say(
+                "Zeroing the filters instead gives the same predictions: here nothing is left of a zeroed channel."
+            )
+        return say(
+            "Zeroing the filters instead gives {accuracy} and {n:,} other predictions: a zeroed filter still emits its "
+            "batch norm's constant, β − γμ/σ, which the next layer reads."
             if self.leaks
-            else "other layers that write to the same channels still do"
+            else "Zeroing the filters instead gives {accuracy} and {n:,} other predictions: other layers that write to "
+            "the same channels still do.",
+            accuracy=percent(float(self.accuracy[self.row(FILTER)])),
+            n=others,
         )
-        accuracy = percent(float(self.accuracy[self.row(FILTER)]))
-        return f"Zeroing the filters instead gives {accuracy} and {others:,} other predictions: {why}."
 
     def added_sentence(self) -> str:
         """By how much adding up what each layer alone costs would have been wrong; empty where that is not known."""
@@ -59,9 +76,12 @@ class Proof(Comparison):
             return ""
         exact = float(self.change[self.row(MASKED)])
         wrong = abs(self.added_up - exact)
-        return (
-            f"All layers together change accuracy by {points(exact)} points; adding up what each changes alone says "
-            f"{points(self.added_up)}, which is wrong by {wrong:.2f}."
+        return say(
+            "All layers together change accuracy by {exact} points; adding up what each changes alone says {sum}, "
+            "which is wrong by {wrong:.2f}.",
+            exact=points(exact),
+            sum=points(self.added_up),
+            wrong=wrong,
         )
 
     def _other_than_masked(self, network: str) -> int:

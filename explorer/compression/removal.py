@@ -13,7 +13,7 @@ from torch import fx, nn
 from explorer.compression.groups import Dependencies
 from explorer.compression.plans import Group, Plan, group_of
 from explorer.images.batches import Inputs
-from explorer.language.saying import say
+from explorer.language.saying import listed, say
 from explorer.networks.coupling import coupling_in
 from explorer.networks.evaluation import Batch, forward
 from explorer.networks.graph import exclusive
@@ -74,9 +74,8 @@ def _doubt(traced: fx.GraphModule, group: Group) -> str:
         return hindrance
     others = set(coupling_in(traced, group.name).layers) & set(conv_layers(traced))
     if others != set(group.layers):
-        return (
-            f"it is not certain which layers go with it: {', '.join(sorted(others.symmetric_difference(group.layers)))}"
-        )
+        apart = sorted(others.symmetric_difference(group.layers))
+        return say("it is not certain which layers go with it: {layers}", layers=listed(apart))
     return ""
 
 

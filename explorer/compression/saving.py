@@ -39,7 +39,7 @@ def card_of(
     again = network_of(card, code)
     again.load_state_dict(model.state_dict())
     example = blank(card)
-    check_alike(forward(again.eval(), example), forward(model.eval(), example), "its architecture made narrower")
+    check_alike(forward(again.eval(), example), forward(model.eval(), example), say("its architecture made narrower"))
     return card
 
 

@@ -10,6 +10,7 @@ from explorer.compression.counting import FLOPS_A_MAC, Count, LayerCount, count
 from explorer.compression.plans import MULTIPLE
 from explorer.compression.timing import BATCHES, Machine, Spread, Timing, measure_machine, time_networks, time_wider
 from explorer.images.batches import Inputs
+from explorer.language.saying import say
 
 NO_FASTER = 1.25  # a layer whose time shrinks so many times less than its MACs needs a reason
 SMALL = 2.0  # times the smallest call: a layer that takes less is all calling
@@ -126,18 +127,31 @@ def _reasons(scales: Scales, timing: Timing, machine: Machine, after: nn.Module)
 
 def _reason(layer: LayerCount, seconds: float, timing: Timing, machine: Machine, after: nn.Module) -> str:
     if seconds < SMALL * machine.call:
-        return f"calling any layer takes {1e6 * machine.call:.0f} µs, and this one {1e6 * seconds:.0f}"
+        return say(
+            "calling any layer takes {call:.0f} µs, and this one {taken:.0f}",
+            call=1e6 * machine.call,
+            taken=1e6 * seconds,
+        )
     speed = timing.batch * layer.traffic / seconds
     if speed > BUSY * machine.bandwidth:
-        each = layer.macs / layer.traffic
-        copying = f"copying a large tensor moves {machine.bandwidth / 1e9:.1f}"
-        return f"it waits for data: {each:.2g} multiply-adds a byte, {speed / 1e9:.1f} GB/s, where {copying}"
+        return say(
+            "it waits for data: {each:.2g} multiply-adds a byte, {speed:.1f} GB/s, where copying a large tensor moves "
+            "{copying:.1f}",
+            each=layer.macs / layer.traffic,
+            speed=speed / 1e9,
+            copying=machine.bandwidth / 1e9,
+        )
     conv = after.get_submodule(layer.layer)
     if isinstance(conv, nn.Conv2d) and _is_odd(conv) and timing.device == "CPU":
         as_is, rounded = time_wider(conv, layer.reads, timing.batch)
         if rounded <= as_is:
-            return f"{conv.in_channels} → {conv.out_channels} channels take as long as the next multiples of {MULTIPLE}"
-    return "none of the reasons looked for: calls, memory, widths"
+            return say(
+                "{reads} → {writes} channels take as long as the next multiples of {multiple}",
+                reads=conv.in_channels,
+                writes=conv.out_channels,
+                multiple=MULTIPLE,
+            )
+    return say("none of the reasons looked for: calls, memory, widths")
 
 
 def _is_odd(conv: nn.Conv2d) -> bool:

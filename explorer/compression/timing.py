@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from explorer.compression.counting import BYTES
 from explorer.compression.plans import MULTIPLE
 from explorer.images.batches import Inputs
+from explorer.language.saying import say
 from explorer.networks.evaluation import to_device
 from explorer.networks.graph import exclusive
 
@@ -57,7 +58,8 @@ class Timing:
     @property
     def place(self) -> str:
         """What it was timed on, in words."""
-        return f"{self.device} with {self.threads} thread{'s'[: self.threads != 1]}"
+        words = "{device} with {n} thread" if self.threads == 1 else "{device} with {n} threads"
+        return say(words, device=self.device, n=self.threads)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from torchvision import models as tv
 import explorer as ex
 from explorer.compression import export as exports
 from explorer.compression import saving, source
-from explorer.compression.export import FORMATS, export
+from explorer.compression.export import FORMATS, OPSET, export
 from explorer.compression.plans import Plan
 from explorer.images.batches import Batches
 from explorer.images.reading import load_split
@@ -265,3 +265,7 @@ def test_a_network_that_is_no_narrower_form_of_its_checkpoint(small):
     other = nn.Sequential(net)
     with pytest.raises(ValueError):
         saving.card_of(other, point, PLAN, Score(1, 2))
+
+
+def test_what_onnx_is_for_names_its_opset():
+    assert f"opset {OPSET}," in FORMATS["onnx"].help
