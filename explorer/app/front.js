@@ -11,7 +11,17 @@ history.pushState = (state, unused, url) => {
   const same = to.pathname === location.pathname;
   (entered && same ? replace : push)(state, unused, url);
   entered = !same && !to.search;
+  speak();
 };
 for (const action of ["pointerdown", "keydown"]) {
   addEventListener(action, () => { entered = false; }, true);
 }
+
+// The language that the page speaks, as languages.py finds it: browsers choose the shapes of letters by it, and a voice.
+const speak = () => {
+  const asked = new URLSearchParams(location.search).get("lang");
+  const language = ["en", "zh"].includes(asked) ? asked : navigator.language.split("-")[0];
+  document.documentElement.lang = language === "zh" ? "zh-CN" : "en";
+};
+addEventListener("popstate", speak);
+speak();

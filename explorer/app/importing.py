@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from explorer.app import drawing, networks, waiting, work
+from explorer.app import drawing, links, networks, waiting, work
 from explorer.background.jobs import DONE
 from explorer.images import datasets
 from explorer.language.saying import joined, say
@@ -63,7 +63,8 @@ def stand(kind: str) -> None:
 def choose(label: str, options: Sequence[str], key: str, words: str, format_func: Callable[[str], str] = str) -> None:
     """One of the options, which change: the first takes the place of one that is gone, and of none at all."""
     choose_first(key, options)
-    st.selectbox(label, options, key=key, help=words, placeholder=say("none here yet"), format_func=format_func)
+    look: dict[str, Any] = {"help": words, "placeholder": say("none here yet"), "format_func": format_func}
+    st.selectbox(label, options, key=links.in_words(key), **look)
 
 
 def choose_first(key: str, options: Sequence[str], usual: str | None = None) -> None:

@@ -5,7 +5,7 @@ each value that a lab or a button sets would be an entry of its own in the brows
 and one action is one entry.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,6 +19,8 @@ from explorer.language.saying import say
 NOTES = "notes on the link"
 NOTE_DROPPED = "a note was dropped"
 CHOSEN = "keys of the pickers"
+IN_WORDS = "keys of pickers that are not in the address, and have options in words"
+SPOKEN = "the language spoken last"
 DRAWN = "defaults of the pickers on this page, by key"
 GRID_OF = "the layer and lab that the K of the curves are of"
 LIT = "the ranking lit on the page of curves"
@@ -31,9 +33,14 @@ Raw = list[str]  # what an address says of one key, which may stand there severa
 def page() -> Iterator[None]:
     """Wraps a page's script: says at the top which values of the link are not valid, and writes the next one."""
     recent.go_back(forget=(GRID_OF, LIT))
+    spoken = languages.chosen()  # in the navigation above
     _follow()
     st.session_state[DRAWN] = {}
     language = _language()
+    if languages.chosen() != spoken:
+        st.rerun()
+    _keep_if_words_changed()
+    languages.switch(language)
     work.jobs()  # whose making also keeps what is loaded by now out of every later garbage collection
     idle.note_tab()
     top = st.container()
@@ -45,7 +52,6 @@ def page() -> Iterator[None]:
         raise
     finally:
         recent.show()
-        languages.switch(language)
         for text in st.session_state.get(NOTES, {}).values():
             top.warning(drawing.plain(text), icon=":material/link_off:")
         loading.go_on()
@@ -63,6 +69,12 @@ def linked(key: str, default: Any, read: Callable[[Raw], Any] | None = None) -> 
         said = key in st.query_params and (read or key not in st.session_state.get(NOTES, {}))
         st.session_state[key] = (read or _reader(default))(st.query_params.get_all(key)) if said else default
     return {"key": key, "persist_state": "session", "on_change": drop_note, "args": (key,)}
+
+
+def in_words(key: str) -> str:
+    """The key of a picker that is not in the address: its choice is kept when the words of its options change."""
+    st.session_state.setdefault(IN_WORDS, set()).add(key)
+    return key
 
 
 def fragment(body: Callable[..., None], *arguments: Any, every: float | None = None) -> None:
@@ -104,7 +116,7 @@ def _follow() -> None:
     page, query, values = st.session_state.get(WRITTEN, (None, {}, {}))
     said, moved = _said(), page != _page()
     if moved:
-        _keep()
+        _keep(st.session_state.get(CHOSEN, ()))
     changed = any(st.session_state.get(key) != value for key, value in values.items())
     if page is None or said == query or changed:
         return  # a new session, nothing new, or a widget that changed before its last address came back
@@ -113,11 +125,19 @@ def _follow() -> None:
             st.session_state.pop(key, None)
 
 
-def _keep() -> None:
+def _keep(keys: Iterable[str]) -> None:
     """Set what was chosen anew: of a value that stays from page to page, some widgets make nothing at first."""
-    for key in st.session_state.get(CHOSEN, ()):
+    for key in keys:
         if key in st.session_state:
             st.session_state[key] = st.session_state[key]
+
+
+def _keep_if_words_changed() -> None:
+    """Set what was chosen anew where the language is another: a browser knows an option by its words alone."""
+    before, now = st.session_state.get(SPOKEN), languages.chosen()
+    st.session_state[SPOKEN] = now
+    if before not in (None, now):
+        _keep(st.session_state.get(CHOSEN, set()) | st.session_state.get(IN_WORDS, set()))
 
 
 def _said() -> dict[str, Raw]:

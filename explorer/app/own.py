@@ -4,7 +4,7 @@ from typing import Any
 
 import streamlit as st
 
-from explorer.app import drawing, guard, importing, networks, own_network, titles, waiting, work
+from explorer.app import drawing, guard, importing, links, networks, own_network, titles, waiting, work
 from explorer.images import datasets
 from explorer.language.saying import again, chained, english, listed, say
 from explorer.own import folder as own_folder
@@ -51,7 +51,7 @@ def images_form() -> None:
         st.text_input(say("Name"), key="own images name", max_chars=longest, placeholder=say("The folder's"))
         st.text_input(say("Title"), key="own title", max_chars=longest, placeholder=say("Its name"))
         st.number_input(say("Side in pixels"), *SIZES, USUAL_SIZE, key="own size", help=say("Of every image."))
-        st.selectbox(say("Resize"), RESIZES, key="own resize", format_func=titles.named(RESIZES))
+        st.selectbox(say("Resize"), RESIZES, key=links.in_words("own resize"), format_func=titles.named(RESIZES))
         st.checkbox(say("Keep one channel"), key="own grey", help=say("All images must be grey."))
         for key, title in {"mean": say("Mean"), "std": say("Standard deviation")}.items():
             words = say("Of their usual normalisation, for values 0…1, if there is one: a number, or one a channel.")

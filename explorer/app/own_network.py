@@ -9,7 +9,7 @@ from typing import Any
 
 import streamlit as st
 
-from explorer.app import drawing, importing, titles, waiting, work
+from explorer.app import drawing, importing, links, titles, waiting, work
 from explorer.files.names import LONGEST_DESCRIPTION, LONGEST_NAME
 from explorer.files.places import own_root
 from explorer.images import datasets
@@ -76,7 +76,8 @@ def pick_network() -> None:
     files = own_folder.code_files()
     importing.choose_first("own source", list(SOURCES), FILE if files else LIBRARY)
     title_of_source = titles.named(SOURCES)
-    st.segmented_control(say("1. Network"), list(SOURCES), key="own source", format_func=title_of_source, required=True)
+    look: dict[str, Any] = {"format_func": title_of_source, "required": True}
+    st.segmented_control(say("1. Network"), list(SOURCES), key=links.in_words("own source"), **look)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         if field("source") == FILE:
             _pick_from_file(files)

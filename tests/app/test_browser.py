@@ -229,6 +229,26 @@ def test_back_takes_back_one_action(page, address):
     assert accuracy_at(page, 5) == first
 
 
+def test_another_language_keeps_what_is_chosen_and_back_takes_it_back(page, address):
+    page.goto(f"{address}/?criterion=l2&k=5")
+    accuracy_at(page, 5)
+    sidebar = page.get_by_test_id("stSidebar")
+    sidebar.get_by_text("中文").click()
+    page.get_by_text("K = 5 时的准确率").wait_for()
+    wait_until_done(page)
+    rankings = [box.input_value() for box in sidebar.get_by_test_id("stSelectbox").locator("input").all()]
+    assert "L2 范数" in rankings and page.evaluate("document.documentElement.lang") == "zh-CN"
+    page.get_by_role("button", name="+1").click()
+    page.get_by_text("K = 6 时的准确率").wait_for()
+    page.wait_for_url(re.compile(r"[?&]k=6\b"))
+    assert "criterion=l2" in page.url and "mode=" not in page.url
+    page.go_back()
+    page.go_back()
+    accuracy_at(page, 5)
+    page.get_by_role("link", name="Activations").wait_for()
+    assert page.evaluate("document.documentElement.lang") == "en"
+
+
 def test_to_turn_to_another_page_is_one_step_back(page, address):
     """Though each page gives itself an address of its own, with what was chosen before."""
     page.goto(f"{address}/?criterion=l1&k=5")

@@ -169,7 +169,7 @@ def pick_start(model: str, dataset: str) -> str:
     chosen = st.selectbox(
         say("Start from"),
         [FRESH, *fitting],
-        key=START,
+        key=links.in_words(START),
         on_change=fill_in_start,
         format_func=title,
         help=say(
