@@ -86,13 +86,12 @@ def escape_latex(text: str) -> str:
 
     A sign that its fonts lack, which it would leave out, is named: an emoji is [U+1F600].
     """
-    pieces = LONG_WORD.split(
-        UNSHOWN.sub(lambda sign: f"[U+{ord(sign[0]):04X}]", text)
-    )  # every other one is a long word
+    named = UNSHOWN.sub(lambda sign: f"[U+{ord(sign[0]):04X}]", text)
+    pieces = LONG_WORD.split(named)  # every other one is a long word
     escaped = "".join(
         (BREAK if place % 2 else "").join(LATEX.get(sign, sign) for sign in piece) for place, piece in enumerate(pieces)
     )
-    return TWINS.sub(rf"\1{SEPARATE}", escaped)
+    return TWINS.sub(lambda sign: sign[0] + SEPARATE, escaped)
 
 
 def escape_markdown(text: str) -> str:
