@@ -1,22 +1,26 @@
 """A network as PyTorch source that imports torch alone, so that whoever has it goes on training in their own script.
 
-It is written from the network's trace: a constructor with every layer, and a forward pass with every operation.
+It is written from the network's trace: a constructor with every layer, and a forward pass with every operation, in
+which an `nn.Sequential` is one.
 """
 
 import builtins
 import inspect
 import math
 import operator
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from itertools import chain, count
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
+from explorer.compression.sequences import gather, is_sequence
 from explorer.images.batches import Inputs
 from explorer.language.saying import say
 from explorer.networks.cards import Card
+from explorer.networks.evaluation import forward
 from explorer.networks.graph import module_of
 from explorer.networks.tracing import trace
 
@@ -32,8 +36,11 @@ Needs PyTorch alone; {stem}.pt beside this file holds the weights:
     net = {name}()
     net.load_state_dict(torch.load("{stem}.pt", weights_only=True))
 
-It takes {takes}, and gives logits (N, {outputs}). Images are numbers
-in 0…1, less MEAN, divided by STD, channel by channel; CLASSES are in the order of the logits.
+It takes {takes}, and gives logits (N, {outputs}).
+Images are numbers in 0…1, less MEAN, divided by STD, channel by channel; labels count CLASSES from 0.
+To train it on, from a small learning rate:
+
+    loss = nn.functional.{loss}
 """
 
 {imports}
@@ -58,7 +65,10 @@ INFIX = {
 SPACES: dict[str, Any] = {"torch.": torch, "F.": F, "operator.": operator, "math.": math, "": builtins}
 IMPORTS = {"math.": "import math", "operator.": "import operator", "F.": "import torch.nn.functional as F"}
 TAKEN = {"self", "torch", "nn", "F", "math", "operator"}  # names that no variable may have
-Tree = dict[str, Any]  # layers by name: a module, or the tree of those within
+MORE = ("y", "z")  # variables beside the inputs; after them y1, y2 …
+LOSS = "cross_entropy(net(images), labels)"
+LOSS_OF_ONE = "binary_cross_entropy_with_logits(net({})[:, 0], labels.float())"  # logit
+Tree = dict[str, Any]  # layers by name: a module, a list of those of a sequence, or the tree of those within
 
 
 def source_of(model: nn.Module, card: Card, title: str, example: Inputs) -> tuple[str, dict[str, Tensor]]:
@@ -70,20 +80,24 @@ def source_of(model: nn.Module, card: Card, title: str, example: Inputs) -> tupl
     nodes = list(traced.graph.nodes)
     layers = {str(node.target): module for node in nodes if (module := module_of(node)) is not None}
     tensors = {str(node.target): _held(traced, node) for node in nodes if node.op == "get_attr"}
+    sequences = gather(model, traced.graph)
+    nodes = list(traced.graph.nodes)
     body = "\n".join(f"        {line}" for line in _operations(nodes))
     named = [_argument(node) for node in nodes if node.op == "placeholder"]
-    many = "images" if len(named) == 1 else f"{len(named)} times images"
+    images = " and ".join(each.partition(":")[0] for each in named)
+    outputs = forward(model, example).shape[1]
     text = TEMPLATE.format(
         title=title,
         name=CLASS,
         stem=STEM,
-        takes=f"{many} (N, {', '.join(map(str, card.shape))})",
-        outputs=len(card.classes) if len(named) == 1 else 1,
+        takes=f"images {images} (N, {', '.join(map(str, card.shape))})",
+        outputs=outputs,
+        loss=LOSS if outputs > 1 else LOSS_OF_ONE.format(images.replace(" and", ",")),
         imports=_imports(body),
         mean=card.mean,
         std=card.std,
         classes=card.classes,
-        layers="\n".join(f"        {line}" for line in _constructor(layers, tensors)),
+        layers="\n".join(f"        {line}" for line in _constructor(layers, tensors, model, sequences)),
         inputs=", ".join(named),
         operations=body,
     )
@@ -122,11 +136,14 @@ def _held(traced: fx.GraphModule, node: fx.Node) -> Tensor:
 # The constructor
 
 
-def _constructor(layers: Mapping[str, nn.Module], tensors: Mapping[str, Tensor]) -> Iterator[str]:
+def _constructor(
+    layers: Mapping[str, nn.Module], tensors: Mapping[str, Tensor], model: nn.Module, sequences: Collection[str]
+) -> Iterator[str]:
     tree: Tree = {}
-    for name, module in layers.items():
+    for layer in layers:
+        name = next((each for each in sequences if layer.startswith(f"{each}.")), layer)
         *owners, last = name.split(".")
-        _within(tree, owners)[last] = module
+        _within(tree, owners)[last] = _part(name, layers, model)
     for name in tensors:
         _within(tree, name.split(".")[:-1])
     for name, part in tree.items():
@@ -141,6 +158,15 @@ def _constructor(layers: Mapping[str, nn.Module], tensors: Mapping[str, Tensor])
             yield f"{_path(owner)}.register_buffer({own!r}, {zeros})"
 
 
+def _part(name: str, layers: Mapping[str, nn.Module], model: nn.Module) -> nn.Module | list[Any]:
+    """A layer, or the parts of a sequence."""
+    if name in layers:
+        return layers[name]
+    inner = model.get_submodule(name)
+    assert is_sequence(inner), "what is no layer of the trace's is one that was gathered"
+    return [_part(f"{name}.{own}", layers, model) for own, _ in inner.named_children()]
+
+
 def _within(tree: Tree, owners: list[str]) -> Tree:
     """The tree of the layers within those named."""
     for owner in owners:
@@ -150,18 +176,19 @@ def _within(tree: Tree, owners: list[str]) -> Tree:
     return tree
 
 
-def _written(part: Tree | nn.Module) -> Iterator[str]:
-    """The lines that make a layer, or a dictionary of layers."""
+def _written(part: Tree | list[Any] | nn.Module) -> Iterator[str]:
+    """The lines that make a layer, a sequence of layers, or a dictionary of them."""
     if isinstance(part, nn.Module):
         yield _made(part)
         return
-    yield "nn.ModuleDict({"
-    for name, inner in part.items():
+    named = isinstance(part, dict)
+    yield "nn.ModuleDict({" if named else "nn.Sequential("
+    for name, inner in part.items() if isinstance(part, dict) else enumerate(part):
         first, *rest = _written(inner)
-        lines = [f'"{name}": {first}', *rest]
+        lines = [f'"{name}": {first}' if named else first, *rest]
         yield from (f"    {line}" for line in lines[:-1])
         yield f"    {lines[-1]},"
-    yield "})"
+    yield "})" if named else ")"
 
 
 def _made(module: nn.Module) -> str:
@@ -192,9 +219,14 @@ def _plain(module: nn.Module, name: str) -> Any:
 
 
 def _operations(nodes: list[fx.Node]) -> Iterator[str]:
-    """A line for each operation; a variable whose last reader this is takes the result."""
+    """A line for each operation, and one for each block of layers; the result takes the first variable that is free.
+
+    Free is one whose last reader was before, or this is.
+    """
     last = {read: node for node in nodes for read in node.all_input_nodes}
-    names: dict[fx.Node, str] = {}
+    inputs = [_variable(str(node.target)) for node in nodes if node.op == "placeholder"]
+    names: dict[fx.Node, str] = {}  # of what is still to be read
+    block = ""
     for node in nodes:
         if node.op == "placeholder":
             names[node] = _variable(str(node.target))
@@ -203,10 +235,20 @@ def _operations(nodes: list[fx.Node]) -> Iterator[str]:
         elif node.op == "get_attr":
             names[node] = _path(str(node.target), attribute=True)
         else:
-            expression = _expression(node, names)
-            done = [names[read] for read in node.all_input_nodes if last[read] is node and read.op != "get_attr"]
-            names[node] = min(done, key=list(names.values()).index) if done else _variable(node.name)
+            owner = str(node.target).rpartition(".")[0] if node.op == "call_module" else block
+            if owner and owner != block:
+                yield f"# {owner}"
+            block, expression = owner, _expression(node, names)
+            for read in node.all_input_nodes:
+                if last[read] is node:
+                    del names[read]
+            names[node] = next(name for name in _variables(inputs) if name not in names.values())
             yield f"{names[node]} = {expression}"
+
+
+def _variables(inputs: list[str]) -> Iterator[str]:
+    """Names for variables, those of the inputs first."""
+    return chain(inputs, (name for name in MORE if name not in inputs), (f"y{place}" for place in count(1)))
 
 
 def _variable(name: str) -> str:

@@ -1,8 +1,13 @@
 """`compress --finetune`: stopped and resumed, of networks brought from a file, and what is said before the work."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,12 +15,14 @@ import torch
 from explorer.answers import compressing, recovering
 from explorer.answers.unfinished import Unfinished
 from explorer.cli import main
+from explorer.files.places import PROJECT
 from explorer.images.reading import load_split
 from explorer.networks import checkpoints
 from explorer.networks.cards import Score
 from explorer.training import loop, trainings
 from explorer.training.finetuning import finetuning_recipe
 
+TESTS = Path(__file__).parent.parent
 NET = "simple-cnn_fashion-mnist"
 PLAN = ["--share", "0.8", "--steps", "2", "--finetune", "2", "--limit", "200", "--device", "cpu", "--name", "small"]
 
@@ -64,6 +71,57 @@ def test_stopped_and_resumed_it_ends_with_the_same_weights(stopped, tmp_path):
     made = one.card.parent
     assert (made.steps, made.epochs, made.plan) == (2, 4, "conv1:12,conv2:25")
     assert made.pruned.n == 200 and made.pruned.accuracy < one.card.accuracy["test"].accuracy
+
+
+DYING = """
+import os, signal, sys
+import few
+from explorer.answers.unfinished import Unfinished
+from explorer.cli import compress, main
+
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def after_two_epochs_and_a_half(done, total):
+    if done > 2.5 / 4 * total:
+        die()
+
+def tell_and_die(self, record, step, steps, tell=Unfinished.tell):
+    tell(self, record, step, steps)
+    if len(self.epochs) == 3:
+        die()
+
+few.register()
+if sys.argv.pop(1) == "within an epoch":
+    compress.reporting = lambda bar, progress: after_two_epochs_and_a_half
+else:
+    Unfinished.tell = tell_and_die
+main.main()
+"""
+
+
+def compress_elsewhere(folder, *program):
+    """The code that a process of its own ends with, where trainings see few images."""
+    ask = ["compress", NET, *PLAN, "--out", str(folder), "--no-tables", "--resume"]
+    env = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join([str(PROJECT), str(TESTS)])}
+    return subprocess.run([sys.executable, *program, *ask], env=env, capture_output=True, timeout=600).returncode
+
+
+@pytest.mark.slow
+def test_killed_within_an_epoch_and_between_two_it_ends_with_the_same_weights(tmp_path):
+    few = str(TESTS / "few.py")
+    assert compress_elsewhere(tmp_path / "whole", few) == 0
+    for moment, epochs in (("within an epoch", [1, 2]), ("between two", [1, 2, 3])):
+        assert compress_elsewhere(tmp_path / "parts", "-c", DYING, moment) == -signal.SIGKILL
+        assert trainings.history("small", tmp_path / "parts")["epoch"].tolist() == epochs
+    assert compress_elsewhere(tmp_path / "parts", few) == 0
+    one, other = (checkpoints.load("small", tmp_path / each) for each in ("whole", "parts"))
+    assert one.sha256 == other.sha256 and one.card == other.card
+    assert sorted(path.name for path in (tmp_path / "parts").iterdir()) == [
+        "small.csv",
+        "small.json",
+        "small.safetensors",
+    ]
 
 
 @pytest.mark.slow

@@ -22,7 +22,7 @@ from explorer.images.reading import load_split
 from explorer.networks import checkpoints, widths
 from explorer.networks.cards import Parent, Score
 from explorer.networks.evaluation import forward, predict
-from explorer.networks.sources import network_of
+from explorer.networks.sources import blank, network_of
 
 NAME = "simple-cnn_fashion-mnist"
 WIDTHS = {"conv1": (1, 12), "conv2": (12, 20), "fc1": (980, 256)}
@@ -134,6 +134,40 @@ def test_source_reads_as_one_writes_it(small, tmp_path):
     assert state.keys() == net.state_dict().keys() and "import explorer" not in text
 
 
+def test_source_of_a_residual_network_has_its_blocks_and_sequences(small):
+    point = checkpoints.load("resnet18-half_cifar10")
+    text, state = source.source_of(point.model, point.card, "half", blank(point.card))
+    assert state.keys() == point.model.state_dict().keys()
+    block = """
+        # layer2.0
+        y = self.layer2["0"]["conv1"](x)
+        y = self.layer2["0"]["bn1"](y)
+        y = self.layer2["0"]["relu"](y)
+        y = self.layer2["0"]["conv2"](y)
+        y = self.layer2["0"]["bn2"](y)
+        x = self.layer2["0"]["downsample"](x)
+        x = y + x
+        x = self.layer2["0"]["relu"](x)
+"""
+    assert block in text and '"downsample": nn.Sequential(\n' in text
+    assert "It takes images x (N, 3, 32, 32), and gives logits (N, 10)." in text
+    assert "loss = nn.functional.cross_entropy(net(images), labels)" in text
+
+
+def test_source_of_a_siamese_network_calls_its_encoder_twice_and_trains(small):
+    point = checkpoints.load("siamese_mnist-pairs")
+    text, state = source.source_of(point.model, point.card, "pairs", blank(point.card))
+    for each in ("first", "second"):
+        assert f'{each} = self.encoder["features"]({each})\n        {each} = {each}.flatten(1)\n' in text
+    assert "gives logits (N, 1)." in text and "binary_cross_entropy_with_logits(net(first, second)[:, 0]" in text
+    again = source.network_from(text)
+    again.load_state_dict(state)
+    images = tuple(torch.rand(5, 1, 28, 28, generator=torch.Generator().manual_seed(i)) for i in (1, 2))
+    torch.testing.assert_close(forward(again.eval(), images), forward(point.model, images), rtol=1e-4, atol=1e-5)
+    again.train()(*images).sum().backward()
+    assert again.encoder["features"][0].weight.grad.abs().sum() > 0
+
+
 class Odd(nn.Module):
     """What source has to say: a parameter of its own, slices, keywords, constants, a layer by number."""
 
@@ -155,9 +189,33 @@ class Odd(nn.Module):
         return self.fc(nn.functional.gelu(y.mean(dim=(2, 3)), approximate="tanh")) ** 2
 
 
+class Peeking(nn.Module):
+    """Reads between the layers of one sequence, calls another twice, and has one within one."""
+
+    def __init__(self):
+        super().__init__()
+        self.read = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU())
+        self.twice = nn.Sequential(nn.Sequential(nn.Conv2d(4, 4, 3, padding=1), nn.BatchNorm2d(4)), nn.ReLU())
+        self.out = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 4))
+
+    def forward(self, x):
+        x = self.read(x) + self.read[0](x)
+        return self.out(self.twice(x) - self.twice(-x))
+
+
+def test_a_sequence_is_called_as_one_unless_something_reads_between(small):
+    text, _ = source.source_of(warm_up(Peeking()), small[2], "peeking", IMAGES)
+    assert text.count("self.twice(") == 2 and text.count("self.out(") == 1
+    assert "self.read(" not in text and text.count('self.read["0"](') == 2
+
+
 IMAGES = torch.rand(3, 3, 32, 32, generator=torch.Generator().manual_seed(0))
 NETWORKS = {
     "odd": Odd,
+    "what reads within a sequence": Peeking,
+    "residual": lambda: tv.resnet18(num_classes=4),
+    "inception": lambda: tv.googlenet(num_classes=4, aux_logits=False, init_weights=False),
+    "dense": lambda: tv.densenet121(num_classes=4),
     "a sequence": lambda: nn.Sequential(
         nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 4)
     ),

@@ -243,6 +243,17 @@ while True:
 """
 QUEUE = Work(lambda folder: python(QUEUE_CODE), training_is_whole, TRAINING.outcome)
 
+COMPRESSING = Work(
+    lambda folder: [
+        *(sys.executable, str(TESTS / "few.py"), "compress", NET, "--share", "0.5", "--steps", "2", "--finetune", "8"),
+        *("--limit", "200", "--device", "cpu", "--out", str(folder / "networks"), "--name", "small"),
+        *("--no-tables", "--resume"),
+    ],
+    training_is_whole,
+    lambda folder: digest(folder / "networks" / "small.safetensors"),
+    copy_network,
+)
+
 
 WORKS = {
     "sweep and CSV": SWEEP,
@@ -252,6 +263,7 @@ WORKS = {
     "download": DOWNLOAD,
     "training": TRAINING,
     "training by queue": QUEUE,
+    "compression with fine-tuning": COMPRESSING,
 }
 
 
@@ -359,7 +371,7 @@ def main() -> int:
             continue
         row = try_out(name, WORKS[name], args.rounds, random.Random(f"{args.seed} {name}"))
         rows.append(row)
-        line = "{work:<22}{seconds:>8} s{kills:>7} kills{ends:>6} ends".format(**row)
+        line = "{work:<30}{seconds:>8} s{kills:>7} kills{ends:>6} ends".format(**row)
         print(
             json.dumps(row) if args.json else f"{line}   lost: {len(row['lost'])} {row['lost'][:3] or ''}", flush=True
         )

@@ -26,7 +26,9 @@ def test_damaged_files_are_refused_in_a_sentence_each():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["sweep and CSV", "band", "import of images", "training by queue"])
+@pytest.mark.parametrize(
+    "name", ["sweep and CSV", "band", "import of images", "training by queue", "compression with fine-tuning"]
+)
 def test_what_is_killed_leaves_nothing_half_written_and_loses_nothing(name):
     assert "lost: 0" in run("kills.py", name, "--rounds", "3")
 
