@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-M_ARENA_MAX = -8  # mallopt's name for how many arenas there may be
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8  # what glibc's mallopt can set
 
 atexit.register(gc.unfreeze)  # else libraries whose objects are counted at the end call those that are frozen leaks
 
@@ -18,8 +18,22 @@ def share_arena() -> None:
     With a place for each, more stays after long work, in pages that are free but for a few bytes: 96 MB after some
     sweeps of ResNet-18, 59 MB where there are two.
     """
+    _set(M_ARENA_MAX, 1)
+
+
+def keep_freed() -> None:
+    """Let what is freed stay for the next use, however large: for a process that does one long thing and then ends.
+
+    Else glibc hands it back to the system, which hands it over anew, page by page: a third of a step of ResNet-18's
+    training is that (batch of 512 on one core: 9.5 s instead of 14.6, and 4.9 GB instead of 3.4).
+    """
+    _set(M_MMAP_THRESHOLD, 2**30)
+    _set(M_TRIM_THRESHOLD, 2**31 - 1)
+
+
+def _set(what: int, value: int) -> None:
     if sys.platform == "linux":
-        getattr(ctypes.CDLL(None), "mallopt", lambda what, value: 0)(M_ARENA_MAX, 1)
+        getattr(ctypes.CDLL(None), "mallopt", lambda what, value: 0)(what, value)
 
 
 def settle() -> None:

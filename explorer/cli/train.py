@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from explorer.background.memory import keep_freed
 from explorer.cli.bar import Bar, reporting
 from explorer.cli.options import Commands, add_device, load_checkpoint
 from explorer.cli.words import epoch_line, scores_in_words
@@ -41,6 +42,7 @@ def add_to(commands: Commands) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Train a network, printing a line an epoch, and save it."""
+    keep_freed()
     start = _start(args)
     recipe = _recipe(args, start)
     name = args.name or (f"{start.name}-tuned" if start else loop.checkpoint_name(args.model, args.data))

@@ -1,7 +1,9 @@
 """Memory is handed back, and what stays in it is no leak."""
 
+import platform
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -36,3 +38,24 @@ def test_weighing_a_network_takes_no_compiler_into_memory():
         assert count(torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3)), torch.zeros(1, 3, 8, 8)).macs == 3 * 4 * 9 * 36
         print([name for name in ("torch._dynamo", "triton", "timm") if name in sys.modules])"""
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+HUGE = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="what is freed is handed back by glibc's rules")
+@pytest.mark.skipif(HUGE.exists() and "[always]" in HUGE.read_text(), reason="pages of 2 MB are few")
+def test_what_a_process_keeps_it_need_not_ask_for_again():
+    code = """if True:
+        import resource, sys
+        from explorer.background.memory import keep_freed
+        if sys.argv[1] == "keep":
+            keep_freed()
+        for _ in range(10):
+            b"x" * 2**26  # 16,384 pages
+        print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt)"""
+    usual, kept = (
+        int(subprocess.run([sys.executable, "-c", code, how], capture_output=True, text=True, check=True).stdout)
+        for how in ("usual", "keep")
+    )
+    assert usual > 10 * 2**14 and kept < 3 * 2**14
