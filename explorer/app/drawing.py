@@ -13,7 +13,7 @@ import streamlit as st
 from altair.utils.schemapi import disable_debug_mode
 
 from explorer.files import csv
-from explorer.language.saying import again, as_here, say
+from explorer.language.saying import Said, again, as_here, say
 from explorer.show import charts, figures
 from explorer.show.pictures import address, png
 from explorer.show.words import decimal, percent, points
@@ -98,11 +98,12 @@ def within(title: str) -> str:
 def plain(text: object, longest: int = 400) -> str:
     """Text that comes from a file or a link, as it is: no Markdown is read into it, no link made of it.
 
-    What was said before, such as an error, is said in the page's language.
+    What was said before, such as an error, is said in the page's language, all its lines in one.
 
     What cannot be printed, such as half a character, becomes �; a text longer than a page takes is cut, and says so.
     """
     said = again(text) if isinstance(text, str) else str(text)
+    said = " ".join(said.splitlines()) if isinstance(said, Said) else said
     whole = "".join(sign if sign.isprintable() or sign in UNBROKEN else "�" for sign in said)
     shown = whole
     if len(whole) > longest:

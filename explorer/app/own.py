@@ -6,7 +6,7 @@ import streamlit as st
 
 from explorer.app import drawing, guard, importing, links, networks, own_network, titles, waiting, work
 from explorer.images import datasets
-from explorer.language.saying import again, chained, english, listed, say
+from explorer.language.saying import chained, english, listed, say
 from explorer.own import folder as own_folder
 from explorer.own import images as own_images
 from explorer.own import networks as own_networks
@@ -103,7 +103,7 @@ def about(name: str) -> str:
     try:
         info = datasets.dataset_info(name)
     except ValueError as error:
-        return say(":material/broken_image: {words}.", words=drawing.plain(drawing.sentence(again(str(error)))))
+        return say(":material/broken_image: {words}.", words=drawing.sentence(drawing.plain(str(error))))
     kinds = say(
         "your own, {n} classes, test and train images"
         if "train" in info.files

@@ -13,7 +13,7 @@ from explorer.app import drawing, importing, links, titles, waiting, work
 from explorer.files.names import LONGEST_DESCRIPTION, LONGEST_NAME
 from explorer.files.places import own_root
 from explorer.images import datasets
-from explorer.language.saying import again, chained, english, listed, say
+from explorer.language.saying import chained, english, listed, say
 from explorer.networks.registry import MODELS, torchvision_networks
 from explorer.own import building, extracting
 from explorer.own import folder as own_folder
@@ -98,7 +98,7 @@ def _pick_from_file(files: Sequence[str]) -> None:
     names = _names(str(path), path.stat().st_mtime_ns)
     if isinstance(names, str):
         st.session_state["own class"] = None
-        st.error(drawing.plain(drawing.sentence(again(names))), icon=":material/error:")
+        st.error(drawing.sentence(drawing.plain(names)), icon=":material/error:")
     else:
         importing.choose(say("Class or function"), names, "own class", say("What gives an nn.Module."))
 
@@ -174,7 +174,7 @@ def show_fit(network: str, weights: str, dataset: str) -> bool:
     given = tuple(field(name) for name in ("arguments", "output", "mean", "std"))
     with st.spinner(say("Checking that they fit…")):
         fits, words = _fit(network, str(path), dataset, given, tuple(changed))
-    words = drawing.plain(drawing.sentence(again(words)), 900)
+    words = drawing.sentence(drawing.plain(words, 900))
     if fits:
         st.success(words, icon=":material/check_circle:")
     else:

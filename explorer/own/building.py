@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from explorer.images.registry import DatasetInfo, Shape
-from explorer.language.saying import say
+from explorer.language.saying import listed, say
 from explorer.networks.cards import Source
 from explorer.networks.code import Code, Running, build_own, candidates, missing_in, required, why
 from explorer.networks.evaluation import forward
@@ -74,24 +74,16 @@ def blueprint(
     """
     options = _kept_options(options)
     if info.inputs != 1:
-        raise ValueError(
-            say(
-                "{title} are pairs of images; a network of one's own looks at one image at a time",
-                title=info.title,
-            )
-        )
+        words = "{title} are pairs of images; a network of one's own looks at one image at a time"
+        raise ValueError(say(words, title=say(info.title)))
     classes, path = len(info.classes), code_path(asked)
     if path is not None:
         file, name = path
         tried = try_out(file, name, options, info.shape, classes)
         code = extract(file).code
         if code.sha256 != tried.code:
-            raise ValueError(
-                say(
-                    "{file}, or a module beside it, was changed meanwhile; import it again",
-                    file=file.name,
-                )
-            )
+            words = "{file}, or a module beside it, was changed meanwhile; import it again"
+            raise ValueError(say(words, file=file.name))
         plan = Blueprint(OWN + tried.name, Source(tried.options, code.sha256), code, info.shape, classes)
         return _reading(plan, tried.outputs, output), plan.network()
     plan = Blueprint(_name_of(asked), Source(options=options), None, info.shape, classes)
@@ -119,19 +111,13 @@ def parsed(texts: Sequence[str]) -> dict[str, Any]:
     for text in texts:
         key, sign, value = text.partition("=")
         if not sign or not key.isidentifier():
-            raise ValueError(say("--set {text!r} is not NAME=VALUE, such as num_classes=10", text=text[:80]))
+            raise ValueError(say("--set {given!r} is not NAME=VALUE, such as num_classes=10", given=text[:80]))
         try:
             found[key] = ast.literal_eval(value)
         except (ValueError, SyntaxError, MemoryError, RecursionError):
             if value.lower() in ("true", "false", "none"):
-                raise ValueError(
-                    say(
-                        "--set {text} would be a text; write {key}={value}",
-                        text=text[:80],
-                        key=key,
-                        value=value.capitalize(),
-                    )
-                ) from None
+                words = "--set {given} would be a text; write {constant}"
+                raise ValueError(say(words, given=text[:80], constant=f"{key}={value.capitalize()}")) from None
             found[key] = value
     return found
 
@@ -143,20 +129,14 @@ def _kept_options(options: Mapping[str, Any]) -> dict[str, Any]:
             raise ValueError(
                 say(
                     "an argument must be a finite number, a text, a list, a dict of texts to such, or None, not "
-                    "{key}={value}",
-                    key=key,
-                    value=repr(value)[:80],
+                    "{given}",
+                    given=f"{key}={repr(value)[:80]}",
                 )
             )
     text = json.dumps(dict(options))
     if len(text) > LARGEST_OPTIONS:
-        raise ValueError(
-            say(
-                "the arguments have {count:,} letters, more than {largest_options:,}; give fewer",
-                count=len(text),
-                largest_options=LARGEST_OPTIONS,
-            )
-        )
+        words = "the arguments have {n:,} letters, more than {most:,}; give fewer"
+        raise ValueError(say(words, n=len(text), most=LARGEST_OPTIONS))
     kept: dict[str, Any] = json.loads(text)
     return kept
 
@@ -175,13 +155,8 @@ def _name_of(asked: str) -> str:
     if asked.startswith(OURS):
         name = asked.removeprefix(OURS)
         if name not in MODELS:
-            raise ValueError(
-                say(
-                    "there is no network {asked!r}; {nearest}",
-                    asked=asked[:80],
-                    nearest=nearest(name, sorted(MODELS)),
-                )
-            )
+            fix = nearest(name, sorted(MODELS))
+            raise ValueError(say("there is no network {asked!r}; {fix}", asked=asked[:80], fix=fix))
         return name
     if asked.startswith(TIMM_ASKED):
         return TIMM + asked.removeprefix(TIMM_ASKED)
@@ -198,15 +173,9 @@ def _built(plan: Blueprint) -> nn.Module:
         raise
     except Exception as error:
         reason = " ".join(str(error).split())[:200]
-        given = ", ".join(f"{key}={value!r}" for key, value in plan.source.options.items()) or "no arguments"
-        raise ValueError(
-            say(
-                "{title} cannot be built with {given} ({reason})",
-                title=plan.title,
-                given=given,
-                reason=reason,
-            )
-        ) from error
+        given = listed(f"{key}={value!r}" for key, value in plan.source.options.items()) or say("no arguments")
+        words = "{title} cannot be built with {given} ({why})"
+        raise ValueError(say(words, title=plan.title, given=given, why=reason)) from error
 
 
 def outputs_of(model: nn.Module, shape: Shape) -> dict[str, tuple[int, ...]]:
@@ -220,7 +189,7 @@ def _reading(plan: Blueprint, outputs: Mapping[str, tuple[int, ...]], asked: str
     try:
         key = find_logits(outputs, plan.classes, IMAGES, asked)
     except ValueError as error:
-        raise ValueError(say("{title}: {error}", title=plan.title, error=error)) from error
+        raise ValueError(say("{title}: {why}", title=plan.title, why=str(error))) from error
     form = "flat" if len(outputs[key]) == 1 else ""
     return replace(plan, source=replace(plan.source, output=key, form=form))
 
@@ -231,14 +200,8 @@ def _check_takes(model: nn.Module, title: str, shape: Shape) -> None:
         forward(model, torch.zeros(1, *shape))
     except (RuntimeError, ValueError, AssertionError, TypeError, IndexError) as error:
         size, reason = " × ".join(map(str, shape)), " ".join(str(error).split())[:200]
-        raise ValueError(
-            say(
-                "{title} does not take images of {size} ({reason}); import the images at the size it was trained with",
-                title=title,
-                size=size,
-                reason=reason,
-            )
-        ) from error
+        words = "{title} does not take images of {size} ({why}); import the images at the size it was trained with"
+        raise ValueError(say(words, title=title, size=size, why=reason)) from error
 
 
 # In the process of its own
@@ -254,9 +217,8 @@ def first_look(path: Path, name: str, options: Mapping[str, Any], shape: Shape, 
         if isinstance(error, ValueError):
             raise
         missing = missing_in(found.code)
-        raise ValueError(
-            say("{path}: {why}", path=path.name, why=why(error, path.name, missing, found.left_out))
-        ) from error
+        reason = why(error, path.name, missing, found.left_out)
+        raise ValueError(say("{title}: {why}", title=path.name, why=reason)) from error
 
 
 def _looked_at(found: Extract, name: str, options: Mapping[str, Any], shape: Shape, classes: int) -> dict[str, Any]:
@@ -272,17 +234,10 @@ def _only(code: Code) -> str:
     """The network of a file that has one; ValueError lists them where it is not one."""
     there = candidates(Running(code))
     if len(there) != 1:
-        listed = ", ".join(there[:10]) if there else "none: no class in it is an nn.Module"
+        names = listed(there[:10]) or say("none: no class in it is an nn.Module")
         example = f"{code.file}:{there[0]}" if there else f"{code.file}:NAME"
-        raise ValueError(
-            say(
-                "{file} defines {count} networks ({listed}); name one, such as {example}",
-                file=code.file,
-                count=len(there),
-                listed=listed,
-                example=example,
-            )
-        )
+        words = "{file} defines {n} networks ({names}); name one, such as {example}"
+        raise ValueError(say(words, file=code.file, n=len(there), names=names, example=example))
     return there[0]
 
 

@@ -67,19 +67,14 @@ def extract(path: Path) -> Extract:
         if name in read or (found := reader.beside(name)) is None:
             continue
         if len(read) > MODULES:
-            raise ValueError(
-                say(
-                    "{path} imports more than {modules} modules that lie beside it; name a smaller file",
-                    path=path.name,
-                    modules=MODULES,
-                )
-            )
+            words = "{file} imports more than {most} modules that lie beside it; name a smaller file"
+            raise ValueError(say(words, file=path.name, most=MODULES))
         read[name] = found
         waiting += [*_parents(name), *_imported(found.text(), found.package)]
     packages = [name for name in read if name != MAIN and _is_package(path.parent, name)]
     modules = {name: each.text() for name, each in read.items()}  # once all is known that one changes of another
-    left_out = {key: line for each in reversed(read.values()) for key, line in each.left_out.items()}
-    here = {key: line.removesuffix(f" of {path.name}") for key, line in left_out.items()}
+    left_out = {key: at for each in reversed(read.values()) for key, at in each.left_out.items()}
+    here = {key: say("line {n}", n=at.number) if at.file == path.name else at.said() for key, at in left_out.items()}
     return Extract(Code(path.name, modules, tuple(sorted(packages))), tuple(each.path for each in read.values()), here)
 
 
@@ -88,6 +83,18 @@ def names_in(path: Path) -> list[str]:
     tree = ast.parse(_Reader(path.parent).read(path, MAIN).text())
     classes = [each.name for each in tree.body if isinstance(each, ast.ClassDef) and each.bases]
     return [*classes, *(each.name for each in tree.body if isinstance(each, ast.FunctionDef))]
+
+
+@dataclass(frozen=True)
+class _Line:
+    """A line of a file, by its number."""
+
+    number: int
+    file: str
+
+    def said(self) -> str:
+        """Which it is, in words."""
+        return say("line {n} of {file}", n=self.number, file=self.file)
 
 
 class _Reader:
@@ -124,7 +131,7 @@ class _Module:
     name: str
     reader: _Reader
     body: list[ast.stmt] = field(default_factory=list)
-    left_out: dict[str, str] = field(default_factory=dict)  # the line, by the name that it would have set
+    left_out: dict[str, _Line] = field(default_factory=dict)  # by the name that it would have set
     names: set[str] = field(default_factory=set)
     constants: set[str] = field(default_factory=set)
     libraries: dict[str, str] = field(default_factory=dict)  # where a name comes from that is a library's: torch.nn
@@ -148,7 +155,7 @@ class _Module:
                 self.body.append(statement)
                 self._add(statement)
                 continue
-            line, new = f"line {statement.lineno} of {self.path.name}", names_set(statement)
+            line, new = _Line(statement.lineno, self.path.name), names_set(statement)
             changes = changes_of(statement, self.function) | self._by_methods(statement) | self._handed_on(statement)
             if any(CLASS in each.split(".") for each in changes):
                 changes |= self._classes()
@@ -157,7 +164,7 @@ class _Module:
             }
             self._forget(self._with_twins(gone) | new, line)
 
-    def _forget(self, names: set[str], line: str) -> None:
+    def _forget(self, names: set[str], line: _Line) -> None:
         """Let names stand for nothing from here on, as a line, which is left out, would have set or changed them."""
         self.left_out |= dict.fromkeys(names - {""}, line)
         self.body += [ast.Delete([ast.Name(name, ast.Del())]) for name in sorted(names & self.names)]
@@ -171,19 +178,15 @@ class _Module:
             for name in [each for each in known if root(each) in names]:
                 del known[name]
 
-    def _owner(self, change: str, line: str) -> str:
+    def _owner(self, change: str, line: _Line) -> str:
         """The name here whose value a change is of; empty where it is of none. ValueError as for `extract`."""
         home, sign, inner = change.rpartition(":")
         if sign and (module := self.reader.beside(home)) is not None:
             module._forget({module._owner(inner, line)}, line)
             return ""
         if change == ANYTHING:
-            raise ValueError(
-                say(
-                    "{line} may change anything, by exec() or by globals(); write out what it defines",
-                    line=line,
-                )
-            )
+            words = "{line} may change anything, by exec() or by globals(); write out what it defines"
+            raise ValueError(say(words, line=line.said()))
         name, _, rest = change.partition(".")
         if name in self.names - self.libraries.keys() or name in self.left_out:
             return name
@@ -192,13 +195,8 @@ class _Module:
         if place.endswith(CALLED.strip(".")) or _lies_in(place, SETTINGS):
             return ""
         if _lies_in(place, SHARED):
-            raise ValueError(
-                say(
-                    "{line} changes {place}, which all networks here share; change it within a class of your own",
-                    line=line,
-                    place=place,
-                )
-            )
+            words = "{line} changes {what}, which all networks here share; change it within a class of your own"
+            raise ValueError(say(words, line=line.said(), what=place))
         return name
 
     def _by_methods(self, statement: ast.stmt) -> set[str]:
@@ -297,43 +295,31 @@ def _tree(text: str, what: str) -> ast.Module:
     try:
         return ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        where = (
-            say("line {line}: {trouble}", line=error.lineno, trouble=error.msg)
-            if isinstance(error, SyntaxError)
-            else str(error)
-        )
+        why = str(error)
+        if isinstance(error, SyntaxError):
+            why = say("line {n}: {why}", n=error.lineno, why=error.msg)
         raise ValueError(
-            say("{what} is no Python that can be read here ({where}); mend it", what=what, where=where)
+            say("{what} is no Python that can be read here ({why}); mend it", what=what, why=why)
         ) from None
 
 
 def _source(path: Path) -> str:
     """The Python in a file: a notebook's code cells one after another, without the lines for the shell."""
     if path.suffix not in CODE:
-        raise ValueError(
-            say(
-                "{path} is neither a .py nor an .ipynb file, in which networks are written",
-                path=path.name,
-            )
-        )
+        words = "{file} is neither a .py nor an .ipynb file, in which networks are written"
+        raise ValueError(say(words, file=path.name))
     if not path.is_file():
         raise ValueError(say("there is no file {path}", path=path))
     if path.stat().st_size > LARGEST:
-        raise ValueError(
-            say(
-                "{path} is {size:.0f} MB, too much for code; name the file itself",
-                path=path.name,
-                size=path.stat().st_size / 1e6,
-            )
-        )
+        words = "{file} is {size:.0f} MB, too much for code; name the file itself"
+        raise ValueError(say(words, file=path.name, size=path.stat().st_size / 1e6))
     if path.suffix == ".py":
         try:
             with tokenize.open(path) as file:
                 return file.read()
         except (SyntaxError, UnicodeDecodeError) as error:
-            raise ValueError(
-                say("{path} is no text ({error}); save it as UTF-8", path=path.name, error=error)
-            ) from error
+            words = "{file} is no text ({why}); save it as UTF-8"
+            raise ValueError(say(words, file=path.name, why=str(error))) from error
     return "\n".join(_cells(path))
 
 
@@ -343,9 +329,8 @@ def _cells(path: Path) -> Iterator[str]:
         sources = [cell["source"] for cell in cells if cell["cell_type"] == "code"]
         texts = [source if isinstance(source, str) else "".join(source) for source in sources]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise ValueError(
-            say("{path} is no notebook ({error}); save it again as .ipynb", path=path.name, error=error)
-        ) from error
+        words = "{file} is no notebook ({why}); save it again as .ipynb"
+        raise ValueError(say(words, file=path.name, why=str(error))) from error
     for number, text in enumerate(texts, start=1):
         first, _, rest = text.lstrip().partition("\n")
         if first.startswith("%%") and first.split()[0] not in PYTHON_CELLS:
@@ -355,7 +340,7 @@ def _cells(path: Path) -> Iterator[str]:
             _tree(cell, path.name)
         except ValueError:
             cell = _without_magic(cell)
-            _tree(cell, f"code cell {number} of {path.name}")
+            _tree(cell, say("code cell {n} of {file}", n=number, file=path.name))
         yield cell
 
 

@@ -89,10 +89,5 @@ def check_within(paths: Sequence[Path] | Iterator[Path], folder: Path | None) ->
     for path in paths if folder else ():
         assert folder is not None
         if not is_within(path, folder):
-            raise ValueError(
-                say(
-                    "{path} leads out of {folder}; put what you import into that folder",
-                    path=path,
-                    folder=folder,
-                )
-            )
+            words = "{path} leads out of {folder}; put what you import into that folder"
+            raise ValueError(say(words, path=path, folder=folder))

@@ -23,7 +23,7 @@ from explorer.files.staging import staging
 from explorer.images.batches import check_normalisation
 from explorer.images.datasets import OWN_INFO, dataset_info, own_datasets
 from explorer.images.registry import DATASETS, DatasetInfo, Shape
-from explorer.language.saying import say
+from explorer.language.saying import listed, say
 from explorer.networks import checkpoints
 from explorer.own.folder import Progress, check_within, no_progress
 from explorer.own.layout import Found, look_into
@@ -110,21 +110,11 @@ def delete_images(name: str, root: Path | None = None, out: Path | None = None) 
     """Delete a data set of one's own; ValueError for one that is not, and while a network or a training needs it."""
     root = root or data_root()
     if name not in own_datasets(root):
-        raise ValueError(
-            say(
-                "{name!r} is no data set of your own; there are: {known}",
-                name=name,
-                known=", ".join(own_datasets(root)) or "none",
-            )
-        )
+        known = listed(own_datasets(root)) or say("none")
+        raise ValueError(say("{name!r} is no data set of your own; there are: {known}", name=name, known=known))
     if users := users_of(name, out):
-        raise ValueError(
-            say(
-                "{name!r} is needed by {users}; delete what needs it first",
-                name=name,
-                users=", ".join(users),
-            )
-        )
+        words = "{name!r} is needed by {users}; delete what needs it first"
+        raise ValueError(say(words, name=name, users=listed(users)))
     with staging(root, name) as place:
         os.replace(root / name, place / name)
 
@@ -147,37 +137,27 @@ def _dataset_of(name: str, out: Path | None) -> str:
 def check_images_name(name: str, root: Path) -> None:
     """ValueError unless a new data set can have the name."""
     if not PLAIN_NAME.fullmatch(name) or len(name) > LONGEST_TITLE:
-        rule = say("use at most {most} of a-z, 0-9, dot, hyphen and underscore", most=LONGEST_TITLE)
-        raise ValueError(say("data set name {name!r} is not plain; {rule}", name=name[:80], rule=rule))
+        words = "data set name {name!r} is not plain; use at most {most} of a-z, 0-9, dot, hyphen and underscore"
+        raise ValueError(say(words, name=name[:80], most=LONGEST_TITLE))
     if name in {*DATASETS, *(info.folder.lower() for info in DATASETS.values())}:
-        raise ValueError(say("{name!r} is the name of a data set that comes with the app; choose another", name=name))
+        words = "{name!r} is the name of a data set that comes with the app; choose another"
+        raise ValueError(say(words, name=name))
     if (root / name).exists():
-        raise ValueError(
-            say(
-                "there is a data set called {name!r} already in {root}; choose another name, or delete it",
-                name=name,
-                root=root,
-            )
-        )
+        words = "there is a data set called {name!r} already in {root}; choose another name, or delete it"
+        raise ValueError(say(words, name=name, root=root))
 
 
 def _check_title(title: str) -> None:
     if len(title) > LONGEST_TITLE or not title.isprintable():
-        raise ValueError(
-            say(
-                "title {title!r} is not one line of at most {longest_title} characters; shorten it",
-                title=title[:80],
-                longest_title=LONGEST_TITLE,
-            )
-        )
+        words = "title {title!r} is not one line of at most {most} characters; shorten it"
+        raise ValueError(say(words, title=title[:80], most=LONGEST_TITLE))
 
 
 def _check_usual(mean: Sequence[float], std: Sequence[float], channels: int) -> None:
     """ValueError for a normalisation that is there by half, or does not fit the channels."""
     if bool(mean) != bool(std):
-        if mean:
-            raise ValueError(say("a mean alone is no normalisation; give both mean and std, or neither"))
-        raise ValueError(say("a std alone is no normalisation; give both mean and std, or neither"))
+        words = "a {what} alone is no normalisation; give both mean and std, or neither"
+        raise ValueError(say(words, what=say("mean" if mean else "std")))
     if mean:
         check_normalisation(mean, std, channels)
 
@@ -189,12 +169,12 @@ def _check_fits(total: int, shape: Shape) -> None:
         side = math.isqrt(MAX_BYTES // (channels * total))
         raise ValueError(
             say(
-                "{total:,} images of {size} × {size} are {needed:.1f} GB, more than the {max_bytes:.0f} GB that "
-                "fit; choose a size of at most {side}, or fewer images",
-                total=total,
+                "{n:,} images of {size} × {size} are {needed:.1f} GB, more than the {most:.0f} GB that fit; choose a "
+                "size of at most {side}, or fewer images",
+                n=total,
                 size=size,
                 needed=needed / 1e9,
-                max_bytes=MAX_BYTES / 1e9,
+                most=MAX_BYTES / 1e9,
                 side=side,
             )
         )

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from explorer.language.saying import say
+from explorer.language.saying import chained, listed, say
 from explorer.own.folder import SPLIT_FOLDERS, SYSTEM_NAMES, image_kinds, inside, is_image, is_junk, is_split
 
 STEPS = 2  # down into a folder that holds nothing but another, as a zip makes it
@@ -39,23 +39,19 @@ class Layout:
 def look_into(folder: Path) -> Layout:
     """What a folder in torchvision's ImageFolder layout holds; ValueError where it has another."""
     if not folder.is_dir():
-        raise ValueError(
-            say(
-                "{folder} is not a folder; name one that holds a folder of images for each class",
-                folder=folder,
-            )
-        )
+        words = "{folder} is not a folder; name one that holds a folder of images for each class"
+        raise ValueError(say(words, folder=folder))
     place = _unpacked(folder)
     places = _split_folders(place)
     if "train" in places and "test" not in places:
         *names, last = SPLIT_FOLDERS["test"]
         raise ValueError(
             say(
-                "{place} has a folder of classes called {name}, but none called {names} or {last}; put images to "
+                "{place} has a folder of classes called {train}, but none called {names} or {last}; put images to "
                 "measure accuracy on into one of those",
                 place=place,
-                name=places["train"].name,
-                names=", ".join(names),
+                train=places["train"].name,
+                names=listed(names),
                 last=last,
             )
         )
@@ -106,19 +102,14 @@ def _find(folder: Path) -> Found:
     """The images of a folder of classes, in the order in which torchvision's ImageFolder finds them."""
     classes = [each.name for each in _folders_in(folder)]
     if not classes:
-        raise ValueError(
-            say(
-                "{folder} holds no class folders; give the images of each class one of their own",
-                folder=folder,
-            )
-        )
+        words = "{folder} holds no class folders; give the images of each class one of their own"
+        raise ValueError(say(words, folder=folder))
     samples = []
     for label, name in enumerate(classes):
         images = _images_below(folder / name)
         if not images:
-            kinds = ", ".join(image_kinds())
             words = "the class folder {folder} holds no images ({kinds}); fill it or delete it"
-            raise ValueError(say(words, folder=folder / name, kinds=kinds))
+            raise ValueError(say(words, folder=folder / name, kinds=listed(image_kinds())))
         samples += [(path, label) for path in images]
     return Found(tuple(classes), samples)
 
@@ -133,23 +124,22 @@ def _check_classes(folder: Path, places: Mapping[str, Path], splits: Mapping[str
     """ValueError unless there are several classes, and every split has them all."""
     classes = splits["test"].classes
     if len(classes) < 2:
-        raise ValueError(
-            say(
-                "{folder} has the class {name!r} alone; there must be at least 2 to tell apart",
-                folder=folder,
-                name=classes[0],
-            )
-        )
+        words = "{folder} has the class {name!r} alone; there must be at least 2 to tell apart"
+        raise ValueError(say(words, folder=folder, name=classes[0]))
     named = {places[split].name: set(found.classes) for split, found in splits.items()}
     shared = set.intersection(*named.values())
-    only = [f"only in {name}: {_few(found - shared)}" for name, found in named.items() if found - shared]
+    only = [
+        say("only in {name}: {classes}", name=name, classes=_few(found - shared))
+        for name, found in named.items()
+        if found - shared
+    ]
     if only:
         raise ValueError(
             say(
-                "the classes of {folder} differ between its splits ({only}); add the folders that are missing, or "
-                "take away those that are in one split alone",
+                "the classes of {folder} differ between its splits ({only}); add the folders that are missing, or take "
+                "away those that are in one split alone",
                 folder=folder,
-                only="; ".join(only),
+                only=chained(only),
             )
         )
 
@@ -168,10 +158,10 @@ def _note_of_splits(taken: list[Path], left_out: list[Path]) -> list[str]:
 def _note_of_skipped(folder: Path, left_out: Collection[Path], taken: Iterable[Path]) -> list[str]:
     """How much of which kind lies there that is no image of a class."""
     counts = sorted(_skipped(folder, set(left_out), set(taken)).items(), key=lambda each: (-each[1], each[0]))
-    listed = [f"{n:,} {noun}{'s'[: n != 1]} {detail}".strip() for (noun, detail), n in counts[:MOST]]
+    kinds = [f"{n:,} {noun}{'s'[: n != 1]} {detail}".strip() for (noun, detail), n in counts[:MOST]]
     rest = sum(n for _, n in counts[MOST:])
-    listed += [f"{rest:,} more"] if rest else []
-    return [f"skipped: {', '.join(listed)}"] if listed else []
+    kinds += [f"{rest:,} more"] if rest else []
+    return [f"skipped: {', '.join(kinds)}"] if kinds else []
 
 
 def _skipped(folder: Path, left_out: Collection[Path], taken: Collection[Path]) -> Counter[Kind]:
@@ -198,6 +188,6 @@ def _kind(name: str) -> Kind:
 
 def _few(names: Iterable[str]) -> str:
     """The first names, and how many there are besides."""
-    listed = sorted(names)
-    rest = [f"{len(listed) - MOST:,} more"] if len(listed) > MOST else []
-    return ", ".join([*listed[:MOST], *rest])
+    first = sorted(names)
+    rest = [say("{n:,} more", n=len(first) - MOST)] if len(first) > MOST else []
+    return listed([*first[:MOST], *rest])

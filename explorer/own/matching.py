@@ -7,11 +7,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from explorer.language.saying import listed, say
+from explorer.language.saying import chained, listed, say
 from explorer.own.state import State, rank
 
 FEW = 5  # names that a complaint lists
-ALONE = "save the one that you mean alone"
 HALF = 0.5  # the share of names that must fit for weights to be taken for the network's own
 
 
@@ -35,27 +34,14 @@ def match(states: Sequence[tuple[str, State]], expected: Mapping[str, Tensor], p
     others = [each for each in others if not _same(each[1].tensors, best.tensors, expected)] if any(most) else []
     rivals = [repr(other) for other, _ in others if rank(other) == rank(place)]
     if rivals and place:
-        raise ValueError(
-            say(
-                "{path} holds several sets of weights that fit: {place!r}, {known}; {alone}",
-                path=path.name,
-                place=place,
-                known=listed(rivals),
-                alone=ALONE,
-            )
-        )
+        words = "{file} holds several sets of weights that fit: {places}; save the one that you mean alone"
+        raise ValueError(say(words, file=path.name, places=listed([repr(place), *rivals])))
     if best.rivals:
-        raise ValueError(
-            say(
-                "{path} holds several networks that fit: {known}; {alone}",
-                path=path.name,
-                known=listed(best.rivals),
-                alone=ALONE,
-            )
-        )
+        words = "{file} holds several networks that fit: {places}; save the one that you mean alone"
+        raise ValueError(say(words, file=path.name, places=listed(best.rivals)))
     if others:
-        besides = ", ".join(repr(other) for other, _ in others)
-        return replace(best, notes=(*best.notes, f"not the entry {besides}, which fits, too"))
+        besides = listed(repr(other) for other, _ in others)
+        return replace(best, notes=(*best.notes, say("not the entry {place}, which fits, too", place=besides)))
     return best
 
 
@@ -71,13 +57,16 @@ def _under(state: State, place: str, expected: Mapping[str, Tensor], path: Path)
     renamed = {f"{ours}{key.removeprefix(theirs)}": value for key, value in tensors.items() if key.startswith(theirs)}
     if (theirs or ours) and _shared(renamed, expected) > _shared(tensors, expected):
         left = len(tensors) - len(renamed)
-        besides = f" ({left} other weights left out)" if left else ""
-        notes.append(f"names without {theirs!r}{besides}" if theirs else f"names below {ours!r}")
+        if theirs:
+            words = "names without {prefix!r} ({left} other weights left out)" if left else "names without {prefix!r}"
+            notes.append(say(words, prefix=theirs, left=left))
+        else:
+            notes.append(say("names below {prefix!r}", prefix=ours))
         tensors = renamed
     else:
         rivals = []
     if place:
-        notes.append(f"the entry {place!r} of {path.name}")
+        notes.append(say("the entry {place!r} of {file}", place=place, file=path.name))
     return Match(tensors, tuple(notes), tuple(repr(pair[0]) for pair in [(theirs, ours), *rivals]) if rivals else ())
 
 
@@ -122,38 +111,26 @@ def check_fits(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor], ne
     if len(common) < HALF * max(len(expected), 1):
         raise ValueError(
             say(
-                "{path} holds the weights of another network: {common} of {network}'s {count} names are in it; "
-                "missing: {missing}; unexpected: {unexpected}",
-                path=path.name,
+                "{file} holds the weights of another network: {common} of {network}'s {n} names are in it; missing: "
+                "{missing}; unexpected: {unexpected}",
+                file=path.name,
                 common=len(common),
                 network=network,
-                count=len(expected),
+                n=len(expected),
                 missing=_first(expected.keys() - tensors.keys()),
                 unexpected=_first(tensors.keys() - expected.keys()),
             )
         )
     differing = [key for key in common if tensors[key].shape != expected[key].shape]
     if differing:
-        raise ValueError(
-            say(
-                "{path} does not fit {network}: {looks_like}",
-                path=path.name,
-                network=network,
-                looks_like=_looks_like(tensors, expected, differing),
-            )
-        )
+        words = "{file} does not fit {network}: {why}"
+        raise ValueError(say(words, file=path.name, network=network, why=_looks_like(tensors, expected, differing)))
     missing, unexpected = expected.keys() - tensors.keys(), tensors.keys() - expected.keys()
     if missing or unexpected:
-        lists = {"missing": missing, "unexpected": unexpected}
-        words = "; ".join(f"{what}: {_first(names)}" for what, names in lists.items() if names)
-        raise ValueError(
-            say(
-                "{path} does not fit {network}: these weights are {words}",
-                path=path.name,
-                network=network,
-                words=words,
-            )
-        )
+        lists = [say("missing: {names}", names=_first(missing))] if missing else []
+        lists += [say("unexpected: {names}", names=_first(unexpected))] if unexpected else []
+        words = "{file} does not fit {network}: these weights are {lists}"
+        raise ValueError(say(words, file=path.name, network=network, lists=chained(lists)))
 
 
 def _looks_like(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor], differing: Sequence[str]) -> str:
@@ -165,11 +142,16 @@ def _looks_like(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor], d
     others = [key for key in differing if not _is_last(key, last)]
     if last and not others:
         classes, ours = tensors[differing[0]].shape[0], expected[differing[0]].shape[0]
-        return f"its classifier has {classes} outputs, the images have {ours} classes"
-    listed = [
-        f"{key} is {_size(expected[key].shape)} here and {_size(tensors[key].shape)} in the file" for key in differing
-    ]
-    return "; ".join(listed[:FEW]) + (f" and {len(listed) - FEW:,} more" if len(listed) > FEW else "")
+        words = "its classifier has {outputs} outputs, the images have {classes} classes"
+        return say(words, outputs=classes, classes=ours)
+    first_few = chained([_sizes(key, expected[key].shape, tensors[key].shape) for key in differing[:FEW]])
+    more = len(differing) - FEW
+    return say("{names} and {n:,} more", names=first_few, n=more) if more > 0 else first_few
+
+
+def _sizes(name: str, ours: Sequence[int], theirs: Sequence[int]) -> str:
+    """How large something is in the network, and how large in the file."""
+    return say("{name} is {ours} here and {theirs} in the file", name=name, ours=_size(ours), theirs=_size(theirs))
 
 
 def _has_convs(expected: Mapping[str, Tensor]) -> bool:
@@ -187,18 +169,19 @@ def _stem(found: Sequence[int], ours: Sequence[int], name: str) -> str:
     if len(found) != 4:
         return ""
     if found[1] != ours[1]:
-        return f"{layer} looks at {ours[1]} channels here and at {found[1]} in the file: images of another kind"
+        words = "{layer} looks at {ours} channels here and at {theirs} in the file: images of another kind"
+        return say(words, layer=layer, ours=ours[1], theirs=found[1])
     if tuple(found[2:]) != tuple(ours[2:]):
-        words = f"{layer} is {_size(ours[2:])} here and {_size(found[2:])} in the file"
-        return f"{words}: a CIFAR stem" if max(found[2:]) < max(ours[2:]) else words
+        sizes = _sizes(layer, ours[2:], found[2:])
+        return say("{sizes}: a CIFAR stem", sizes=sizes) if max(found[2:]) < max(ours[2:]) else sizes
     return ""
 
 
 def _size(shape: Sequence[int]) -> str:
-    return "×".join(map(str, shape)) or "one number"
+    return "×".join(map(str, shape)) or say("one number")
 
 
 def _first(names: Iterable[str]) -> str:
     first = sorted(names)
-    more = f" and {len(first) - FEW:,} more" if len(first) > FEW else ""
-    return f"{', '.join(first[:FEW]) or 'none'}{more}"
+    few, more = listed(first[:FEW]) or say("none"), len(first) - FEW
+    return say("{names} and {n:,} more", names=few, n=more) if more > 0 else few

@@ -159,10 +159,13 @@ def at_chance(score: Score, classes: int) -> str:
     low, _ = wilson(score.correct, score.n)
     if low > 1 / classes:
         return ""
-    return (
-        f"{100 * score.accuracy:.2f} % of {score.n:,} is no better than guessing among {classes} classes. Likely: the "
-        "classes come in another order than in training; the images are normalised otherwise (--mean, --std); the "
-        "weights are not those of the trained network"
+    return say(
+        "{share:.2f} % of {n:,} is no better than guessing among {classes} classes. Likely: the classes come in "
+        "another order than in training; the images are normalised otherwise (--mean, --std); the weights "
+        "are not those of the trained network",
+        share=100 * score.accuracy,
+        n=score.n,
+        classes=classes,
     )
 
 
@@ -196,15 +199,9 @@ def _narrowed(
     try:
         widths = adopt(model, tensors, torch.zeros(IMAGES, *plan.shape))
     except ContradictionError as error:
-        raise ValueError(
-            say(
-                "{weights} is narrower than {title}, and does not fit together: {error}",
-                weights=weights.name,
-                title=plan.title,
-                error=error,
-            )
-        ) from error
-    notes = [f"pruned elsewhere: {in_words(model, whole)}"] if widths else []
+        words = "{file} is narrower than {title}, and does not fit together: {why}"
+        raise ValueError(say(words, file=weights.name, title=plan.title, why=str(error))) from error
+    notes = [say("pruned elsewhere: {widths}", widths=in_words(model, whole))] if widths else []
     return replace(plan, widths=widths), replace(found, notes=(*found.notes, *notes))
 
 
@@ -219,11 +216,12 @@ def _adapted(plan: Blueprint, model: nn.Module, found: Match) -> tuple[Blueprint
     stem, ours = found.tensors.get("conv1.weight"), model.state_dict().get("conv1.weight")
     if stem is not None and ours is not None and tuple(stem.shape[2:]) == (3, 3) != tuple(ours.shape[2:]):
         plan = plan.with_options(stem="cifar")
-        notes.append("conv1 is 3×3 in the file: a CIFAR stem, taken to have stride 1 and no pooling behind it")
+        notes.append(say("conv1 is 3×3 in the file: a CIFAR stem, taken to have stride 1 and no pooling behind it"))
     head = _head_of(found.tensors, model)
     if head:
         plan = plan.with_options(head=head)
-        notes.append(f"its classifier is {head} in the file: one linear layer, with nothing but dropout before it")
+        words = "its classifier is {head} in the file: one linear layer, with nothing but dropout before it"
+        notes.append(say(words, head=head))
     if len(notes) == len(found.notes):
         return plan, model, found
     return plan, plan.network(), Match(found.tensors, tuple(notes))
@@ -270,21 +268,16 @@ def _check_filled(model: nn.Module, tensors: Mapping[str, Tensor], title: str, w
     """ValueError where the network now has other weights than the file: two of the file's in one place, or codes."""
     for key, value in model.state_dict().items():
         if value.is_floating_point() and not tensors[key].is_floating_point():
-            raise ValueError(
-                say(
-                    "{weights} holds whole numbers for {key}, as quantised weights are; save the floats",
-                    weights=weights.name,
-                    key=key,
-                )
-            )
+            words = "{file} holds whole numbers for {name}, as quantised weights are; save the floats"
+            raise ValueError(say(words, file=weights.name, name=key))
         if not torch.equal(value, tensors[key].to(value.dtype)):
             raise ValueError(
                 say(
-                    "{title} does not keep {key} of {weights} as it is, such as where two of its layers share their "
+                    "{title} does not keep {name} of {file} as it is, such as where two of its layers share their "
                     "weights and those of the file do not; name the code that the weights were trained with",
                     title=title,
-                    key=key,
-                    weights=weights.name,
+                    name=key,
+                    file=weights.name,
                 )
             )
 
@@ -297,7 +290,7 @@ def _with_form(plan: Blueprint, model: nn.Module, batches: Batches) -> Blueprint
     numbers = numbers_of(model, inputs, plan.title, plan.source.output)
     one = numbers.ndim == 1 or numbers.shape[1] == 1
     if one and float(numbers.min()) >= 0 and float(numbers.max()) <= 1:
-        note = "its one number an image is taken for the share of class 1, as it is within 0…1 on the first images"
+        note = say("its one number an image is taken for the share of class 1, as it is within 0…1 on the first images")
         return replace(plan, source=replace(plan.source, form="share", notes=(*plan.source.notes, note)))
     return plan
 
@@ -355,7 +348,7 @@ def numbers(text: str) -> tuple[float, ...]:
     try:
         return tuple(float(part) for part in text.split(",")) if text.strip() else ()
     except ValueError:
-        raise ValueError(say("{text!r} is not a list of numbers such as 0.485, 0.456, 0.406", text=text)) from None
+        raise ValueError(say("{given!r} is not a list of numbers such as 0.485, 0.456, 0.406", given=text)) from None
 
 
 def _card_beside(weights: Path) -> Mapping[str, Any]:
@@ -383,12 +376,12 @@ def _check_meant_for(card: Mapping[str, Any], info: DatasetInfo, weights: Path) 
         size, ours = (" × ".join(map(str, shape)) for shape in (card["shape"], info.shape))
         raise ValueError(
             say(
-                "{name} says that {weights} takes images of {size}, but those of {title} are {ours}; import the "
-                "images at that size, or take {name} away",
-                name=name,
-                weights=weights.name,
+                "{card} says that {file} takes images of {size}, but those of {title} are {ours}; import the images at "
+                "that size, or take {card} away",
+                card=name,
+                file=weights.name,
                 size=size,
-                title=info.title,
+                title=say(info.title),
                 ours=ours,
             )
         )
@@ -399,13 +392,13 @@ def _check_meant_for(card: Mapping[str, Any], info: DatasetInfo, weights: Path) 
         if one != other:
             raise ValueError(
                 say(
-                    "{name} says that class {number} of {weights} is {one!r}, but that of {title} is {other!r}; "
-                    "name the folders of the images so that they come in the weights' order, or take {name} away",
-                    name=name,
+                    "{card} says that class {number} of {file} is {one!r}, but that of {title} is {other!r}; name the "
+                    "folders of the images so that they come in the weights' order, or take {card} away",
+                    card=name,
                     number=number,
-                    weights=weights.name,
+                    file=weights.name,
                     one=one,
-                    title=info.title,
+                    title=say(info.title),
                     other=other,
                 )
             )

@@ -10,7 +10,7 @@ from torch import Tensor
 from explorer.images.datasets import RESIZES
 from explorer.images.lazy_torchvision import import_torchvision
 from explorer.images.registry import Shape
-from explorer.language.saying import listed, say
+from explorer.language.saying import Said, listed, say
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -32,16 +32,13 @@ class Form:
     def check(self) -> None:
         """ValueError unless there is such a size, and such a way to it."""
         if type(self.size) is not int or not SIZES[0] <= self.size <= SIZES[1]:
-            words = "image size {size} is outside {smallest}…{largest} pixels"
-            raise ValueError(say(words, size=self.size, smallest=SIZES[0], largest=SIZES[1]))
-        if self.resize not in RESIZES:
+            low, high = SIZES
             raise ValueError(
-                say(
-                    "unknown resize {resize!r}; choose one of: {known}",
-                    resize=self.resize,
-                    known=listed(RESIZES),
-                )
+                say("image size {size} is outside {low}…{high} pixels", size=self.size, low=low, high=high)
             )
+        if self.resize not in RESIZES:
+            words = "unknown resize {resize!r}; choose one of: {known}"
+            raise ValueError(say(words, resize=self.resize, known=listed(RESIZES)))
 
     @property
     def shape(self) -> Shape:
@@ -72,23 +69,18 @@ def _open(path: Path, grey: bool) -> tuple["Image.Image", bool]:
             image = file.convert("L" if grey else "RGB")
             turn = _turn(file)
     except (OSError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError) as error:
-        reason = " ".join(str(error).split())
-        raise ValueError(
-            say(
-                "the image {path} cannot be read ({reason}); replace it or delete it",
-                path=path,
-                reason=reason,
-            )
-        ) from error
+        words = "the image {path} cannot be read ({why}); replace it or delete it"
+        raise ValueError(say(words, path=path, why=_why(error))) from error
     if grey and mode not in GREY:
-        raise ValueError(
-            say(
-                "the image {path} is in colour (mode {mode}); save it as grey, or import all in colour",
-                path=path,
-                mode=mode,
-            )
-        )
+        words = "the image {path} is in colour (mode {mode}); save it as grey, or import all in colour"
+        raise ValueError(say(words, path=path, mode=mode))
     return (image, False) if turn is None else (image.transpose(turn), True)
+
+
+def _why(error: BaseException) -> str:
+    """An error in one line: ours, which can be said again, or Pillow's."""
+    said = str(error)
+    return said if isinstance(said, Said) else " ".join(said.split())
 
 
 def _check_depth(mode: str) -> None:
@@ -131,11 +123,5 @@ def _check_fits(path: Path, found: tuple[int, int], form: Form) -> None:
             )
         )
     if form.resize == "short" and max(found) > SQUARE_ENOUGH * min(found):
-        raise ValueError(
-            say(
-                "the image {path} is {width} × {height}, too long to cut a square from; crop it or delete it",
-                path=path,
-                width=width,
-                height=height,
-            )
-        )
+        words = "the image {path} is {width} × {height}, too long to cut a square from; crop it or delete it"
+        raise ValueError(say(words, path=path, width=width, height=height))

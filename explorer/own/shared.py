@@ -27,13 +27,8 @@ def left_alone(file: str) -> Iterator[None]:
     changed = [name for name, ask in SETTINGS.items() if ask() != settings[name]]
     changed += [f"{place}.{name}" for place, known in parts.items() for name in _differing(known, after.get(place, {}))]
     if changed:
-        raise ValueError(
-            say(
-                "{file}: it changes {place}, which all networks here share; change it within a class of your own",
-                file=file,
-                place=changed[0],
-            )
-        )
+        words = "{file}: it changes {what}, which all networks here share; change it within a class of your own"
+        raise ValueError(say(words, file=file, what=changed[0]))
 
 
 def _parts() -> dict[str, dict[str, Any]]:

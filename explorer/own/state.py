@@ -18,7 +18,7 @@ from numpy._core.multiarray import scalar
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from explorer.language.saying import say
+from explorer.language.saying import english, listed, say
 
 LARGEST = 4_000_000_000  # bytes of a weights file, and of what is packed in it
 USUAL = ("state_dict", "model_state_dict", "model_state", "model", "net", "network", "weights", "params", "module")
@@ -46,9 +46,15 @@ SAFE: list[Any] = [
     (_Settings, "lightning_fabric.utilities.data.AttributeDict"),
 ]
 OTHERS = {
-    ".onnx": "an ONNX graph", ".h5": "Keras weights", ".keras": "a Keras model", ".tflite": "a TensorFlow Lite model",
-    ".pb": "a TensorFlow graph", ".npz": "NumPy arrays", ".zip": "an archive", ".gguf": "a quantised language model",
-}  # fmt: skip
+    ".onnx": english("an ONNX graph"),
+    ".h5": english("Keras weights"),
+    ".keras": english("a Keras model"),
+    ".tflite": english("a TensorFlow Lite model"),
+    ".pb": english("a TensorFlow graph"),
+    ".npz": english("NumPy arrays"),
+    ".zip": english("an archive"),
+    ".gguf": english("a quantised language model"),
+}
 
 
 @dataclass(frozen=True)
@@ -67,31 +73,20 @@ def read_states(path: Path) -> list[tuple[str, State]]:
     if not path.is_file():
         raise ValueError(say("there is no weights file {path}", path=path))
     if path.stat().st_size > LARGEST:
-        size = f"{path.stat().st_size / 1e9:.1f} GB"
-        raise ValueError(
-            say(
-                "{path} has {size}, more than the {largest:.0f} GB of weights that fit",
-                path=path.name,
-                size=size,
-                largest=LARGEST / 1e9,
-            )
-        )
+        words = "{file} has {size:.1f} GB, more than the {most:.0f} GB of weights that fit"
+        raise ValueError(say(words, file=path.name, size=path.stat().st_size / 1e9, most=LARGEST / 1e9))
     if path.stat().st_size == 0:
-        raise ValueError(say("{path} is empty; copy it again", path=path.name))
+        raise ValueError(say("{file} is empty; copy it again", file=path.name))
     if path.suffix == ".safetensors":
         return [("", _folded(_safetensors(path)))]
     if path.suffix in OTHERS:
-        words = "{path} looks like {kind}; save PyTorch's state_dict"
-        raise ValueError(say(words, path=path.name, kind=say(OTHERS[path.suffix])))
+        words = "{file} looks like {kind}; save PyTorch's state_dict"
+        raise ValueError(say(words, file=path.name, kind=say(OTHERS[path.suffix])))
     content = _load(path)
     found = [(place, _folded(tensors)) for place, tensors in _states_in(content, "", DEPTH)]
     if not found:
-        raise ValueError(
-            say(
-                "{path} holds no state_dict, names with a tensor each; save model.state_dict() alone",
-                path=path.name,
-            )
-        )
+        words = "{file} holds no state_dict, names with a tensor each; save model.state_dict() alone"
+        raise ValueError(say(words, file=path.name))
     return sorted(found, key=lambda each: rank(each[0]))
 
 
@@ -109,12 +104,12 @@ def _safetensors(path: Path) -> dict[str, Tensor]:
         with open(path, "rb") as file:
             start = file.read(9)
         if start[:1] == b"\x80" or start[:2] == b"PK":
-            raise ValueError(
-                say("{path} is a pickle by another name; rename it to end in .pt", path=path.name)
-            ) from error
-        well = len(start) < 9 or start[8:] == b"{"
-        trouble = say("is truncated or damaged") if well else say("is not a safetensors file")
-        raise ValueError(say("{path} {trouble}; copy it again", path=path.name, trouble=trouble)) from error
+            words = "{file} is a pickle by another name; rename it to end in .pt"
+        elif len(start) < 9 or start[8:] == b"{":
+            words = "{file} is truncated or damaged; copy it again"
+        else:
+            words = "{file} is not a safetensors file; copy it again"
+        raise ValueError(say(words, file=path.name)) from error
 
 
 def _load(path: Path) -> Any:
@@ -140,20 +135,22 @@ def _is_saved(path: Path) -> bool:
 
 
 def _damaged(path: Path) -> str:
-    return f"{path.name} is damaged, or torch.save did not write it; copy or save it again"
+    return say("{file} is damaged, or torch.save did not write it; copy or save it again", file=path.name)
 
 
 def _refused(path: Path) -> str:
     """What is said of a pickle that holds more than tensors, with the lines that fix it."""
     plain = _weights_beside(path)
-    kind, model, state = "a whole model", "model", "model.state_dict()"
+    kind, model, state = say("a whole model"), "model", "model.state_dict()"
     if path.suffix == ".ckpt":
-        kind, model, state = "a script's own objects", "saved", "saved['state_dict']"
-    return (
-        f"{path.name} holds more than tensors ({kind}), or is damaged, and unpickling it could run any code. Where it "
-        f"was saved, run these two lines and take {plain}:\n"
-        f"{model} = torch.load({path.name!r}, weights_only=False)\n"
-        f"torch.save({state}, {plain!r})"
+        kind, model, state = say("a script's own objects"), "saved", "saved['state_dict']"
+    return say(
+        "{file} holds more than tensors ({kind}), or is damaged, and unpickling it could run any code. Where it was "
+        "saved, run these two lines and take {plain}:\n{lines}",
+        file=path.name,
+        kind=kind,
+        plain=plain,
+        lines=f"{model} = torch.load({path.name!r}, weights_only=False)\ntorch.save({state}, {plain!r})",
     )
 
 
@@ -170,32 +167,23 @@ def _check_archive(path: Path) -> None:
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
     except (zipfile.BadZipFile, OSError, ValueError) as error:
-        raise ValueError(say("{path} is damaged; copy it again", path=path.name)) from error
+        raise ValueError(say("{file} is damaged; copy it again", file=path.name)) from error
     names = [entry.filename.partition("/")[2] or entry.filename for entry in entries]
     if sum(entry.file_size for entry in entries) > LARGEST:
-        raise ValueError(
-            say(
-                "{path} unpacks to more than {largest:.0f} GB; save model.state_dict() alone",
-                path=path.name,
-                largest=LARGEST / 1e9,
-            )
-        )
+        words = "{file} unpacks to more than {most:.0f} GB; save model.state_dict() alone"
+        raise ValueError(say(words, file=path.name, most=LARGEST / 1e9))
     if any(name.startswith(SCRIPTS) for name in names):
-        raise ValueError(
-            say(
-                "{path} is TorchScript, which is a program; save model.state_dict() and name its code",
-                path=path.name,
-            )
-        )
+        words = "{file} is TorchScript, which is a program; save model.state_dict() and name its code"
+        raise ValueError(say(words, file=path.name))
     weights = _weights_beside(path)
     if any(name in EXPORTED or entry.filename in EXPORTED for name, entry in zip(names, entries, strict=True)):
         raise ValueError(
             say(
-                "{path} is an exported program, whose layers can no longer be told apart, and loading it could run "
-                "any code. Where it was saved, run these two lines, take {weights} and name the network's code:\n"
-                "program = torch.export.load({path!r})\ntorch.save(dict(program.state_dict), {weights!r})",
-                path=path.name,
-                weights=weights,
+                "{file} is an exported program, whose layers can no longer be told apart, and loading it could run any "
+                "code. Where it was saved, run these two lines, take {plain} and name the network's code:\n{lines}",
+                file=path.name,
+                plain=weights,
+                lines=f"program = torch.export.load({path.name!r})\ntorch.save(dict(program.state_dict), {weights!r})",
             )
         )
 
@@ -219,14 +207,14 @@ def _folded(tensors: Mapping[str, Tensor]) -> State:
     """Plain float32 weights under plain names, and what was undone."""
     kept, notes = {COMPILED.sub(r"\1", key): value for key, value in tensors.items()}, []
     if kept.keys() != tensors.keys():
-        notes.append("names without torch.compile's _orig_mod")
+        notes.append(say("names without torch.compile's _orig_mod"))
     for undo in (_unmasked, _unnormed, _unspectral):
         kept, note = undo(kept)
         notes += [note] if note else []
     kinds = {value.dtype for value in kept.values() if value.is_floating_point()} - {torch.float32}
     if kinds:
-        names = ", ".join(sorted(str(kind).removeprefix("torch.") for kind in kinds))
-        notes.append(f"weights of {names} as float32")
+        names = listed(sorted(str(kind).removeprefix("torch.") for kind in kinds))
+        notes.append(say("weights of {kinds} as float32", kinds=names))
     plain = {key: value.float() if value.is_floating_point() else value for key, value in kept.items()}
     return State(plain, tuple(notes))
 
@@ -240,7 +228,7 @@ def _unmasked(tensors: dict[str, Tensor]) -> tuple[dict[str, Tensor], str]:
     for key in masked:
         tensors = tensors | {key: tensors[f"{key}_orig"] * tensors[f"{key}_mask"]}
     gone = {f"{key}{end}" for key in masked for end in ("_orig", "_mask")}
-    return _without(tensors, gone), "masks of torch.nn.utils.prune applied" if masked else ""
+    return _without(tensors, gone), say("masks of torch.nn.utils.prune applied") if masked else ""
 
 
 def _unnormed(tensors: dict[str, Tensor]) -> tuple[dict[str, Tensor], str]:
@@ -256,7 +244,8 @@ def _unnormed(tensors: dict[str, Tensor]) -> tuple[dict[str, Tensor], str]:
         size, value = tensors[magnitude].float(), tensors[direction].float()
         over = [axis for axis in range(value.ndim) if size.ndim != value.ndim or size.shape[axis] == 1]
         tensors = tensors | {name: value * (size / torch.linalg.vector_norm(value, dim=over, keepdim=True))}
-    return _without(tensors, {each for pair in pairs.values() for each in pair}), "weight norm folded" if pairs else ""
+    gone = {each for pair in pairs.values() for each in pair}
+    return _without(tensors, gone), say("weight norm folded") if pairs else ""
 
 
 def _unspectral(tensors: dict[str, Tensor]) -> tuple[dict[str, Tensor], str]:
@@ -274,9 +263,8 @@ def _unspectral(tensors: dict[str, Tensor]) -> tuple[dict[str, Tensor], str]:
         value = tensors[weight].float()
         sigma = tensors[u].float() @ value.flatten(1) @ tensors[v].float()
         tensors = tensors | {name: value / sigma}
-    return _without(
-        tensors, {each for parts in found.values() for each in parts}
-    ), "spectral norm folded" if found else ""
+    gone = {each for parts in found.values() for each in parts}
+    return _without(tensors, gone), say("spectral norm folded") if found else ""
 
 
 def _fit(weight: Tensor, other: Tensor) -> bool:

@@ -29,12 +29,8 @@ def check_steady(plan: Blueprint, model: nn.Module, batches: Batches, weights: P
     look = partial(numbers_of, title=plan.title, key=plan.source.output)
     found = look(model, inputs)
     if not torch.isfinite(found).all():
-        raise ValueError(
-            say(
-                "{title} gives NaN or infinite numbers for the test images; look at its normalisation",
-                title=plan.title,
-            )
-        )
+        words = "{title} gives NaN or infinite numbers for the test images; look at its normalisation"
+        raise ValueError(say(words, title=plan.title))
     if not alike(found, look(model, inputs)):
         raise ValueError(
             say(
@@ -91,9 +87,9 @@ def check_like(plan: Blueprint, model: nn.Module, like: nn.Module, batches: Batc
     if not alike(numbers_of(model, inputs, plan.title, plan.source.output), theirs, near):
         raise ValueError(
             say(
-                "{title} gives other numbers when it is built from its code with the same weights: give the "
-                "arguments that it was built with, build it again where its code was changed since, and put into "
-                "its class what was changed on the network itself",
+                "{title} gives other numbers when it is built from its code with the same weights: give the arguments "
+                "that it was built with, build it again where its code was changed since, and put into its class what "
+                "was changed on the network itself",
                 title=plan.title,
             )
         )
@@ -106,14 +102,8 @@ def numbers_of(model: nn.Module, inputs: Inputs, title: str, key: str = WHOLE) -
         return torch.as_tensor(at_key(forward(model, given), key)).float()
     except Exception as error:
         reason = " ".join(str(error).split())[:200]
-        raise ValueError(
-            say(
-                "{title} fails on the test images ({kind}: {reason}); mend that",
-                title=title,
-                kind=type(error).__name__,
-                reason=reason,
-            )
-        ) from error
+        words = "{title} fails on the test images ({kind}: {why}); mend that"
+        raise ValueError(say(words, title=title, kind=type(error).__name__, why=reason)) from error
 
 
 def alike(one: Tensor, other: Tensor, near: float = NEAR) -> bool:
@@ -131,11 +121,11 @@ def _copy(model: nn.Module, title: str) -> nn.Module:
         reason = " ".join(str(error).split())[:200]
         raise ValueError(
             say(
-                "{title} cannot be copied, as pruning does ({kind}: {reason}); keep only modules, parameters, "
-                "buffers and plain values in it",
+                "{title} cannot be copied, as pruning does ({kind}: {why}); keep only modules, parameters, buffers and "
+                "plain values in it",
                 title=title,
                 kind=type(error).__name__,
-                reason=reason,
+                why=reason,
             )
         ) from error
 

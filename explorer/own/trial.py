@@ -17,7 +17,7 @@ from typing import Any
 
 from explorer.files.places import PROJECT
 from explorer.images.registry import Shape
-from explorer.language.saying import say
+from explorer.language.saying import Said, say
 
 SECONDS = 60  # that building a network, and one look at two blank images, may take
 IMAGES = 3  # blank ones; two would be taken for two classes
@@ -47,15 +47,29 @@ def try_out(path: Path, name: str, options: Mapping[str, Any], shape: Shape, cla
         except (OSError, ValueError):
             raise ValueError(
                 say(
-                    "{path}: the process that builds its network ended without an answer (exit code {ended}); take "
-                    "out what ends it",
-                    path=path.name,
-                    ended=ended,
+                    "{file}: the process that builds its network ended without an answer (exit code {code}); take out "
+                    "what ends it",
+                    file=path.name,
+                    code=ended,
                 )
             ) from None
     if "error" in found:
-        raise ValueError(found["error"])
+        raise ValueError(_unpacked(found["error"]))
     return as_told(found)
+
+
+def _packed(said: Any) -> Any:
+    """What was said, for JSON: as the sentence and its values, so that it can be said again."""
+    if not isinstance(said, Said):
+        return said
+    return {"sentence": said.sentence, "values": {name: _packed(value) for name, value in said.values.items()}}
+
+
+def _unpacked(told: Any) -> Any:
+    """What `_packed` gave, said here."""
+    if not isinstance(told, dict):
+        return told
+    return say(told["sentence"], **{name: _unpacked(value) for name, value in told["values"].items()})
 
 
 def as_told(found: Mapping[str, Any]) -> Trial:
@@ -73,13 +87,8 @@ def _run(arguments: list[str], file: str) -> int:
     try:
         return process.wait(SECONDS)
     except subprocess.TimeoutExpired:
-        raise ValueError(
-            say(
-                "{file}: its network is not built after {seconds} s; take out of it what waits or works that long",
-                file=file,
-                seconds=SECONDS,
-            )
-        ) from None
+        words = "{file}: its network is not built after {seconds} s; take out of it what waits or works that long"
+        raise ValueError(say(words, file=file, seconds=SECONDS)) from None
     finally:
         _end(process)
 
@@ -101,8 +110,8 @@ def main(asked: Mapping[str, Any], answer: Path) -> None:
     try:
         found = first_look(**{**asked, "path": Path(asked["path"]), "shape": tuple(asked["shape"])})
     except ValueError as error:
-        found = {"error": str(error)}
-    answer.write_text(json.dumps(found), encoding="utf-8")
+        found = {"error": _packed(str(error))}
+    answer.write_text(json.dumps(found, default=str), encoding="utf-8")
 
 
 if __name__ == "__main__":

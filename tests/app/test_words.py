@@ -11,6 +11,7 @@ from explorer.answers.experiment import Experiment
 from explorer.answers.labs import LABS
 from explorer.app import drawing, views
 from explorer.engine import tables
+from explorer.language.saying import say
 
 
 def said(at) -> str:
@@ -104,6 +105,10 @@ def test_rows_of_several_ways_say_how_each_was_made():
 )
 def test_text_from_files_is_text(text, shown):
     assert drawing.plain(text) == shown
+
+
+def test_what_the_app_says_in_several_lines_stands_in_one():
+    assert drawing.plain(say("{file} is empty; copy it again", file="a\nb")) == "a b is empty; copy it again"
 
 
 def test_titles_within_a_sentence_keep_what_is_no_word():

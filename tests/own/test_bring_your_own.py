@@ -19,8 +19,10 @@ from torchvision import models as tv
 from user_files import SIDE, keep
 
 import explorer as ex
+from explorer.files.errors import sentence
 from explorer.images import reading
 from explorer.images.batches import Batches
+from explorer.language.saying import again, say, speaking
 from explorer.networks import checkpoints, weights, widths
 from explorer.networks.evaluation import logits
 from explorer.own import building, trial
@@ -316,8 +318,29 @@ def test_what_a_file_changes_by_running_code_is_refused_where_it_counts(pets, pl
 
 def test_a_module_beside_it_says_where_it_was_changed(pets, places, at_once):
     file = write(places / "own", {"net.py": "from a import Net\n", "a.py": "S = parse()\n" + scaled("S")})
-    with pytest.raises(ValueError, match="it needs S, which line 1 of a.py sets by running code"):
+    with pytest.raises(ValueError, match="it needs S, which line 1 of a.py sets by running code") as caught:
         import_network(f"{file}:Net", keep(places, net_of(text(NET)).state_dict()), "pets")
+    with speaking("zh"):
+        said = sentence(caught.value)
+        assert "a.py 第 1 行" in said and "by running" not in said, said
+
+
+def test_what_a_process_of_its_own_says_is_said_again_in_chinese():
+    said = say("{title}: {why}", title="net.py", why=say("no arguments"))
+    told = trial._unpacked(json.loads(json.dumps(trial._packed(said))))
+    assert told == "net.py: no arguments" and trial._unpacked("plain") == "plain"
+    with speaking("zh"):
+        assert again(told) == "net.py：无参数"
+
+
+def test_weights_that_do_not_fit_are_refused_in_chinese_to_the_last_word(pets, places, at_once):
+    file = write(places / "own", {"net.py": text(NET)})
+    state = {f"{key}2": value for key, value in net_of(text(NET)).state_dict().items()}
+    with pytest.raises(ValueError, match="holds the weights of another network") as caught:
+        import_network(str(file), keep(places, state), "pets")
+    with speaking("zh"):
+        said = sentence(caught.value)
+    assert "另有" in said and "more" not in said and "unexpected" not in said, said
 
 
 # What a module beside a file is changed by, in a line of the file, and what is said of it
