@@ -2,7 +2,7 @@
 
 import asyncio
 import webbrowser
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import streamlit as st
 from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
 from starlette.requests import Request
 from starlette.responses import Response
+from streamlit.runtime import get_instance
 from streamlit.starlette import App
 
 from explorer.app import loading
@@ -39,9 +40,29 @@ class Front(BaseHTTPMiddleware):
 @asynccontextmanager
 async def opening(app: App) -> AsyncIterator[None]:
     """Once the server is up, load what pages need, and open the app in a browser unless it is to run without one."""
-    memory.share_arena()
+    memory.share_arenas()
     loading.begin()
+    _loops.append(asyncio.get_running_loop())
     if not st.get_option("server.headless"):
         address = f"http://localhost:{st.get_option('server.port')}"
         asyncio.get_running_loop().call_later(0.5, webbrowser.open, address)
     yield
+    _loops.clear()
+
+
+_loops: list[asyncio.AbstractEventLoop] = []  # the server's, once it is up
+
+
+def close(tabs: Iterable[str]) -> None:
+    """End the sessions of those tabs that are closed, on the server's thread, which alone may do so; waits for it.
+
+    Streamlit itself keeps a session, with all that its page shows, until the next tab is closed long after.
+    """
+
+    async def close_them() -> None:
+        for tab in tabs:
+            if not get_instance().is_active_session(tab):
+                get_instance().close_session(tab)
+
+    for loop in _loops:
+        asyncio.run_coroutine_threadsafe(close_them(), loop).result()

@@ -11,55 +11,60 @@ import streamlit as st
 from streamlit.runtime import exists, get_instance
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from explorer.app import cache, prepared, work
-from explorer.background.memory import give_back
+from explorer.app import cache, front, prepared, work
+from explorer.background.memory import give_back, give_back_ends
 from explorer.images import pictures
 
-EMPTY, LOOK = 20.0, 5.0  # seconds without a tab until memory is given back, and between two looks
+# Seconds that a closed tab may come back for, fewer than disconnectedSessionTTL, which ends nothing; and between looks
+CLOSED, LOOK = 30.0, 5.0
 
 
 class Tabs:
-    """The tabs that have opened a page; once none of them has been open for `empty` seconds, `then()` is called."""
+    """The tabs that have opened a page. `end(tabs)` is called with those that have been closed for `closed` seconds.
 
-    def __init__(self, then: Callable[[], None], empty: float = EMPTY, look: float = LOOK) -> None:
-        self._then, self._empty, self._look = then, empty, look
+    Once none is left, `then()` is called.
+    """
+
+    def __init__(
+        self, end: Callable[[set[str]], None], then: Callable[[], None], closed: float = CLOSED, look: float = LOOK
+    ) -> None:
+        self._end, self._then, self._closed, self._look = end, then, closed, look
         self._lock = threading.Lock()
-        self._open: set[str] = set()
+        self._seen: dict[str, float] = {}  # when each was last open
         self._watching = False
 
     def note(self, tab: str) -> None:
         """A tab shows a page; while there are any, a thread looks after them."""
         with self._lock:
-            self._open.add(tab)
+            self._seen[tab] = time.monotonic()
             if not self._watching:
                 self._watching = True
                 threading.Thread(target=self._watch, name="tabs", daemon=True).start()
 
-    def are_open(self) -> bool:
-        """Whether any is still open."""
-        with self._lock:
-            self._open = {tab for tab in self._open if exists() and get_instance().is_active_session(tab)}
-            return bool(self._open)
-
     def _watch(self) -> None:
-        """Wait until none has been open for a while."""
-        since = time.monotonic()
-        while time.monotonic() - since < self._empty:
+        """Look again and again, until all have been closed for a while."""
+        left = True
+        while left:
             time.sleep(self._look)
-            if self.are_open():
-                since = time.monotonic()
-        with self._lock:
-            if self._open:  # one has come back just now
-                threading.Thread(target=self._watch, name="tabs", daemon=True).start()
-                return
-            self._watching = False
+            with self._lock:
+                now = time.monotonic()
+                self._seen |= {tab: now for tab in self._seen if _is_open(tab)}
+                gone = {tab for tab, at in self._seen.items() if now - at >= self._closed}
+                self._seen = {tab: at for tab, at in self._seen.items() if tab not in gone}
+                self._watching = left = bool(self._seen)
+            if gone:
+                self._end(gone)
         self._then()
+
+
+def _is_open(tab: str) -> bool:
+    return exists() and get_instance().is_active_session(tab)
 
 
 @st.cache_resource
 def _tabs() -> Tabs:
     """Those of this process."""
-    return Tabs(let_go)
+    return Tabs(front.close, let_go)
 
 
 def note_tab() -> None:
@@ -77,3 +82,4 @@ def let_go() -> None:
     for each in (cache, prepared, pictures, reading):
         each.forget()
     give_back()
+    give_back_ends()

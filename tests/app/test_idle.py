@@ -1,5 +1,6 @@
 """A server that nobody looks at holds on to nothing, and knows when that is."""
 
+import threading
 import time
 import weakref
 
@@ -30,22 +31,22 @@ def test_networks_are_let_go_though_a_closed_tab_may_still_come_back_to_them(tru
 
 
 def test_memory_is_let_go_once_the_last_tab_has_been_closed_for_a_while(monkeypatch):
-    there, gone = {"a", "b"}, []
+    there, ended, gone = {"a", "b"}, [], threading.Event()
     monkeypatch.setattr(idle, "exists", lambda: True)
     monkeypatch.setattr(idle, "get_instance", lambda: type("Runtime", (), {"is_active_session": there.__contains__}))
-    tabs = Tabs(lambda: gone.append(time.monotonic()), empty=0.1, look=0.02)
+    tabs = Tabs(ended.append, gone.set, closed=0.1, look=0.02)
     for tab in "ab":
         tabs.note(tab)
     time.sleep(0.3)
+    assert not ended
     there.remove("a")
-    time.sleep(0.3)
-    assert not gone and tabs.are_open()
-    there.clear()
     end = time.monotonic() + 10
-    while not gone and time.monotonic() < end:
+    while not ended and time.monotonic() < end:
         time.sleep(0.02)
-    assert len(gone) == 1 and not tabs.are_open()
+    assert ended == [{"a"}] and not gone.is_set()
+    there.clear()
+    assert gone.wait(10) and ended == [{"a"}, {"b"}] and not tabs._watching
     there.add("c")
     tabs.note("c")
-    assert tabs.are_open() and tabs._watching
+    assert tabs._watching
     there.clear()

@@ -18,6 +18,38 @@ def test_what_stays_in_memory_is_let_go_at_the_end_without_a_complaint():
     assert ended.stdout + ended.stderr == ""
 
 
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="elsewhere nothing is to be done")
+def test_what_threads_have_freed_goes_back_while_they_are_still_there():
+    """As the server has it: threads share arenas, and glibc's malloc_trim leaves the ends of all but the first."""
+    code = """if True:
+        import re, threading
+        from pathlib import Path
+        from explorer.background import memory
+
+        def megabytes():
+            return int(re.search(r"RssAnon:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) / 1024
+
+        def work():
+            blocks = [bytearray(2**20) for _ in range(50)]
+            del blocks
+            freed.wait()
+            end.wait()
+
+        freed, end = threading.Barrier(4), threading.Event()
+        threading.Thread(target=end.wait).start()  # it has an arena of its own, as the server's first threads have
+        memory.share_arenas()
+        before = megabytes()
+        for _ in range(3):
+            threading.Thread(target=work).start()
+        freed.wait()
+        memory.give_back()
+        memory.give_back_ends()
+        print(megabytes() - before)
+        end.set()"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert float(ended.stdout) < 5, "MB, of 150"
+
+
 def test_a_package_is_not_there_within_and_is_there_again_after_it(monkeypatch):
     monkeypatch.delitem(sys.modules, "wave", raising=False)
     with without("wave"), pytest.raises(ImportError):
