@@ -36,8 +36,10 @@ def stage(job: Job) -> str:
 
 
 def in_words(network: str) -> str:
-    """What the tables' name of a network is on the page: the unpruned one, one pruned at once, or in steps."""
+    """What the tables' name of a network is on the page: unpruned, a share of every layer, at once, or in steps."""
     count, _, unit = network.partition(" ")
+    if unit == "%":
+        return say("{percent} %", percent=count)
     return say("{n} steps", n=count) if unit == "steps" else say(network)
 
 

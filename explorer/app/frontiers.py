@@ -61,7 +61,7 @@ def draw_plans(point: Checkpoint, asked: Compression, found: Compressed, shares:
     if shares is not None and (asked.share is None or asked.steps > 1 or asked.rounded):  # which no share at once is
         tables.append(plans_of(found.merits)[1:])
     further = tuned.plans_of(point, cards)
-    here = "" if asked.share is None or shares is None else f"{100 * asked.share:.0f} %"
+    here = "" if asked.share is None or shares is None else say("{percent} %", percent=round(100 * asked.share))
     chart = charts.accuracy_against_macs(pd.concat([*tables, further], ignore_index=True), here)
     drawing.draw(chart, key="frontier", on_select=partial(choose_clicked, cards), selection_mode="pick")
     examples, images = say(networks.examples_of(point)), (shares or found.merits).done
@@ -87,7 +87,7 @@ def choose_clicked(cards: dict[str, Card]) -> None:
     picked = st.session_state["frontier"].selection.pick
     if not picked:
         return
-    plan, share = picked[0]["plan"], picked[0]["plan"].removesuffix(" %")
+    plan, share = picked[0]["plan"], picked[0]["plan"].removesuffix("%").strip()
     if picked[0]["tuned"]:
         tuning.take(cards[plan])
     elif share.isdecimal():

@@ -37,7 +37,7 @@ MEASURES = {
 COLUMNS = {  # of the table of layers, whose other names are words
     "ms_b1": english("ms, one image"),
     "ms_b64": english("ms, 64 images"),
-    "macs": english("multiply-adds"),
+    "macs": english("Multiply-adds"),
     "macs_a_byte": english("multiply-adds a byte"),
     "reason_b1": english("why no faster, one image"),
     "reason_b64": english("why no faster, 64 images"),
@@ -58,7 +58,7 @@ def metrics(found: Compressed, examples: str) -> None:
             if rows.empty:
                 st.metric(say(label), "…", help=say(words))
             for row in rows.itertuples():
-                change = f"{100 * (row.share - 1):+.0f} %".replace("-", "−")
+                change = say("{percent} %", percent=f"{100 * (row.share - 1):+.0f}".replace("-", "−"))
                 before = say("{change}, was {before}", change=change, before=short(quantity, row.before))
                 st.metric(say(label), short(quantity, row.after), before, help=say(words), **QUIET)
 

@@ -39,7 +39,7 @@ class Aim:
     key: str
     amounts: tuple[str, ...]
     usual: str
-    unit: str = " %"
+    percent: bool = True
 
 
 PERCENTS = tuple(str(share) for share in SHARES)
@@ -50,7 +50,7 @@ AIMS = {
         "points_lost",
         ("0.1", "0.2", "0.5", "1", "2", "5", "10"),
         "1",
-        "",
+        percent=False,
     ),
     MACS: Aim(english("Multiply-adds"), english("Multiply-adds left, at most"), "macs_left", PERCENTS, "50"),
     LATENCY: Aim(
@@ -125,17 +125,21 @@ def pick_target() -> str:
         what = pickers.pick_option(say("Target"), "target", list(AIMS), format_func=lambda name: say(AIMS[name].title))
     aim = AIMS[what]
     with right:
-        amount = pick_amount(say(aim.label), aim.key, aim.amounts, aim.usual, aim.unit)
-    return f"{what}={float(amount) / (100 if aim.unit else 1):g}"
+        amount = pick_amount(say(aim.label), aim.key, aim.amounts, aim.usual, aim.percent)
+    return f"{what}={float(amount) / (100 if aim.percent else 1):g}"
 
 
-def pick_amount(label: str, key: str, amounts: Sequence[str], usual: str, unit: str = "", **more: Any) -> str:
-    """One of a few amounts, on a slider."""
+def pick_amount(label: str, key: str, amounts: Sequence[str], usual: str, percent: bool = False, **more: Any) -> str:
+    """One of a few amounts, on a slider, in `percent` or as they are."""
     fix = say("is not one of {known}: showing {shown}", known=listed(amounts), shown=usual)
     links.note_link(key, pickers.one_of(amounts), fix)
     pickers.keep_if(key, lambda kept: kept in amounts, usual)
     linked = {**links.linked(key, usual), **more}
-    return st.select_slider(label, amounts, format_func=lambda amount: f"{amount}{unit}", **linked)
+
+    def shown(amount: str) -> str:
+        return say("{percent} %", percent=amount) if percent else amount
+
+    return st.select_slider(label, amounts, format_func=shown, **linked)
 
 
 def pick_whole(label: str, key: str, low: int, high: int, default: int, **look: Any) -> int:
@@ -164,7 +168,7 @@ def is_plan(raw: list[str]) -> bool:
 def pick_share() -> int:
     """The slider of the share, in percent, that goes of every layer; moving it ends a plan made by hand."""
     how = {"on_change": set_share, "args": None}
-    return int(pick_amount(say("Removed of every layer"), "share", PERCENTS, USUAL, " %", **how))
+    return int(pick_amount(say("Removed of every layer"), "share", PERCENTS, USUAL, percent=True, **how))
 
 
 def set_share(share: str | None = None) -> None:
