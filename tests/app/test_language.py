@@ -6,6 +6,7 @@ import re
 import pytest
 from app_test import settle, visit
 
+from explorer.app import drawing
 from explorer.images.datasets import DATASETS
 
 CJK = re.compile(r"[\u3400-\u9fff]")
@@ -108,6 +109,15 @@ def test_nothing_on_a_chinese_page_is_left_in_english(page, link):
     at = visit(page, lang="zh", **link)
     left = left_in_english(at)
     assert not left, "\n".join(map(repr, left))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", ["prune", "activations", "sweep", "compare", "scan"])
+def test_files_are_the_same_in_every_language(page, monkeypatch):
+    tables = []
+    monkeypatch.setattr(drawing, "csv_button", lambda table, name, *_, **__: tables.append((name, table)))
+    visit(page, lang="zh")
+    assert tables and not CJK.search("".join(name + table.to_csv() for name, table in tables))
 
 
 @pytest.mark.parametrize("page", ["prune", "model"])

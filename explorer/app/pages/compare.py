@@ -16,7 +16,8 @@ from explorer.background.jobs import Job
 from explorer.engine import tables
 from explorer.engine.contrasts import ORDERS, PAIRED
 from explorer.engine.curves import Band, Sweep
-from explorer.language.saying import english, say
+from explorer.language.catalogue import ENGLISH
+from explorer.language.saying import english, say, speaking
 from explorer.show import charts, figures
 from explorer.show.words import percent, points
 
@@ -338,14 +339,23 @@ def of_all(k: float, channels: int) -> str:
     return "–" if pd.isna(k) else say("{k:g} ({percent:.0f} %)", k=k, percent=100 * k / channels)
 
 
+def in_files(answers: dict[str, View]) -> dict[str, str]:
+    """What files call the answers: the same, whichever language the page speaks."""
+    with speaking(ENGLISH):
+        return dict(zip(answers, comparing.named(list(answers.values())), strict=True))
+
+
 def files(answers: dict[str, View], curves: dict[str, Curve], contrasts: pd.DataFrame, axis: str) -> None:
     """The files with every number, and the chart as a figure for print."""
     networks = dict.fromkeys(view.checkpoint.name for view in answers.values())
     name = drawing.plain_name("compare", *list(networks)[:2], f"{len(curves)}-answers")
     with st.container(horizontal=True, vertical_alignment="center"):
         drawing.csv_button(tables.rows_of(curves.values()), name, say("Every number"))
-        drawing.csv_button(contrasts, f"{name}_differences", say("Differences"), key="differences")
-        drawing.csv_button(tables.usual_table(curves), f"{name}_figures", say("Figures of the curves"), key="figures")
+        called = in_files(answers)
+        named = contrasts.replace({"answer": called, "against": called})
+        drawing.csv_button(named, f"{name}_differences", say("Differences"), key="differences")
+        usual = tables.usual_table({called[each]: curve for each, curve in curves.items()})
+        drawing.csv_button(usual, f"{name}_figures", say("Figures of the curves"), key="figures")
         draw = partial(figure, answers, curves, axis)
         drawing.figure_button(partial(prepared.figure_file, draw), name, "compare", say("Chart for print"))
 
