@@ -18,7 +18,7 @@ def network(writer: Writer) -> Iterator[Block]:
     values = {"network": writer.network, "task": task, "parameters": facts.parameters}
     yield Paragraph(say("text.network", **values, layer=layer, channels=channels))
     if card.description:
-        yield Paragraph(name(card.description, 600))
+        yield Paragraph(name(writer.language.said(card.description), 600))
     if facts.lab:
         yield Paragraph(say("text.did", did=writer.language.said(facts.lab.did)))
     yield from writer.figure("network")
