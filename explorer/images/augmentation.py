@@ -125,7 +125,7 @@ def check(name: str, strength: float) -> None:
                 "{name} {strength!r} is not a whole number in 0…{most:g} ({unit})"
                 if known.whole
                 else "{name} {strength!r} is not a number in 0…{most:g} ({unit})",
-                name=name,
+                name=say(name),
                 strength=strength,
                 most=known.maximum,
                 unit=say(known.unit),
