@@ -10,6 +10,7 @@ import io
 import json
 import os
 import platform
+import re
 import zipfile
 import zlib
 from collections.abc import Callable, Generator, Mapping
@@ -32,6 +33,7 @@ FORMAT = 1  # of these files: raise it where their meaning changes, and ship ane
 SPLIT = "test"  # the only one that answers ship about; a curve may be ranked on another
 USUAL = ("filter", "once")  # not worth a word in a file's name
 
+MADE = re.compile(r"(?P<date>.+), PyTorch (?P<version>\S+), (?P<count>\d+) threads? of (?P<machine>.+)")
 Note = str  # a sentence for the user on the way to an answer
 Arrays = dict[str, np.ndarray]
 Facts = dict[str, Any]
@@ -150,6 +152,17 @@ def _load(path: Path, names: tuple[str, ...] | None = None) -> Arrays:
             return {name: file[name] for name in names or set(file.files) - {"about"}}
     except (OSError, zipfile.BadZipFile, zlib.error, KeyError, EOFError) as error:
         raise ValueError(say("{file} is damaged", file=path)) from error
+
+
+def made_in_words(made: str) -> str:
+    """When an answer was computed and on what, as its file says, in the language spoken here."""
+    found = MADE.fullmatch(made)
+    if found is None:
+        return made
+    words = "{date}, PyTorch {version}, 1 thread of {machine}"
+    if found["count"] != "1":
+        words = "{date}, PyTorch {version}, {count} threads of {machine}"
+    return say(words, **found.groupdict())
 
 
 def _made(made: Facts) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from explorer.answers import shipped
+from explorer.answers.archive import made_in_words
 from explorer.answers.choices import default_layer
 from explorer.app import (
     cache,
@@ -228,7 +229,7 @@ def about(point: Checkpoint, found: Sensitivity, show: str, live: bool) -> str:
         examples=say(networks.examples_of(point)),
         accuracy=percent(found.correct_before / found.done),
         kind=kind,
-        came=say(" It came with the app (computed {made}).", made=found.made) if found.made else "",
+        came=say(" It came with the app (computed {made}).", made=made_in_words(found.made)) if found.made else "",
     )
 
 

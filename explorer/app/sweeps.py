@@ -8,6 +8,7 @@ from typing import Any
 import streamlit as st
 
 from explorer.answers import shipped
+from explorer.answers.archive import made_in_words
 from explorer.answers.choices import criterion_named
 from explorer.app import cache, downloads, drawing, prepared, views, waiting, work
 from explorer.background.jobs import Job
@@ -108,7 +109,7 @@ def origin(view: views.View, sweep: Sweep) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         if not sweep.made:
             return
-        said = say("This curve came with the app (computed {day}).", day=sweep.made)
+        said = say("This curve came with the app (computed {day}).", day=made_in_words(sweep.made))
         st.caption(f":material/inventory_2: {said}")
         if downloads.is_here(view.checkpoint.card.dataset):
             words = say(

@@ -35,23 +35,28 @@ def say(sentence: str, **values: Any) -> str:
 
     A value may be written in a way of its own, as in "{share:.1f} %". A sentence without values may hold braces. One
     that no catalogue has stays English. A sentence that depends on a number is chosen by it, each written out:
-    `say("{n} image" if n == 1 else "{n} images", n=n)`. What was said before is said again.
+    `say("{n} image" if n == 1 else "{n} images", n=n)`. What was said before is said again, as a value, too.
     """
     if isinstance(sentence, Said):
         return again(sentence)
     words = translated(sentence, language())
+    values = {name: _here(value) for name, value in values.items()}
     said = Said(words.format(**values) if values else words)
-    said.sentence = sentence
-    said.values = {name: str(value) if isinstance(value, Exception) else value for name, value in values.items()}
+    said.sentence, said.values = sentence, values
     return said
+
+
+def _here(value: Any) -> Any:
+    """A value of a sentence: what was said before is said again, and so is an error."""
+    value = str(value) if isinstance(value, Exception) else value
+    return again(value) if isinstance(value, Said) else value
 
 
 def again(text: str) -> str:
     """What was said before, be it in another language; text that was not said, such as a name, stays as it is."""
     if not isinstance(text, Said):
         return text
-    values = {name: again(value) if isinstance(value, str) else value for name, value in text.values.items()}
-    return say(text.sentence, **values)
+    return say(text.sentence, **text.values)
 
 
 def english(sentence: str) -> str:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from explorer.answers import archive
 from explorer.answers.archive import Question, differences, predictions_of
+from explorer.language.saying import speaking
 from explorer.networks import checkpoints
 
 NAME = "simple-cnn_fashion-mnist"
@@ -40,6 +41,9 @@ def test_what_was_written_is_found(question, tmp_path):
     assert notes == [] and found.arrays["values"].tolist() == [0, 1, 2, 3, 4]
     assert found.facts == question.facts() == {"ks": [0, 3]}
     assert "PyTorch" in found.made and "thread" in found.made
+    assert archive.made_in_words(found.made) == found.made
+    with speaking("zh"):
+        assert "个线程" in archive.made_in_words(found.made) and archive.made_in_words("long ago") == "long ago"
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,14 @@ def test_an_error_is_said_again_in_the_language_of_who_reads_it():
     assert say(chinese) == again(chinese)
 
 
+def test_what_was_said_elsewhere_is_said_here_within_another_sentence():
+    error = ValueError(say(ENGLISH, low=1, high=2, shown=1))
+    with speaking("zh"):
+        for value in (error, str(error)):
+            assert CHINESE in say("{reason}{where}", reason=value, where="")
+    assert "does not fit" in say("{reason}{where}", reason=error, where="")
+
+
 def test_names_are_not_taken_for_sentences():
     with speaking("zh"):
         assert again("Prune") == "Prune"

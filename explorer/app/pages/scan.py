@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from explorer.answers import shipped
+from explorer.answers.archive import made_in_words
 from explorer.app import (
     cache,
     downloads,
@@ -128,7 +129,7 @@ def about(point: Checkpoint, scan: Scan, job: Job, live: bool) -> str:
         accuracy=percent(scan.correct_before / scan.done),
     )
     if scan.made:
-        words += say(" They came with the app (computed {made}).", made=scan.made)
+        words += say(" They came with the app (computed {made}).", made=made_in_words(scan.made))
     everything = point.card.test_images
     seconds = job.seconds_for(everything)
     if scan.total < everything and seconds is not None:
