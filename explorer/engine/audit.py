@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from explorer.engine.cards import is_card
 from explorer.engine.layer_plans import LayerPlans
 from explorer.engine.plan import Plan
 from explorer.engine.predictions import Audit
@@ -26,7 +27,9 @@ from explorer.networks.evaluation import predict
 SAMPLE = 50  # images from which the difference is learned
 EVERY = 100  # of the images after those, one in so many is run in float32, too, whatever its logits
 SAFE = 3  # times the largest difference so far: what two logits must be apart at least
-TOGETHER = 4  # K settled at once: they doubt much the same images, and a graphics card is asked what it found once
+TOGETHER = (
+    4  # K settled at once on a graphics card: they doubt much the same images, and it is asked once what it found
+)
 
 
 class DistrustError(Exception):
@@ -101,7 +104,7 @@ class Audited:
             sample = some(inputs, slice(SAMPLE))
             self.auditor.learn(*(in_order(plan.logits(sample, order, ks)) for plan in (self.fast, self.exact)))
             self.auditor.sampled += len(sample if isinstance(sample, Tensor) else sample[0])
-        for index, logits in together(self.fast.steps(fast, order, ks), TOGETHER):
+        for index, logits in together(self.fast.steps(fast, order, ks), _at_once(inputs)):
             few = list(ks[index : index + len(logits)])
             yield index, self.auditor.settle(logits, self._running(inputs, order, few))
 
@@ -138,7 +141,7 @@ class AuditedLayers:
             self.seen.add(str(ks))
             self._learn(some(inputs, slice(SAMPLE)), orders, ks)
         for layer, steps in groupby(self.fast.logits(inputs, orders, ks), itemgetter(0)):
-            for index, fast in together((step for _, step in steps), TOGETHER):
+            for index, fast in together((step for _, step in steps), _at_once(inputs)):
                 few = list(ks[layer][index : index + len(fast)]) if layer else [0]
                 yield layer, (index, self.auditors[layer].settle(fast, self._running(layer, inputs, orders, few)))
 
@@ -153,6 +156,12 @@ class AuditedLayers:
     ) -> Callable[[Tensor], Tensor]:
         layer = layer or next(iter(self.plans))  # of which no channel goes, where it stands for the unpruned network
         return lambda rows: in_order(self.plans[layer].logits(some(inputs, rows), orders[layer], ks))
+
+
+def _at_once(inputs: Inputs) -> int:
+    """How many K are settled at once: a processor waits for nothing, and K by K it runs fewer images again."""
+    first = inputs if isinstance(inputs, Tensor) else inputs[0]
+    return TOGETHER if is_card(first.device) else 1
 
 
 def _by_layer(steps: Iterable[tuple[str, Step]]) -> dict[str, Tensor]:

@@ -4,7 +4,7 @@ import errno
 import os
 import re
 
-from explorer.language.saying import Said, again, say
+from explorer.language.saying import again, on_one_line, say
 
 OS_ERROR = re.compile(r"\(os error (\d+)\)")  # as libraries written in Rust put it
 
@@ -18,9 +18,7 @@ def sentence(error: BaseException) -> str:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             return say("{reason}{where}; free some space on the disk", reason=reason, where=where)
         return say("{reason}{where}", reason=reason, where=where)
-    if len(error.args) == 1 and isinstance(error.args[0], Said):
-        return again(error.args[0])
-    return " ".join(str(error).split()) or type(error).__name__
+    return on_one_line(again(str(error))) or type(error).__name__
 
 
 def as_os_error(error: BaseException, path: object = None) -> BaseException:

@@ -59,6 +59,16 @@ def again(text: str) -> str:
     return say(text.sentence, **text.values)
 
 
+def on_one_line(text: str) -> str:
+    """Words without line breaks, which can still be said again."""
+    line = " ".join(text.split())
+    if not isinstance(text, Said):
+        return line
+    said = Said(line)
+    said.sentence, said.values = text.sentence, text.values
+    return said
+
+
 def english(sentence: str) -> str:
     """The sentence itself, which is said later: marks it for the catalogues, where a table or a constant holds it."""
     return sentence

@@ -45,9 +45,7 @@ def test_the_exercise_is_played_through_and_stands_in_the_report(page, address):
     page.get_by_text(re.compile(r"Half of the channels \(K = 16\) cost")).wait_for()
 
     page.get_by_role("button", name="Lab report").click()
-    page.get_by_role("radio", name="English", exact=True).or_(
-        page.get_by_role("button", name="English", exact=True)
-    ).click()
+    page.get_by_test_id("stPopoverBody").get_by_role("radio", name="English", exact=True).click()
     page.get_by_role("button", name="Make the report").click()
     download = page.get_by_role("button", name="Download the report")
     download.wait_for(timeout=1000 * MAKING)

@@ -48,6 +48,13 @@ def test_what_was_said_elsewhere_is_said_here_within_another_sentence():
     assert "does not fit" in say("{reason}{where}", reason=error, where="")
 
 
+def test_an_error_of_several_lines_is_one_sentence_that_can_be_said_again():
+    error = ValueError(say("{reason}{where}", reason=say(ENGLISH, low=1, high=2, shown=1), where="\nand more"))
+    assert sentence(error).endswith("showing 1 and more") and "\n" not in sentence(error)
+    with speaking("zh"):
+        assert CHINESE in again(sentence(error)) and sentence(ValueError("a\nb")) == "a b"
+
+
 def test_names_are_not_taken_for_sentences():
     with speaking("zh"):
         assert again("Prune") == "Prune"
