@@ -12,7 +12,7 @@ from explorer.answers.merits import Merits
 from explorer.app import compressions, drawing, gains, links, networks, planning, tuned, tuning, waiting
 from explorer.background.jobs import DONE, Job
 from explorer.engine.scan import samples
-from explorer.language.saying import english, say
+from explorer.language.saying import english, joined, say
 from explorer.networks.cards import Card
 from explorer.networks.checkpoints import Checkpoint
 from explorer.show import charts
@@ -71,7 +71,7 @@ def draw_plans(point: Checkpoint, asked: Compression, found: Compressed, shares:
     if not further.empty:
         counts = gains.together(sorted(set(further["n"]), reverse=True))
         said.append(say("Diamonds: fine-tuned, over {counts} test {examples}.", counts=counts, examples=examples))
-    st.caption(" ".join([*said, say("Filled: no other plan beats it. Click a point to take its plan.")]))
+    st.caption(joined([*said, say("Filled: no other plan beats it. Click a point to take its plan.")]))
 
 
 def plans_of(merits: Merits) -> pd.DataFrame:

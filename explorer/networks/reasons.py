@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from functools import reduce
 
-from explorer.language.saying import english, say
+from explorer.language.saying import chained, english, say
 
 ADDED = english("{all} are added to the same stream")
 COMBINED = english("{all} are combined channel by channel")
@@ -18,8 +18,7 @@ FEW = 6  # layers that are named
 
 def why(reasons: Iterable[tuple[str, Sequence[str]]]) -> str:
     """Reasons, each one of `ALL` and the layers that it is about, in a sentence without its end; empty for none."""
-    sentences = [say(words, **_fields(words, layers)) for words, layers in reasons]
-    return reduce(lambda one, other: say("{one}; {other}", one=one, other=other), sentences) if sentences else ""
+    return chained([say(words, **_fields(words, layers)) for words, layers in reasons])
 
 
 def why_of(text: str) -> str:

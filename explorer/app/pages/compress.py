@@ -26,7 +26,7 @@ from explorer.app import (
 from explorer.background.jobs import Job
 from explorer.compression.export import FORMATS
 from explorer.images import datasets
-from explorer.language.saying import english, say
+from explorer.language.saying import english, joined, say
 from explorer.networks.checkpoints import Checkpoint
 from explorer.networks.registry import MODELS
 from explorer.show.words import percent, points
@@ -92,7 +92,7 @@ def explore(point: Checkpoint, job: Job, live: bool) -> None:
     if found.proof is not None:
         whole = found.proof.done == found.proof.total and found.proof.differ == found.proof.ties
         st.markdown(f":material/{'verified' if whole else 'pending'}: {found.proof.sentence()}")
-        st.caption(" ".join(filter(None, (found.proof.filter_sentence(), found.proof.added_sentence()))))
+        st.caption(joined((found.proof.filter_sentence(), found.proof.added_sentence())))
     if live and job.finished:
         st.rerun()
 
