@@ -121,8 +121,9 @@ def _follow() -> None:
     if page is None or said == query or changed:
         return  # a new session, nothing new, or a widget that changed before its last address came back
     for key in said if moved else st.session_state.get(CHOSEN, ()):
-        if key != recent.GATHERED or key in said or key in values:
+        if key != recent.GATHERED or key in said or key in query:
             st.session_state.pop(key, None)
+    st.session_state[WRITTEN] = (_page(), said, {})  # so that no value counts as changed if the next step cuts this run
 
 
 def _keep(keys: Iterable[str]) -> None:

@@ -3,7 +3,6 @@
 Whoever needs either sooner waits for it.
 """
 
-import contextlib
 import gc
 import importlib
 import sys
@@ -37,6 +36,7 @@ def _import_rest() -> None:
 _asked = 0.0  # when a browser asked for something last
 _pages = threading.Thread(target=_import_pages, name="imports", daemon=True)
 _rest = threading.Thread(target=_import_rest, name="later imports", daemon=True)
+_starting = threading.Lock()
 
 
 def begin() -> None:
@@ -69,5 +69,7 @@ def torch_is_here() -> bool:
 
 
 def _start(thread: threading.Thread) -> None:
-    with contextlib.suppress(RuntimeError):  # it was started already
-        thread.start()
+    """Start it unless it was started already: two tabs may ask at once, and `Thread.start` itself is not safe then."""
+    with _starting:
+        if thread.ident is None:
+            thread.start()

@@ -3,7 +3,10 @@
 from urllib import parse
 
 import pytest
+import streamlit as st
 from app_test import BUNDLED, metrics, percent, prune_link, settle, visit
+
+from explorer.app import links
 
 
 def test_a_link_reproduces_a_view():
@@ -172,6 +175,26 @@ def test_what_the_user_goes_back_to_is_shown_again():
     at.query_params["k"] = "5"  # as the browser says it
     settle(at)
     assert at.selectbox(key="criterion").value == "mean" and at.slider(key="k").value == 5
+
+
+def test_two_steps_back_at_once_end_at_the_second(monkeypatch):
+    """The second cuts the run of the first, which took its address over and has not written it yet."""
+    at = visit(k="5", lang="zh")
+    at.slider(key="k").set_value(6)
+    settle(at)
+    write, cuts = links.write, [True]
+
+    def cut_once(whole):
+        if cuts and cuts.pop():
+            st.query_params.from_dict({"k": "4"})
+            st.rerun()
+        write(whole)
+
+    monkeypatch.setattr(links, "write", cut_once)
+    at.query_params["k"] = "5"
+    settle(at)
+    assert not cuts and at.slider(key="k").value == 4 and metrics(at)["Accuracy at K = 4"]
+    assert at.query_params == {"k": "4"}
 
 
 def test_lists_switches_and_what_is_empty_come_back_from_an_address():
