@@ -1,11 +1,14 @@
 """Networks that were pruned from a checkpoint's and fine-tuned: what their cards tell, and how they are queued."""
 
 import shutil
+import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from explorer.answers import queueing, recovered
+from explorer.background.processes import Queue
 from explorer.cli import main
 from explorer.compression.plans import Plan
 from explorer.images.reading import load_split
@@ -64,6 +67,22 @@ def test_a_plan_is_carried_out_and_fine_tuned_by_what_is_queued(folder, monkeypa
     assert trainings.history("mine", folder)["epoch"].tolist() == [1, 2]
     assert (folder / "trainings" / "mine" / "progress.json").is_file() and not list(folder.glob("accuracy.csv"))
     assert list(recovered.made_from(point, folder)) == ["mine"]
+
+
+@pytest.mark.slow
+def test_what_is_queued_is_fine_tuned_by_the_queues_own_worker(folder, monkeypatch):
+    few = Path(__file__).parent.parent / "few.py"
+    monkeypatch.setattr(trainings, "Queue", lambda at: Queue(at, (str(few),)))
+    point = checkpoints.load(NET, folder)
+    queueing.queue(point, Plan.of({"conv1": 4, "conv2": 28}), "mine", epochs=1, limit=200, out=folder)
+    while trainings.list_trainings(folder)[0].state in ("queued", "running"):
+        time.sleep(0.2)
+    assert trainings.list_trainings(folder)[0].state == "done", (folder / "trainings" / "mine" / "log.txt").read_text()
+    made, cards = checkpoints.load("mine", folder), recovered.made_from(point, folder)
+    assert list(cards) == ["mine"] and made.model.conv2.weight.shape == (4, 12, 3, 3)
+    table = recovered.accuracies(point, cards, {NET: 2, "mine": 1}).set_index("state")
+    won, before, after = table.loc["fine-tuned"], table.loc["before pruning"], table.loc["after pruning"]
+    assert (won["n"], after["n"]) == (10_000, 200) and after["accuracy"] < won["accuracy"] < before["accuracy"]
 
 
 def test_what_cannot_be_queued_is_one_sentence(folder):
