@@ -122,11 +122,10 @@ def test_a_damaged_answer_is_told_of_and_computed_anew(point, monkeypatch, tmp_p
 # What ships
 
 
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("name", checkpoints.SHIPPED)
 def test_all_that_its_lab_and_the_pages_open_with_ships(shipped_answers, name):
     point = checkpoints.load(name)
-    pieces = shipping.pieces(point) if "fashion" in name or "mnist" in name else []
-    missing = [piece.question.path.name for piece in pieces if not piece.is_there]
+    missing = [piece.question.path.name for piece in shipping.pieces(point) if not piece.is_there]
     assert not missing, f"run `python -m explorer ship {name}`"
     for lab in (lab for lab in LABS.values() if lab.checkpoint == name):
         assert all(shipped.has_curve(lab.experiment(way), point) for way in lab.variants)
@@ -265,3 +264,18 @@ def test_sensitivities_are_what_the_network_gives_today(shipped_answers, name):
         for counted in ("broken", "repaired"):
             apart = np.abs(getattr(kept, counted) - getattr(today, counted))
             assert apart.max() <= 1, "but for a tie"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", checkpoints.SHIPPED)
+def test_every_sensitivity_is_what_pruning_half_of_a_layer_gives_today(shipped_answers, real_cifar10, name):
+    point = checkpoints.load(name)
+    for criterion, mode in shipping.SENSITIVITIES:
+        kept = returned(shipped.sensitivity(point, criterion, mode))
+        row, half = len(kept.rows) - 1, kept.shares.index(50)
+        k = int(kept.ks[row, half])
+        asked = Experiment(name, kept.rows[row].layer, criterion, mode, ks=(0, k), limit=kept.done)
+        *_, curve = door.curve(asked, point, fresh=True)
+        today = [int(len(images)) for images in curve.flipped(k)]
+        apart = np.abs(np.array(today) - [kept.broken[row, half], kept.repaired[row, half]])
+        assert apart.max() <= 1, "but for a tie"

@@ -27,7 +27,7 @@ PAGES = ("", "activations", "sweep", "compare", "scan", "compress", "model", "tr
 AFTER = (15, 30, 60)  # seconds after the last tab was closed
 LOOK = 0.25  # seconds between two looks for the highest
 USE = 10.0  # seconds at the end for which processor time is counted
-IMPORTS = 10.0  # seconds after the first page, in which the server imports torch
+IMPORTS = 30.0  # seconds after the first page, in which the server imports torch
 DONE = """() => {
     const app = document.querySelector('[data-testid=stApp]');
     const busy = '[data-testid=stProgress], [data-testid=stSkeleton], [data-testid=stSpinner]';
