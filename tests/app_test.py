@@ -85,7 +85,8 @@ def restart():
 
 
 def without_data(monkeypatch, tmp_path) -> None:
-    """A machine that has a CIFAR-10 network but not CIFAR-10."""
+    """A machine that has a CIFAR-10 network but not CIFAR-10, where nobody has tried to download it yet."""
+    work.jobs.clear()
     folder = tmp_path / "checkpoints"
     folder.mkdir()
     for name in (BUNDLED, "simple-cnn_cifar10"):
