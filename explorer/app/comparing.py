@@ -99,7 +99,8 @@ def usual(view: View) -> list[View]:
         asked = [view.lab.experiment(way) for way in view.lab.variants]
     else:
         fitting = [name for name in cache.fitting_criteria(view.checkpoint, view.layer) if name != "random"][:2]
-        asked = [Experiment(view.checkpoint.name, view.layer, name) for name in fitting]
+        ks = view.experiment.ks if view.experiment.schedule == "once" else None
+        asked = [Experiment(view.checkpoint.name, view.layer, name, ks=ks) for name in fitting]
     return [replace(view, experiment=each, lab=None) for each in asked]
 
 

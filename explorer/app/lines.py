@@ -191,10 +191,10 @@ def job_of(view: View, line: Line, restart: bool = False) -> Job:
 
 def dear(view: View, line: Line, ks: tuple[int, ...]) -> str | None:
     """What a curve costs, in words, where it takes so long that it waits for a click; else None."""
-    if line.orders == 1 and not is_oracle(line):
+    if line.orders == 1 and not is_oracle(line) or work.is_known(view.checkpoint, line.experiment, line.orders):
         return None
     cost = cache.oracle_cost(view.checkpoint, replace(line.experiment, criterion=next(iter(ORACLES)), ks=None, seed=0))
-    if cost.linear or work.is_known(view.checkpoint, line.experiment, line.orders):
+    if cost.linear:
         return None
     if line.orders > 1:
         n = line.orders * len(ks)

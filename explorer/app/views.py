@@ -326,8 +326,9 @@ def _lab_of(view: View) -> Lab | None:
 
 
 def _grid(view: View) -> tuple[int, int, int]:
-    """First K, last K and step to begin with: the lab's, or else every K."""
-    lab = _lab_of(view)
+    """First K, last K and step to begin with: the lab's, be it lit or not where every K is not to be had at once."""
+    own = None if is_cheap(view.checkpoint, view.layer) else lab_of(view.checkpoint.name, view.layer)
+    lab = _lab_of(view) or own
     return lab.ks if lab else (0, view.channels, 1)
 
 

@@ -42,7 +42,8 @@ def jobs() -> Jobs:
 def statistics(point: Checkpoint, layer: str, split: str, where: str = "raw", restart: bool = False) -> Job:
     """The job that averages a layer's output over a split; `where` is a key of points.POINTS."""
     key = ("statistics", identity(point), layer, split, where)
-    return _job(key, lambda: door.statistics(point, layer, split, where), restart)
+    there = shipped.has_statistics(point, layer, split, where)
+    return _job(key, lambda: door.statistics(point, layer, split, where), restart, heavy=not there)
 
 
 def statistics_at_hand(point: Checkpoint, layer: str, split: str, where: str = "raw") -> ChannelStatistics | None:
@@ -77,14 +78,15 @@ def sweep(point: Checkpoint, asked: Experiment, restart: bool = False) -> Job:
     way: dict[str, Any] = {"measuring": measuring, "preview_after": PREVIEW_AFTER, "fresh": fresh}
     work = partial(door.curve, asked, point, coarse_first=True, **way)
     whole = None if fresh else _whole(point, asked, "sweep")
-    return whole or _job(key, work, restart)
+    return whole or _job(key, work, restart, heavy=not ships(point, asked))
 
 
 def band(point: Checkpoint, asked: Experiment, orders: int, restart: bool = False) -> Job:
     """The job that prunes at every K along so many random orders; its results are bands."""
     kind = f"band of {orders}"
     work = partial(door.band, asked, point, orders, coarse_first=True, fresh=is_afresh(point, asked))
-    return _whole(point, asked, kind) or _job((kind, identity(point), asked), work, restart)
+    there = ships(point, asked, orders)
+    return _whole(point, asked, kind) or _job((kind, identity(point), asked), work, restart, heavy=not there)
 
 
 def ships(point: Checkpoint, asked: Experiment, orders: int = 1) -> bool:
@@ -203,13 +205,15 @@ def scan(point: Checkpoint, which: str, mode: str, limit: int | None, restart: b
     whole = jobs().get(("scan", identity(point), point.name, "all", mode, limit))
     if whole is not None and whole.result is not None:
         jobs().keep(key, whole.result.only(scanned_layers(point, which)))
-    return _job(key, lambda: door.scan(point, which, mode, TEST, limit), restart)
+    there = shipped.has_scan(point, which, mode, limit)
+    return _job(key, lambda: door.scan(point, which, mode, TEST, limit), restart, heavy=not there)
 
 
 def sensitivity(point: Checkpoint, criterion: str, mode: str, limit: int | None, restart: bool = False) -> Job:
     """The job that prunes several shares of each layer; see `sensitivity_so_far`."""
     key = ("sensitivity", identity(point), point.name, criterion, mode, limit)
-    return _job(key, lambda: door.sensitivity(point, criterion, mode, TEST, limit), restart)
+    there = shipped.has_sensitivity(point, criterion, mode, limit)
+    return _job(key, lambda: door.sensitivity(point, criterion, mode, TEST, limit), restart, heavy=not there)
 
 
 def sensitivity_so_far(job: Job) -> Sensitivity | None:
@@ -275,5 +279,6 @@ def session() -> str:
 
 
 def _job(key: tuple[Any, ...], start: Callable[[], Iterator[Any]], restart: bool, **how: bool) -> Job:
+    """The job of that key, a new one where there is none; what comes with the app is not `heavy`: it waits for none."""
     known = jobs().get(key)
     return known if known is not None and not restart else jobs().submit(key, start, owner=session(), **how)

@@ -6,9 +6,11 @@ import threading
 import pytest
 from app_test import BUNDLED, PAGES, labels, metrics, settle, until, visit, without_data
 
+from explorer.answers.labs import LABS
 from explorer.app import guard, work
 from explorer.images import datasets, downloads
 from explorer.images.registry import DATASETS
+from explorer.networks import checkpoints
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -44,25 +46,30 @@ def test_images_that_are_not_downloaded_here_have_a_way_and_no_button(own_folder
 TO_SEE = {"prune": "To see them", "activations": "To see what it makes of them"}  # the pages that show images
 
 
+LIT = [{"lab": name, "checkpoint": lab.checkpoint} for name, lab in LABS.items()]
+FREE = [{"checkpoint": name} for name in checkpoints.SHIPPED]
+
+
 @pytest.mark.parametrize("page", [*PAGES, "train"])
-@pytest.mark.parametrize(
-    ("lab", "point", "here"), [("A", "simple-cnn_cifar10", False), ("B", "siamese_mnist-pairs", True)]
-)
-def test_what_ships_asks_for_images_only_to_show_them(page, lab, point, here, shipped_answers, monkeypatch, tmp_path):
+@pytest.mark.parametrize("asked", [*LIT, *FREE], ids=lambda asked: "-".join(asked.values()))
+def test_what_ships_asks_for_images_only_to_show_them(page, asked, shipped_answers, monkeypatch, tmp_path):
+    """And nothing is computed."""
     monkeypatch.setenv("EXPLORER_DATA", str(tmp_path))
-    at = visit(page, checkpoint=point, lab=lab)
-    assert not at.error and (page == "train" or at.get("vega_lite_chart"))
-    asked = [warning.value.partition(" takes the images of CIFAR-10")[0] for warning in at.warning]
-    assert asked == ([] if here or page not in TO_SEE else [TO_SEE[page]])
+    work.jobs.clear()
+    at = visit(page, **asked)
+    here = "cifar10" not in asked["checkpoint"]
+    assert not at.error and not at.exception and (page == "train" or at.get("vega_lite_chart"))
+    assert not work.jobs()._heavy
+    why = [warning.value.partition(" takes the images of CIFAR-10")[0] for warning in at.warning]
+    assert why == ([] if here or page not in TO_SEE else [TO_SEE[page]])
     offered = [label for label in labels(at) if label.startswith("Download CIFAR-10")]
-    assert offered == (["Download CIFAR-10 (170 MB)"] if asked or page == "model" else [])
+    assert offered == (["Download CIFAR-10 (170 MB)"] if why or page == "model" else [])
 
 
 @pytest.fixture
 def small(cifar10, monkeypatch, tmp_path):
     """A machine without CIFAR-10, whose download is a small one; nothing of it stays for other tests."""
     without_data(monkeypatch, tmp_path)
-    work.jobs.clear()
     yield
     work.jobs.clear()
 

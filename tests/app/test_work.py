@@ -1,5 +1,6 @@
 """The work behind the pages: done once, kept, streamed, cancelled and found again."""
 
+import threading
 import time
 from dataclasses import replace
 from types import SimpleNamespace
@@ -157,6 +158,30 @@ def test_a_ranking_cancelled_on_its_way_leaves_no_curve():
         assert "was cancelled at 12%" in at.warning[0].value
         assert page == "sweep" or not at.get("vega_lite_chart") and not at.metric
     restart()
+
+
+def test_what_ships_waits_for_nothing_that_is_computed(shipped_answers):
+    going_on, end = threading.Event(), threading.Event()
+
+    def long():
+        going_on.set()
+        yield end.wait(PATIENCE)
+
+    work.jobs().submit("long", long)
+    try:
+        assert going_on.wait(PATIENCE)
+        point = checkpoints.load(BUNDLED)
+        asked = Experiment(BUNDLED, "conv2", ks=(0, 1))
+        there = [
+            work.sweep(point, asked),
+            work.band(point, replace(asked, criterion="random"), 20),
+            work.statistics(point, "conv2", "test"),
+            work.scan(point, "blocks", "filter", None),
+            work.sensitivity(point, "mean", "filter", None),
+        ]
+        assert all(job.wait(PATIENCE) and job.status == DONE for job in there) and not end.is_set()
+    finally:
+        end.set()
 
 
 def test_what_ships_is_computed_again_although_every_k_of_it_is_there_already(shipped_answers):
