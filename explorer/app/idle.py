@@ -5,7 +5,6 @@ Finished answers lie on disk, so that the next tab has them at once.
 
 import threading
 import time
-import urllib.parse
 from collections.abc import Callable
 
 import streamlit as st
@@ -82,6 +81,5 @@ def let_go() -> None:
 
     for each in (cache, prepared, pictures, reading):
         each.forget()
-    urllib.parse.clear_cache()  # of the last addresses split, and Streamlit splits those of pictures, which hold them
     give_back()
     give_back_ends()

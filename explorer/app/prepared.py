@@ -197,8 +197,7 @@ def grid_file(
             ink or figures.INK,
         )
 
-    with figures.DRAWING:
-        return figures.figure_bytes(lettered(drawn), kind, dpi, transparent=ink is not None)
+    return figures.by_one_thread(lambda: figures.figure_bytes(lettered(drawn), kind, dpi, transparent=ink is not None))
 
 
 @lru_cache(maxsize=TABS)
@@ -209,8 +208,7 @@ def strip(averages: ChannelStatistics, order: tuple[int, ...]) -> str:
 
 def figure_file(draw: Callable[[], Figure], kind: str) -> bytes:
     """The figure that `draw()` makes as a PNG, SVG or PDF file, in the language spoken or else in English."""
-    with figures.DRAWING:
-        return figures.figure_bytes(lettered(draw), kind)
+    return figures.by_one_thread(lambda: figures.figure_bytes(lettered(draw), kind))
 
 
 Examples = tuple[np.ndarray, list[str], np.ndarray]

@@ -6,6 +6,7 @@ import json
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 from explorer.files.csv import csv_bytes
@@ -17,7 +18,7 @@ from explorer.reports.tables import tables_of
 from explorer.reports.texts import LANGUAGES, Language, language
 from explorer.reports.word import word
 from explorer.reports.writing import write
-from explorer.show.figures import DRAWING, FORMATS, figure_bytes
+from explorer.show.figures import FORMATS, by_one_thread, figure_bytes
 
 DPI = 200  # of the figures as PNG files: sharp on paper, and quick to make
 PAGE = 7.2  # inches, the width of a page's text
@@ -68,7 +69,7 @@ def bind(facts: Facts, codes: Sequence[str]) -> Iterator[Bound]:
     for done, (folder, name, draw) in enumerate(todo):
         yield Bound(done, total)
         same = [made for (_, other), made in drawn.items() if other == name and name in WORDLESS]
-        drawn[folder, name] = same[0] if same else pictures_of(draw)
+        drawn[folder, name] = same[0] if same else by_one_thread(partial(pictures_of, draw))
     yield Bound(len(todo), total)
     files = {f"{folder}/{name}.{kind}": made[kind] for (folder, name), made in drawn.items() for kind in made}
     for each in spoken:
@@ -81,12 +82,11 @@ def bind(facts: Facts, codes: Sequence[str]) -> Iterator[Bound]:
 def pictures_of(draw: Draw) -> Files:
     """A figure as a file of each format; one that is broader than a page has no more pixels than a page takes."""
     made = {}
-    with DRAWING:
-        figure = draw()
-        dpi = round(DPI * min(1, PAGE / figure.get_figwidth()))
-        for kind in FORMATS:
-            made[kind] = figure_bytes(figure, kind, dpi)
-            figure.set_layout_engine("none")  # everything stays where the first one put it
+    figure = draw()
+    dpi = round(DPI * min(1, PAGE / figure.get_figwidth()))
+    for kind in FORMATS:
+        made[kind] = figure_bytes(figure, kind, dpi)
+        figure.set_layout_engine("none")  # everything stays where the first one put it
     return made
 
 

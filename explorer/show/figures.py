@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import io
 import math
-import threading
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import pandas as pd
 
-from explorer.language.saying import again, say
+from explorer.language.saying import again, language, say, speaking
 from explorer.show.charts.comparison import close_range, with_ratio
 from explorer.show.charts.layers import LOST, losses
 from explorer.show.charts.parts import AXES, MANY, PRUNED, check_axis, ticks
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.patches import Patch
 
+T = TypeVar("T")
+
 COLOUR_MAPS = {"grey": "gray", "colour": "viridis"}
 ORDERS = ("sorted", "original")
 FORMATS = {"png": "image/png", "svg": "image/svg+xml", "pdf": "application/pdf"}
@@ -36,7 +38,6 @@ GRID_WIDTH, GRID_HEIGHT = 11.0, 30.0  # inches, the most that a grid of maps tak
 CURVE_SIZE = (7.2, 4.6)  # inches: the width of a page's text
 FEW_POINTS = 200  # of all curves together, around which a legend looks for a free place
 MARKS_A_CURVE = 48  # at most; more would run together
-DRAWING = threading.Lock()  # to be held while figures are drawn: Matplotlib's font caches are not made for threads
 INK, MARK, FRAME = "#14202B", "#D55E00", "#7F8B96"
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#4D5966", "#7B4FA3", "#8A6D1B")
 DASHES = (
@@ -374,6 +375,24 @@ def page(size: tuple[float, float], columns: int = 1) -> tuple[Figure, Axes]:
         axes.xaxis.label.set_fontsize(12)
         axes.yaxis.label.set_fontsize(12)
     return figure, figure.axes[0]
+
+
+_drawing = ThreadPoolExecutor(1, "drawing")
+
+
+def by_one_thread(draw: Callable[[], T]) -> T:
+    """What `draw()` gives, in the language spoken here, on the one thread that draws figures.
+
+    Matplotlib's font caches are not made for several threads at once, and they keep the fonts, 5 MB, of each of the
+    last 64 threads that drew.
+    """
+    code = language()
+
+    def drawn() -> T:
+        with speaking(code):
+            return draw()
+
+    return _drawing.submit(drawn).result()
 
 
 def figure_bytes(figure: Figure, kind: str = "png", dpi: int = PRINT_DPI, transparent: bool = False) -> bytes:

@@ -1,17 +1,22 @@
 """Figures for print: what they draw, and that it can be read in black and white."""
 
 import io
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from matplotlib import font_manager
 from matplotlib.image import imread
 from plain_tables import classes, curve, scanned, shares_pruned
 
+from explorer.language.saying import language, speaking
 from explorer.networks.registry import build
 from explorer.pruning import activations
 from explorer.show import figures
+from explorer.show.fonts import lettered
 from explorer.show.sensitivity_figure import sensitivity_figure
 
 MAPS = np.arange(5 * 3 * 4, dtype=float).reshape(5, 3, 4)
@@ -245,3 +250,21 @@ def test_a_sensitivity_figure_has_a_number_in_each_cell_and_a_frame_a_layer():
     assert [frame.get_xy() for frame in axes.patches] == [(0.5, -0.5), (-0.5, 0.5)]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["stem", "block.1 + 1 more"]
     assert figures.figure_bytes(figure, "svg")
+
+
+def test_many_threads_draw_with_the_fonts_of_one():
+    """Each page's script is a thread of its own, and Matplotlib keeps the fonts of every thread that drew."""
+
+    def draw():
+        figures.figure_bytes(lettered(lambda: figures.maps_figure(MAPS, TITLES)))
+        return threading.get_ident(), language()
+
+    def page(_):
+        with speaking("zh"):
+            return figures.by_one_thread(draw)
+
+    page(0)
+    fonts = font_manager._get_font.cache_info().currsize
+    with ThreadPoolExecutor(4) as pages:
+        ((_, spoken),) = set(pages.map(page, range(4)))
+    assert spoken == "zh" and font_manager._get_font.cache_info().currsize == fonts
