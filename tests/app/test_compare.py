@@ -193,3 +193,10 @@ def test_an_answer_whose_images_are_missing_says_so_beside_the_others(monkeypatc
 )
 def test_names_tell_answers_apart(texts, names):
     assert list(comparing.named([comparing.view_of(text) for text in texts])) == names
+
+
+def test_what_is_said_to_beat_surely_does_on_the_images_that_both_saw():
+    """L1's curve ships over 2,000 images, that of the mean over all: more right over fewer is no more of the same."""
+    at = visit("compare", checkpoint="resnet18_cifar10")
+    (said,) = [text.value for text in at.markdown if text.value.startswith("At K = ")]
+    assert "**2 · L1 norm** cannot be told from **1 · Mean activation**" in said

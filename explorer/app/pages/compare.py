@@ -57,8 +57,9 @@ By **share**, layers of different sizes are compared with the same share of thei
 BEATS = english(
     "At {place}, **{best}** beats **{first}**: {share} against {accuracy}, {points} points ({interval}, {chance})."
 )
-EQUALS = english(
-    "At {place}, **{best}** equals **{first}**: {share} against {accuracy}, {points} points ({interval}, {chance})."
+LIKE = english(
+    "At {place}, **{best}** cannot be told from **{first}**: {share} against {accuracy}, {points} points ({interval}, "
+    "{chance})."
 )
 CLOSEST = english(
     "At {place}, **{best}** comes closest to **{first}**: {share} against {accuracy}, {points} points ({interval}, "
@@ -193,7 +194,7 @@ def choose_clicked(axis: str, sizes: dict[str, int]) -> None:
 
 
 def in_a_sentence(table: pd.DataFrame, place: Place) -> str:
-    """Which answer keeps most, and how it differs from the first, or the next best from the first where that does."""
+    """Which answer keeps most of what it shares with the first, and whether it surely differs from that."""
     first, *others = table.to_dict("records")
     values: dict[str, Any] = {
         "place": place.label,
@@ -202,10 +203,9 @@ def in_a_sentence(table: pd.DataFrame, place: Place) -> str:
     }
     if not others:
         return say("At {place}, **{first}** gets {accuracy} right.", **values)
-    best = max(others, key=lambda row: row["accuracy"])
-    ahead = best["accuracy"] - first["accuracy"]
+    best = max(others, key=lambda row: row["change"])
     return say(
-        BEATS if ahead > 0 else EQUALS if ahead == 0 else CLOSEST,
+        BEATS if best["change_low"] > 0 else CLOSEST if best["change_high"] < 0 else LIKE,
         **values,
         best=drawing.plain(best["answer"]),
         share=percent(best["accuracy"]),
