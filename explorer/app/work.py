@@ -57,7 +57,8 @@ def statistics_at_hand(point: Checkpoint, layer: str, split: str, where: str = "
 
 def measure(point: Checkpoint, asked: Experiment, restart: bool = False) -> Job:
     """The job that measures what an experiment is ranked by: statistics, or an oracle's search."""
-    return _job(_measure_key(point, asked), lambda: door.measure(asked, point), restart)
+    there = ranking_ships(point, asked)
+    return _job(_measure_key(point, asked), lambda: door.measure(asked, point), restart, heavy=not there)
 
 
 def _measure_key(point: Checkpoint, asked: Experiment) -> tuple[Any, ...]:
@@ -184,10 +185,10 @@ def is_ranking(job: Job) -> bool:
 
 def unpruned(point: Checkpoint, restart: bool = False) -> Job:
     """The job that tests the network as it is: a sweep of K = 0 alone, so that the order does not matter."""
-    asked = _unpruned(point)
-    if not unpruned_ships(point):
+    asked, there = _unpruned(point), unpruned_ships(point)
+    if not there:
         asked = replace(asked, layer=next(iter(outline.channels_of(point))), criterion="l1")
-    return _job(("sweep", identity(point), asked), lambda: door.curve(asked, point), restart)
+    return _job(("sweep", identity(point), asked), lambda: door.curve(asked, point), restart, heavy=not there)
 
 
 def unpruned_ships(point: Checkpoint) -> bool:

@@ -27,9 +27,7 @@ from explorer.networks.evaluation import predict
 SAMPLE = 50  # images from which the difference is learned
 EVERY = 100  # of the images after those, one in so many is run in float32, too, whatever its logits
 SAFE = 3  # times the largest difference so far: what two logits must be apart at least
-TOGETHER = (
-    4  # K settled at once on a graphics card: they doubt much the same images, and it is asked once what it found
-)
+TOGETHER = 4  # K settled at once on a graphics card: they doubt much the same images, and it is asked once for all
 
 
 class DistrustError(Exception):

@@ -8,6 +8,7 @@ from app_test import BUNDLED, PAGES, labels, metrics, settle, until, visit, with
 
 from explorer.answers.labs import LABS
 from explorer.app import guard, work
+from explorer.background.board import Jobs
 from explorer.images import datasets, downloads
 from explorer.images.registry import DATASETS
 from explorer.networks import checkpoints
@@ -56,10 +57,17 @@ def test_what_ships_asks_for_images_only_to_show_them(page, asked, shipped_answe
     """And nothing is computed."""
     monkeypatch.setenv("EXPLORER_DATA", str(tmp_path))
     work.jobs.clear()
+    submit, computed = Jobs.submit, []
+
+    def noted(self, key, start, heavy=True, **how):
+        computed.extend([key] * heavy)
+        return submit(self, key, start, heavy, **how)
+
+    monkeypatch.setattr(Jobs, "submit", noted)
     at = visit(page, **asked)
     here = "cifar10" not in asked["checkpoint"]
     assert not at.error and not at.exception and (page == "train" or at.get("vega_lite_chart"))
-    assert not work.jobs()._heavy
+    assert not computed
     why = [warning.value.partition(" takes the images of CIFAR-10")[0] for warning in at.warning]
     assert why == ([] if here or page not in TO_SEE else [TO_SEE[page]])
     offered = [label for label in labels(at) if label.startswith("Download CIFAR-10")]
