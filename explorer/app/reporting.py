@@ -38,8 +38,10 @@ def report_button(point: Checkpoint, asked: Asked, brought: Brought, key: str) -
         if job is None or job.status != DONE:
             busy = job is not None and not job.finished
             label, icon = say("Make the report"), ":material/edit_document:"
-            start = partial(_start, point, asked, brought, code)
-            st.button(label, key=f"make report {key}", icon=icon, on_click=start, disabled=busy, type="primary")
+            # not by a callback, which would have the language of the last run, and not the one just chosen beside it
+            if st.button(label, key=f"make report {key}", icon=icon, disabled=busy, type="primary"):
+                _start(point, asked, brought, code)
+                st.rerun()
         with st.container():
             if job is not None:
                 _stand(job, point, asked, brought, code)
@@ -50,7 +52,7 @@ def _asked_for() -> dict[Hashable, Job]:
 
 
 def _start(point: Checkpoint, asked: Asked, brought: Brought, code: str, restart: bool = False) -> None:
-    """Make the report in the background; a callback."""
+    """Make the report in the background."""
     _asked_for()[point.name, asked.key, brought.about, code] = work.report(point, asked, brought, code, restart)
 
 

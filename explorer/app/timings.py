@@ -15,7 +15,7 @@ def known(model: str, dataset: str, recipe: Recipe) -> Job | None:
 
 
 def start(model: str, dataset: str, recipe: Recipe, restart: bool = True) -> None:
-    """Measure in the background; the job's result is a `loop.Timing`. For callbacks."""
+    """Measure in the background; the job's result is a `loop.Timing`."""
     key = _key(model, dataset, recipe)
     work.jobs().submit(key, lambda: iter([loop.time_epoch(model, dataset, recipe)]), owner=work.session())
 

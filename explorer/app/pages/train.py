@@ -244,9 +244,11 @@ def estimate(model: str, dataset: str, recipe: Recipe, found: list[Training]) ->
             words = english(":material/timer: The last such training took {epoch} an epoch: about {whole}.")
             st.caption(say(words, epoch=waiting.duration(pace), whole=whole))
         elif job is None:
-            ask, icon = (model, dataset, recipe), ":material/timer:"
-            words = say("Trains a few batches and throws them away.")
-            st.button(say("How long will it take here?"), icon=icon, help=words, on_click=timings.start, args=ask)
+            words, icon = say("Trains a few batches and throws them away."), ":material/timer:"
+            # no callback, which would have the recipe of the last run, and not the field that the click has left
+            if st.button(say("How long will it take here?"), icon=icon, help=words):
+                timings.start(model, dataset, recipe)
+                st.rerun()
         elif job.result is not None:
             timing = job.result
             whole = waiting.duration(timing.seconds * recipe.whole_epochs)
