@@ -129,7 +129,7 @@ def numbers(point: Checkpoint, found: Compressed) -> None:
     st.caption(
         say(
             "Timed on {place} in float32, both networks in turns: medians of {repeats} runs, and their quartiles. "
-            "Whatever else this machine does meanwhile is in them.",
+            "Whatever else this machine does is in the times, and less in after / before, which is taken turn by turn.",
             place=found.scales.timings[0].place,
             repeats=together(each.whole[0].repeats for each in found.scales.timings),
         )
@@ -180,6 +180,10 @@ def totals_in_words(totals: pd.DataFrame) -> pd.DataFrame:
             named = say("{quantity}, {n} at once", quantity=named, n=row.batch)
         before = told(row.before, row.before_low, row.before_high, row.unit)
         after = told(row.after, row.after_low, row.after_high, row.unit)
-        rows.append((drawing.sentence(named), before, after, percent(row.share)))
+        share = percent(row.share)
+        if not pd.isna(row.share_low):
+            low, high = percent(row.share_low), percent(row.share_high)
+            share = say("{share} ({low} to {high})", share=share, low=low, high=high)
+        rows.append((drawing.sentence(named), before, after, share))
     columns = [say("Quantity"), say("Before"), say("After"), say("After / before")]
     return pd.DataFrame(rows, columns=columns)

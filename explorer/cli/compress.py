@@ -180,15 +180,16 @@ def _in_words(scales: Scales) -> str:
     for row in scales.totals().itertuples():
         name = str(row.quantity) if pd.isna(row.batch) else f"{row.quantity}, batch {row.batch}"
         values = [_value(row.before, row.before_low, row.before_high), _value(row.after, row.after_low, row.after_high)]
-        lines.append(f"{name:<22} {values[0]:>30} → {values[1]:>30} {row.unit:<14} × {row.share:.3f}")
+        ends = "" if pd.isna(row.share_low) else f" ({row.share_low:.3f}…{row.share_high:.3f})"
+        lines.append(f"{name:<22} {values[0]:>30} → {values[1]:>30} {row.unit:<14} × {row.share:.3f}{ends}")
     for timing, reasons in zip(scales.timings, scales.reasons, strict=True):
         for layer, why in reasons.items():
             lines.append(f"no faster by as much at batch {timing.batch}: {layer}: {why}")
     timing = scales.timings[0]
     repeats = " and ".join(str(each.whole[0].repeats) for each in scales.timings)
     lines.append(
-        f"on {timing.place}, float32; medians of {repeats} runs in turns, and quartiles; one MAC is one multiply-add, "
-        "or two FLOPs"
+        f"on {timing.place}, float32; medians of {repeats} runs in turns, and quartiles: whatever else the machine "
+        "does is in the times, and less in ×, turn by turn; one MAC is one multiply-add, or two FLOPs"
     )
     return "\n".join(lines)
 

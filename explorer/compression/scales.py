@@ -14,6 +14,7 @@ from explorer.language.saying import say
 
 NO_FASTER = 1.25  # a layer whose time shrinks so many times less than its MACs needs a reason
 SMALL = 2.0  # times the smallest call: a layer that takes less is all calling
+Quartiles = tuple[float, float | None, float | None]  # a median between them; of what is counted, the number alone
 BUSY = 0.5  # of the bandwidth: a layer that moves its bytes faster waits for memory
 
 
@@ -35,13 +36,16 @@ class Scales:
     def totals(self) -> pd.DataFrame:
         """One row a quantity: before, after and after / before; of what is timed, the quartiles, too.
 
-        Columns: quantity, unit, batch, before, before_low, before_high, after, after_low, after_high, share.
+        The share of a time is the median of those of single turns, which repeats from one day to another where the
+        times themselves do not. Columns: quantity, unit, batch, and before, after and share, each with _low and _high.
         """
         rows = [_row(*each) for each in self._counted()]
         for timing in self.timings:
             first, second = timing.whole
-            rows.append(_row("latency", "ms", _milliseconds(first), _milliseconds(second), timing.batch))
-            rows.append(_row("throughput", "examples/s", _rate(first, timing), _rate(second, timing), timing.batch))
+            share = _quartiles(timing.ratios[1])
+            rows.append(_row("latency", "ms", _milliseconds(first), _milliseconds(second), share, timing.batch))
+            rates, gain = (_rate(first, timing), _rate(second, timing)), _inverse(share)
+            rows.append(_row("throughput", "examples/s", *rates, gain, timing.batch))
         return pd.DataFrame(rows).astype({"batch": "Int64"})
 
     def frame(self) -> pd.DataFrame:
@@ -66,14 +70,18 @@ class Scales:
             rows.append(row)
         return pd.DataFrame(rows).astype({"channels_before": "Int64", "channels_after": "Int64"})
 
-    def _counted(self) -> list[tuple[str, str, float, float]]:
+    def _counted(self) -> list[tuple[str, str, Quartiles, Quartiles, Quartiles]]:
         first, second = self.before, self.after
-        return [
+        counted = [
             ("parameters", "", first.parameters, second.parameters),
             ("MACs", "multiply-adds", first.macs, second.macs),
             ("FLOPs", "operations", FLOPS_A_MAC * first.macs, FLOPS_A_MAC * second.macs),
             ("file", "bytes", first.file_bytes, second.file_bytes),
             ("peak activations", "bytes", first.peak_bytes, second.peak_bytes),
+        ]
+        return [
+            (quantity, unit, _exact(old), _exact(new), _exact(new / old if old else float("nan")))
+            for quantity, unit, old, new in counted
         ]
 
 
@@ -89,28 +97,36 @@ def weigh(before: nn.Module, after: nn.Module, example: Inputs, device: str = "c
         yield scales
 
 
-def _milliseconds(spread: Spread) -> tuple[float, ...]:
-    return tuple(1000 * each for each in (spread.median, spread.low, spread.high))
+def _exact(value: float) -> Quartiles:
+    return value, None, None
 
 
-def _rate(spread: Spread, timing: Timing) -> tuple[float, ...]:
+def _quartiles(spread: Spread, times: float = 1) -> Quartiles:
+    return times * spread.median, times * spread.low, times * spread.high
+
+
+def _milliseconds(spread: Spread) -> Quartiles:
+    return _quartiles(spread, 1000)
+
+
+def _rate(spread: Spread, timing: Timing) -> Quartiles:
     """Examples a second."""
-    return tuple(timing.batch / each for each in (spread.median, spread.high, spread.low))
+    return _inverse(_quartiles(spread, 1 / timing.batch))
+
+
+def _inverse(quartiles: Quartiles) -> Quartiles:
+    middle, low, high = quartiles
+    assert low and high
+    return 1 / middle, 1 / high, 1 / low
 
 
 def _row(
-    quantity: str,
-    unit: str,
-    before: float | tuple[float, ...],
-    after: float | tuple[float, ...],
-    batch: int | None = None,
+    quantity: str, unit: str, before: Quartiles, after: Quartiles, share: Quartiles, batch: int | None = None
 ) -> dict[str, object]:
     row: dict[str, object] = {"quantity": quantity, "unit": unit, "batch": batch}
-    for name, value in (("before", before), ("after", after)):
-        middle, low, high = value if isinstance(value, tuple) else (value, None, None)
-        row |= {name: middle, f"{name}_low": low, f"{name}_high": high}
-    first, second = (each[0] if isinstance(each, tuple) else each for each in (before, after))
-    return row | {"share": second / first if first else float("nan")}
+    for name, value in (("before", before), ("after", after), ("share", share)):
+        row |= dict(zip((name, f"{name}_low", f"{name}_high"), value, strict=True))
+    return row
 
 
 def _reasons(scales: Scales, timing: Timing, machine: Machine, after: nn.Module) -> dict[str, str]:

@@ -44,6 +44,7 @@ def test_compress_proves_weighs_and_saves(capsys, tmp_path):
     assert "Removed or masked, all 200 predictions are the same" in said
     assert "adding up what each changes alone" in said
     assert "one MAC is one multiply-add, or two FLOPs" in said
+    assert re.search(r"^latency, batch 1 .+ ms +× \d\.\d{3} \(\d\.\d{3}…\d\.\d{3}\)$", said, re.MULTILINE)
     accuracy = pd.read_csv(out / "accuracy.csv")
     assert accuracy["network"].tolist() == ["unpruned", "block", "2 steps"]
     whole = 28 * 28 * 16 * 9 + 14 * 14 * 32 * 16 * 9 + 49 * 32 * 256 + 2560

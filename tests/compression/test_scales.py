@@ -1,5 +1,6 @@
 import copy
 
+import numpy as np
 import pytest
 import torch
 import torch_pruning as tp
@@ -77,6 +78,9 @@ def test_everything_is_weighed_and_timed(pair):
         row = totals.loc[("latency", batch)]
         assert 0 < row["before_low"] <= row["before"] <= row["before_high"]
         assert totals.loc[("throughput", batch), "after"] == pytest.approx(1000 * batch / row["after"])
+        assert 0 < row["share_low"] <= row["share"] <= row["share_high"], "of single turns"
+        assert totals.loc[("throughput", batch), "share_low"] == pytest.approx(1 / row["share_high"])
+    assert macs["share"].item() == macs["after"].item() / macs["before"].item() and np.isnan(macs["share_low"])
     frame = scales.frame().set_index("layer")
     assert list(frame.index) == ["conv1", "relu", "pool", "conv2", "fc1", "fc2"]
     assert frame.loc["conv1", ["channels_before", "channels_after"]].tolist() == [16, 9]
