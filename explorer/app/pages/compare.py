@@ -10,16 +10,27 @@ import pandas as pd
 import streamlit as st
 
 from explorer.answers import notation
-from explorer.app import comparing, downloads, drawing, heads, lines, links, prepared, sweeps, views, waiting, work
+from explorer.app import (
+    comparing,
+    contrasts,
+    downloads,
+    drawing,
+    heads,
+    lines,
+    links,
+    prepared,
+    sweeps,
+    views,
+    waiting,
+    work,
+)
 from explorer.app.views import View
 from explorer.background.jobs import Job
 from explorer.engine import tables
-from explorer.engine.contrasts import ORDERS, PAIRED
 from explorer.engine.curves import Band, Sweep
 from explorer.language.catalogue import ENGLISH
 from explorer.language.saying import english, say, speaking
 from explorer.show import charts, figures
-from explorer.show.words import percent, points
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -30,7 +41,6 @@ HEIGHT = 215  # of the curves, so that they and the K below are in sight at 1280
 PRUNE = "explorer/app/pages/prune.py"
 HALF = 50  # percent of the channels
 FIRST = english("The first is what the others are compared with")
-NAME = 200  # pixels of an answer's name in a table
 
 ABOUT = english(
     """
@@ -51,19 +61,6 @@ how many of the orders get less right stands beside it: McNemar's test is about 
 
 By **share**, layers of different sizes are compared with the same share of their channels pruned.
 """
-)
-
-
-BEATS = english(
-    "At {place}, **{best}** beats **{first}**: {share} against {accuracy}, {points} points ({interval}, {chance})."
-)
-LIKE = english(
-    "At {place}, **{best}** cannot be told from **{first}**: {share} against {accuracy}, {points} points ({interval}, "
-    "{chance})."
-)
-CLOSEST = english(
-    "At {place}, **{best}** comes closest to **{first}**: {share} against {accuracy}, {points} points ({interval}, "
-    "{chance})."
 )
 
 
@@ -146,11 +143,11 @@ def explore(answers: dict[str, View], jobs: dict[str, Job], live: bool) -> None:
     if found:
         at = {name: curves[name] for name in found}
         table = prepared.contrast_table(tuple(at), tuple(found.values()), *at.values())
-        sentence.markdown(in_a_sentence(table, place))
+        sentence.markdown(contrasts.in_a_sentence(table, place.label))
         st.subheader(say("At {place}", place=place.label))
         about(curves, examples_of(answers), live)
-        differences(table, place)
-        figures_of(curves)
+        contrasts.differences(table, place.label)
+        contrasts.figures_of(curves)
         files(answers, curves, table, place.axis)
     if live and all(job.finished for job in jobs.values()):
         st.rerun()
@@ -193,50 +190,6 @@ def choose_clicked(axis: str, sizes: dict[str, int]) -> None:
             st.session_state["at_share"] = round(100 * picked["k"] / sizes[picked["criterion"]])
 
 
-def in_a_sentence(table: pd.DataFrame, place: Place) -> str:
-    """Which answer keeps most of what it shares with the first, and whether it surely differs from that."""
-    first, *others = table.to_dict("records")
-    values: dict[str, Any] = {
-        "place": place.label,
-        "first": drawing.plain(first["answer"]),
-        "accuracy": percent(first["accuracy"]),
-    }
-    if not others:
-        return say("At {place}, **{first}** gets {accuracy} right.", **values)
-    best = max(others, key=lambda row: row["change"])
-    return say(
-        BEATS if best["change_low"] > 0 else CLOSEST if best["change_high"] < 0 else LIKE,
-        **values,
-        best=drawing.plain(best["answer"]),
-        share=percent(best["accuracy"]),
-        points=points(best["change"]),
-        interval=interval_of(best),
-        chance=chance_of(first, best),
-    )
-
-
-def interval_of(row: dict[str, Any]) -> str:
-    """The interval of a difference, in words."""
-    return say("{low} to {high}", low=points(row["change_low"]), high=points(row["change_high"]))
-
-
-def p_of(value: float) -> str:
-    """A p-value, in words that stay on one line."""
-    return "p\u00a0<\u00a00.0001" if value < 0.0001 else f"p\u00a0=\u00a0{value:.4f}"
-
-
-def chance_of(first: dict[str, Any], row: dict[str, Any]) -> str:
-    """What says whether a difference from the first is more than chance: p, or how a band's orders do."""
-    return orders_of(first, row) if row["test"] == ORDERS else p_of(row["p_value"])
-
-
-def orders_of(first: dict[str, Any], row: dict[str, Any]) -> str:
-    """How many orders get less right than the other answer, where one of the two is a band."""
-    if pd.isna(row["below"]):
-        return say("mean with mean")
-    return say("{below} of {n} orders lower", below=row["below"], n=max(first["orders"], row["orders"]))
-
-
 def examples_of(answers: dict[str, View]) -> str:
     """What the networks look at, in words."""
     return say(" or ").join(dict.fromkeys(say(view.examples) for view in answers.values()))
@@ -255,104 +208,20 @@ def about(curves: dict[str, Curve], examples: str, live: bool) -> None:
     st.caption(words)
 
 
-def differences(table: pd.DataFrame, place: Place) -> None:
-    """What each answer gets right, and what that is more than the first."""
-    first, *_ = records = table.to_dict("records")
-    rows = [
-        {
-            "Answer": row["answer"],
-            "K": row["k"],
-            "Accuracy": say(
-                "{accuracy} ({low:.2f} to {high:.2f})",
-                accuracy=percent(row["accuracy"]),
-                low=100 * row["low"],
-                high=100 * row["high"],
-            ),
-            "Points more": "–"
-            if row is first
-            else say("{points} ({interval})", points=points(row["change"]), interval=interval_of(row)),
-            "p": "–" if pd.isna(row["p_value"]) else p_of(row["p_value"]),
-            "Compared": "–" if row is first else compared(first, row, table["n"].nunique() > 1),
-        }
-        for row in records
-    ]
-    st.dataframe(
-        pd.DataFrame(rows),
-        column_config={
-            "Answer": st.column_config.TextColumn(say("Answer"), pinned=True, width=NAME),
-            "K": st.column_config.NumberColumn(format="localized", help=say("The nearest that was computed")),
-            "Accuracy": say("Accuracy"),
-            "Points more": st.column_config.TextColumn(say("Points more"), help=say("Than the first answer")),
-            "p": st.column_config.TextColumn(help=say("How often chance alone would make a difference as large")),
-            "Compared": say("Compared"),
-        },
-        hide_index=True,
-        height="content",
-        alt=say(
-            "Accuracy of each answer at {place}, and its difference from the first with interval and p-value",
-            place=place.label,
-        ),
-    )
-
-
-def compared(first: dict[str, Any], row: dict[str, Any], samples: bool) -> str:
-    """How a difference was found, in words, and where there are `samples`, over how many images."""
-    if row["test"] == ORDERS:
-        return orders_of(first, row)
-    if row["test"] != PAIRED:
-        return say("as two samples")
-    return say("image by image ({n:,.0f})", n=row["images"]) if samples else say("image by image")
-
-
-def figures_of(curves: dict[str, Curve]) -> None:
-    """The usual figures of each curve."""
-    st.subheader(say("Of the whole curve"))
-    rows = [
-        {
-            "Answer": row["answer"],
-            "Unpruned": percent(row["unpruned"]),
-            "Last K within 1 point": of_all(row["cliff"], row["channels"]),
-            "Steepest drop, from K": of_all(row["steepest_from"], row["channels"]),
-            "to K": of_all(row["steepest_to"], row["channels"]),
-            "Area": percent(row["area"]),
-        }
-        for row in tables.usual_table(curves).to_dict("records")
-    ]
-    st.dataframe(
-        pd.DataFrame(rows),
-        column_config={
-            "Answer": st.column_config.TextColumn(say("Answer"), pinned=True, width=NAME),
-            "Unpruned": say("Unpruned"),
-            "Last K within 1 point": say("Last K within 1 point"),
-            "Steepest drop, from K": say("Steepest drop, from K"),
-            "to K": say("to K"),
-            "Area": say("Area"),
-        },
-        hide_index=True,
-        height="content",
-        alt=say("Of each answer the unpruned accuracy, the last K within a point, the steepest drop, and the area"),
-    )
-
-
-def of_all(k: float, channels: int) -> str:
-    """A K, or the median of several, and which share of the channels that is."""
-    return "–" if pd.isna(k) else say("{k:g} ({percent:.0f} %)", k=k, percent=100 * k / channels)
-
-
 def in_files(answers: dict[str, View]) -> dict[str, str]:
     """What files call the answers: the same, whichever language the page speaks."""
     with speaking(ENGLISH):
         return dict(zip(answers, comparing.named(list(answers.values())), strict=True))
 
 
-def files(answers: dict[str, View], curves: dict[str, Curve], contrasts: pd.DataFrame, axis: str) -> None:
+def files(answers: dict[str, View], curves: dict[str, Curve], table: pd.DataFrame, axis: str) -> None:
     """The files with every number, and the chart as a figure for print."""
     networks = dict.fromkeys(view.checkpoint.name for view in answers.values())
     name = drawing.plain_name("compare", *list(networks)[:2], f"{len(curves)}-answers")
     with st.container(horizontal=True, vertical_alignment="center"):
         drawing.csv_button(tables.rows_of(curves.values()), name, say("Every number"))
         called = in_files(answers)
-        named = contrasts.replace({"answer": called, "against": called})
+        named = table.replace({"answer": called, "against": called})
         drawing.csv_button(named, f"{name}_differences", say("Differences"), key="differences")
         usual = tables.usual_table({called[each]: curve for each, curve in curves.items()})
         drawing.csv_button(usual, f"{name}_figures", say("Figures of the curves"), key="figures")
