@@ -41,7 +41,11 @@ def say(sentence: str, **values: Any) -> str:
         return again(sentence)
     words = translated(sentence, language())
     values = {name: _here(value) for name, value in values.items()}
-    said = Said(words.format(**values) if values else words)
+    return _said(words.format(**values) if values else words, sentence, values)
+
+
+def _said(words: str, sentence: str, values: dict[str, Any]) -> Said:
+    said = Said(words)
     said.sentence, said.values = sentence, values
     return said
 
@@ -62,11 +66,7 @@ def again(text: str) -> str:
 def on_one_line(text: str) -> str:
     """Words without line breaks, which can still be said again."""
     line = " ".join(text.split())
-    if not isinstance(text, Said):
-        return line
-    said = Said(line)
-    said.sentence, said.values = text.sentence, text.values
-    return said
+    return _said(line, text.sentence, text.values) if isinstance(text, Said) else line
 
 
 def english(sentence: str) -> str:
