@@ -37,8 +37,8 @@ import os
 # does after this one; GNU's counts the turns, the others know the policy alone.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ.setdefault("GOMP_SPINCOUNT", "2000")
-# oneDNN keeps the code that it has compiled for the last 1024 calls of other sizes. Six batch sizes of all networks
-# leave 17 MB of it instead of 24; a step of training ResNet-18 makes 121 calls and compiles none of them again with 128.
+# oneDNN keeps the code that it has compiled for the last 1024 calls. Six batch sizes of all networks leave 17 MB of it
+# instead of 24; a step of training ResNet-18 makes 121 calls, and compiles none of them again with 128.
 os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128")
 
 TYPE_CHECKING = False  # as typing has it, whose import takes longer than this package's
