@@ -14,8 +14,8 @@ from explorer.language.saying import say
 
 NO_FASTER = 1.25  # a layer whose time shrinks so many times less than its MACs needs a reason
 SMALL = 2.0  # times the smallest call: a layer that takes less is all calling
-Quartiles = tuple[float, float | None, float | None]  # a median between them; of what is counted, the number alone
 BUSY = 0.5  # of the bandwidth: a layer that moves its bytes faster waits for memory
+Quartiles = tuple[float, float | None, float | None]  # the median, and both of them; of what is counted, itself alone
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,8 @@ class Scales:
     def totals(self) -> pd.DataFrame:
         """One row a quantity: before, after and after / before; of what is timed, the quartiles, too.
 
-        The share of a time is the median of those of single turns, which repeats from one day to another where the
-        times themselves do not. Columns: quantity, unit, batch, and before, after and share, each with _low and _high.
+        The share of a time is the median of those of single turns: what slows both networks of a turn is not in it.
+        Columns: quantity, unit, batch, and before, after and share, each with _low and _high.
         """
         rows = [_row(*each) for each in self._counted()]
         for timing in self.timings:
