@@ -43,6 +43,7 @@ COLUMNS = {  # of the table of layers, whose other names are words
     "reason_b64": english("why no faster, 64 images"),
 }
 QUIET: dict[str, Any] = {"delta_color": "off", "delta_arrow": "off"}
+ROUND = 1000  # from which a measured number is told without decimals, so that a row fits on the page
 SIZES = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
@@ -84,7 +85,7 @@ def accuracy(found: Compressed, examples: str) -> None:
 def short(quantity: str, value: float) -> str:
     """A number as a metric shows it: three digits and a unit."""
     if quantity == "latency":
-        return f"{value:.3g} ms"
+        return f"{value:.3g} ms" if value >= 1 else f"{1000 * value:.3g} µs"
     bytes_ = "B" if quantity == "file" else ""
     size, letter = next(((size, letter) for size, letter in SIZES if value >= size), (1, ""))
     return f"{value / size:.3g} {letter}{bytes_}".strip()
@@ -171,7 +172,15 @@ def totals_in_words(totals: pd.DataFrame) -> pd.DataFrame:
     def told(value: float, low: float, high: float, unit: str) -> str:
         if pd.isna(low):
             return f"{value:,.0f} {say(unit)}".strip()
-        return say("{value:,.2f} {unit} ({low:,.2f} to {high:,.2f})", value=value, unit=say(unit), low=low, high=high)
+        return say(
+            "{value:,.0f} {unit} ({low:,.0f} to {high:,.0f})"
+            if value >= ROUND
+            else "{value:,.2f} {unit} ({low:,.2f} to {high:,.2f})",
+            value=value,
+            unit=say(unit),
+            low=low,
+            high=high,
+        )
 
     rows = []
     for row in totals.itertuples():
@@ -182,8 +191,8 @@ def totals_in_words(totals: pd.DataFrame) -> pd.DataFrame:
         after = told(row.after, row.after_low, row.after_high, row.unit)
         share = percent(row.share)
         if not pd.isna(row.share_low):
-            low, high = percent(row.share_low), percent(row.share_high)
-            share = say("{share} ({low} to {high})", share=share, low=low, high=high)
+            low, high = 100 * row.share_low, 100 * row.share_high
+            share = say("{share} ({low:.1f} to {high:.1f})", share=share, low=low, high=high)
         rows.append((drawing.sentence(named), before, after, share))
     columns = [say("Quantity"), say("Before"), say("After"), say("After / before")]
     return pd.DataFrame(rows, columns=columns)

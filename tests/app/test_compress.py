@@ -8,7 +8,7 @@ from app_test import BUNDLED, captions, metrics, percent, settle, visit, without
 from explorer.answers import compressing, queueing
 from explorer.answers.compressing import Compression
 from explorer.answers.removing import carry_out, groups_of
-from explorer.app import tuning
+from explorer.app import gains, tuning
 from explorer.compression.plans import Plan
 from explorer.compression.saving import card_of
 from explorer.images import datasets
@@ -205,3 +205,8 @@ def test_what_fine_tuning_won_back_stands_there_without_the_images(monkeypatch, 
     assert table["Network"].tolist() == [tuning.EXAMPLE]
     assert table["Before"][0].startswith("93.39 % (") and table["Fine-tuned"][0].startswith("93.10 % (")
     assert "CIFAR-10, which is not on this machine" in at.warning[0].value
+
+
+def test_a_metric_has_a_number_that_fits_it():
+    assert [gains.short("latency", ms) for ms in (0.0771, 1, 6.94)] == ["77.1 µs", "1 ms", "6.94 ms"]
+    assert gains.short("file", 1_636_736) == "1.64 MB" and gains.short("MACs", 485_504) == "486 k"
