@@ -169,30 +169,26 @@ def in_table(column: str) -> str:
 def totals_in_words(totals: pd.DataFrame) -> pd.DataFrame:
     """What the network weighs, as people read it."""
 
-    def told(value: float, low: float, high: float, unit: str) -> str:
+    def told(value: float, low: float, high: float) -> str:
         if pd.isna(low):
-            return f"{value:,.0f} {say(unit)}".strip()
-        return say(
-            "{value:,.0f} {unit} ({low:,.0f} to {high:,.0f})"
-            if value >= ROUND
-            else "{value:,.2f} {unit} ({low:,.2f} to {high:,.2f})",
-            value=value,
-            unit=say(unit),
-            low=low,
-            high=high,
-        )
+            return f"{value:,.0f}"
+        digits = 0 if value >= ROUND else 2
+        value_in, low_in, high_in = (f"{number:,.{digits}f}" for number in (value, low, high))
+        return say("{value} ({low} to {high})", value=value_in, low=low_in, high=high_in)
 
     rows = []
     for row in totals.itertuples():
         named = say(row.quantity)
         if not pd.isna(row.batch):
             named = say("{quantity}, {n} at once", quantity=named, n=row.batch)
-        before = told(row.before, row.before_low, row.before_high, row.unit)
-        after = told(row.after, row.after_low, row.after_high, row.unit)
+        if row.unit:
+            named = say("{quantity} ({unit})", quantity=named, unit=say(row.unit))
+        before = told(row.before, row.before_low, row.before_high)
+        after = told(row.after, row.after_low, row.after_high)
         share = percent(row.share)
         if not pd.isna(row.share_low):
-            low, high = 100 * row.share_low, 100 * row.share_high
-            share = say("{share} ({low:.1f} to {high:.1f})", share=share, low=low, high=high)
+            low, high = (f"{100 * end:.1f}" for end in (row.share_low, row.share_high))
+            share = say("{value} ({low} to {high})", value=share, low=low, high=high)
         rows.append((drawing.sentence(named), before, after, share))
     columns = [say("Quantity"), say("Before"), say("After"), say("After / before")]
     return pd.DataFrame(rows, columns=columns)

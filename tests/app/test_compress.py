@@ -38,7 +38,8 @@ def test_the_page_shows_what_half_of_every_layer_comes_to(half):
     tuned, ways, totals, layers = (each.value for each in at.dataframe)
     assert tuned["After pruning"].tolist()[0].startswith(percent(merits["accuracy"])), "and nothing is fine-tuned yet"
     assert ways["network"].tolist() == ["unpruned", "block"]
-    assert totals["Before"][:2].tolist() == ["409,034", "1,420,032 multiply-adds"]
+    assert totals["Quantity"][:2].tolist() == ["Parameters", "MACs (multiply-adds)"]
+    assert totals["Before"][:2].tolist() == ["409,034", "1,420,032"]
     assert layers["layer"].tolist() == ["conv1", "relu", "pool", "conv2", "fc1", "fc2"]
     assert at.slider(key=f"k of {BUNDLED} conv2").value == 16
     assert not [text.value for text in at.warning], "nothing is wrong"
