@@ -6,12 +6,13 @@ import gc
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 # What mallopt calls how much of an arena's free end is kept, how large a block in no arena is, and how many there are
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
 KEPT, LARGE = 2**26, 2**25  # bytes: the most that glibc itself comes to, which are the fastest
 THREADS = 16  # more than there are arenas
+MEETING = 10.0  # seconds that a thread waits for the others
 BLOCK = 2**17  # bytes: once so much is freed, glibc looks at the arena's end
 
 atexit.register(gc.unfreeze)  # else libraries whose objects are counted at the end call those that are frozen leaks
@@ -60,11 +61,12 @@ def give_back_ends() -> None:
     """
     if sys.platform != "linux":
         return
-    all_there = threading.Barrier(THREADS)
+    all_there = threading.Barrier(THREADS, timeout=MEETING)
 
     def free() -> None:
         bytes(BLOCK)  # taken, and freed at once
-        all_there.wait()
+        with suppress(threading.BrokenBarrierError):  # one did not begin
+            all_there.wait()
 
     _glibc("mallopt", M_TRIM_THRESHOLD, 0)
     threads = [threading.Thread(target=free, name="arena", daemon=True) for _ in range(THREADS)]
