@@ -17,7 +17,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _spoken: ContextVar[str | None] = ContextVar("the language spoken here", default=None)
-_readers: list[Callable[[], str]] = [lambda: ENGLISH]
+_reader: Callable[[], str] = ENGLISH.__str__  # gives the language where none is spoken
 
 
 class Said(str):
@@ -91,7 +91,7 @@ def chained(parts: Sequence[str]) -> str:
 
 def language() -> str:
     """The language spoken here, one of LANGUAGES."""
-    return _spoken.get() or _readers[-1]()
+    return _spoken.get() or _reader()
 
 
 @contextmanager
@@ -108,7 +108,8 @@ def speaking(code: str) -> Iterator[None]:
 
 def listen_to(chosen: Callable[[], str]) -> None:
     """From now on, `chosen()` gives the language where none is spoken."""
-    _readers[:] = [chosen]
+    global _reader
+    _reader = chosen
 
 
 def as_here(make: Callable[P, T]) -> Callable[P, T]:

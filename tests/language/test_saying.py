@@ -106,7 +106,7 @@ def test_what_is_kept_is_kept_by_language():
 
 
 def test_where_nobody_speaks_the_reader_is_asked(monkeypatch):
-    monkeypatch.setattr(saying, "_readers", [lambda: "zh"])
+    monkeypatch.setattr(saying, "_reader", lambda: "zh")
     assert say("Prune") == "剪枝"
     with speaking("en"):
         assert say("Prune") == "Prune"
