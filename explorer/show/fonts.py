@@ -70,24 +70,35 @@ def lettered(draw: Callable[[], Figure]) -> Figure:
 
 
 def with_chinese(figure: Figure) -> Figure:
-    """The figure, whose texts take letters that the usual font lacks from the Chinese one, where there is one."""
+    """The figure, whose texts take letters that the usual font lacks from the Chinese one, where there is one.
+
+    That font and the list of its letters take 10 MB, so that a figure which can do without does not open it.
+    """
     from matplotlib.text import Text
 
-    font = chinese_font()
+    texts = figure.findobj(Text)
+    font = None if all(_has(USUAL, text.get_text()) for text in texts) else chinese_font()
     if font is not None:
-        for text in figure.findobj(Text):
+        for text in texts:
             text.set_fontfamily([USUAL, font])
     return figure
 
 
 def shows(text: str) -> bool:
     """Whether figures on this machine can show all of a text, and not boxes in its place."""
-    return all(ord(letter) in _letters() for letter in text if letter not in "\n")
+    if _has(USUAL, text):
+        return True
+    font = chinese_font()
+    return font is not None and all(_has(USUAL, letter) or _has(font, letter) for letter in text)
 
 
-@lru_cache(maxsize=1)
-def _letters() -> frozenset[int]:
-    from matplotlib.font_manager import findfont, get_font
+def _has(font: str, text: str) -> bool:
+    return all(ord(letter) in _letters(font) for letter in text if letter != "\n")
 
-    fonts = [USUAL, *filter(None, [chinese_font()])]
-    return frozenset(letter for font in fonts for letter in get_font(findfont(font)).get_charmap())
+
+@lru_cache(maxsize=2)
+def _letters(font: str) -> frozenset[int]:
+    from matplotlib.font_manager import findfont
+    from matplotlib.ft2font import FT2Font  # not `get_font`, which keeps what it has opened for each thread that asks
+
+    return frozenset(FT2Font(findfont(font)).get_charmap())

@@ -258,10 +258,8 @@ def test_a_sweep_that_still_streams_says_what_is_missing(shipped_answers):
 @pytest.mark.slow
 def test_without_a_chinese_font_figures_are_english_and_that_is_said(fashion, monkeypatch):
     monkeypatch.setattr(fonts, "chinese_font", lambda: None)
-    fonts._letters.cache_clear()
     files = bound_files_of(fashion, "zh")
     assert "没有中文字体" in text_of(files["report-zh.html"]) and "figures/en/accuracy.pdf" in files
-    fonts._letters.cache_clear()
 
 
 @pytest.mark.slow

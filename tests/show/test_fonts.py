@@ -10,9 +10,10 @@ from explorer.show import fonts
 
 @pytest.fixture(autouse=True)
 def forgotten():
-    fonts.chinese_font.cache_clear()
+    asked = fonts.chinese_font  # which a test may put another in place of
+    asked.cache_clear()
     yield
-    fonts.chinese_font.cache_clear()
+    asked.cache_clear()
 
 
 def test_a_font_installed_since_matplotlib_listed_them_is_taken(monkeypatch):
@@ -42,3 +43,27 @@ def test_a_figure_speaks_the_language_where_it_has_the_letters(monkeypatch, lett
     with speaking("zh"):
         assert fonts.lettered(draw).axes[0].get_xlabel() == said
     assert fonts.lettered(draw).axes[0].get_xlabel() == "Accuracy"
+
+
+def labelled(text: str) -> Figure:
+    figure = Figure()
+    figure.add_subplot().set_xticks([0, 1], ["0", text])
+    return figure
+
+
+@pytest.mark.parametrize(("text", "opened"), [("Cat – “K”", False), ("猫", True)])
+def test_a_figure_opens_the_chinese_font_only_for_letters_that_the_usual_one_lacks(monkeypatch, text, opened):
+    asked = []
+    monkeypatch.setattr(fonts, "chinese_font", lambda: asked.append(text) or "STIXGeneral")
+    figure = fonts.lettered(lambda: labelled(text))
+    assert bool(asked) == opened
+    families = {tuple(label.get_fontfamily()) for label in figure.axes[0].get_xticklabels()}
+    assert (families == {(fonts.USUAL, "STIXGeneral")}) == opened
+
+
+def test_a_text_is_shown_where_each_letter_is_in_one_font_or_the_other(monkeypatch):
+    monkeypatch.setattr(fonts, "_letters", {fonts.USUAL: {ord("K")}, "other": {ord("猫")}}.get)
+    monkeypatch.setattr(fonts, "chinese_font", lambda: "other")
+    assert fonts.shows("K\n猫") and not fonts.shows("K猫狗")
+    monkeypatch.setattr(fonts, "chinese_font", lambda: None)
+    assert fonts.shows("K") and not fonts.shows("猫")
