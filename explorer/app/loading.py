@@ -1,4 +1,4 @@
-"""What is imported in the background: what pages need while the browser loads; later what draws for print, and torch.
+"""What is imported in the background: what pages need while the browser loads; later all that computes and draws.
 
 Whoever needs either sooner waits for it.
 """
@@ -11,10 +11,13 @@ import time
 
 from streamlit.runtime import exists
 
+from explorer.images import lazy_torchvision
+
 # What the first script run takes longest to import, and with it pandas and Altair; Streamlit's emojis for its page icon
 PAGES = ("explorer.app.views", "explorer.app.sweeps", "explorer.app.prepared", "streamlit.emojis")
-# What draws maps, and all that computes, and with it torch
-LATER = ("matplotlib.figure", "matplotlib.backends.backend_agg", "explorer.answers.here")
+# What draws maps, all that computes, and with it torch, and what Compress and Train take; then what reads images, so
+# that a first click waits for none of it
+LATER = ("matplotlib.figure", "matplotlib.backends.backend_agg", "explorer.answers.here", "explorer.app.frontiers")
 QUIET, PATIENCE = 2.0, 20.0  # seconds without a question, in which a browser paints; and at most until then
 
 
@@ -30,6 +33,7 @@ def _import_rest() -> None:
         time.sleep(QUIET / 8)
     for name in LATER:
         importlib.import_module(name)
+    lazy_torchvision.import_torchvision("datasets")
     gc.freeze()
 
 
