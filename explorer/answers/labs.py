@@ -1,7 +1,7 @@
 """The five labs, as presets: which network and layer, and how each one ranked and pruned."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from explorer.answers.experiment import Experiment
 
@@ -14,6 +14,7 @@ class Variant:
     criterion: str = "mean"
     mode: str = "filter"
     schedule: str = "once"
+    checkpoint: str | None = None  # the network, where it is not the lab's own
 
 
 ASSIGNED = Variant("As assigned")
@@ -36,6 +37,11 @@ class Lab:
     maps: Mapping[str, str | int] = field(default_factory=dict)  # how it laid out its maps, as in the app's links
 
     @property
+    def checkpoints(self) -> tuple[str, ...]:
+        """The networks that its ways prune, its own first."""
+        return tuple(dict.fromkeys((self.checkpoint, *filter(None, (way.checkpoint for way in self.variants)))))
+
+    @property
     def grid(self) -> tuple[int, ...]:
         """The K of its curve, and before them K = 0, the network as it is."""
         first, last, step = self.ks
@@ -44,9 +50,12 @@ class Lab:
     def experiment(self, variant: Variant, dtype: str = "float32", every: bool = False) -> Experiment:
         """The variant as an experiment over the lab's K, or over `every` one unless it ranks again at each."""
         ks = None if every and variant.schedule == "once" else self.grid
-        return Experiment(
-            self.checkpoint, self.layer, variant.criterion, variant.mode, ks=ks, schedule=variant.schedule, dtype=dtype
-        )
+        network, schedule = variant.checkpoint or self.checkpoint, variant.schedule
+        return Experiment(network, self.layer, variant.criterion, variant.mode, ks=ks, schedule=schedule, dtype=dtype)
+
+    def assigned(self, checkpoint: str) -> Experiment:
+        """The assignment, for one of its `checkpoints`."""
+        return replace(self.experiment(ASSIGNED), checkpoint=checkpoint)
 
     def variant(self, experiment: Experiment) -> Variant | None:
         """The variant that an experiment is, if any, over the lab's K or every one, whatever it computes in."""
@@ -57,7 +66,13 @@ class Lab:
 
 def lab_of(checkpoint: str, layer: str) -> Lab | None:
     """The lab that prunes this layer of this checkpoint, if any."""
-    return next((lab for lab in LABS.values() if (lab.checkpoint, lab.layer) == (checkpoint, layer)), None)
+    lab = lab_with(checkpoint)
+    return lab if lab and lab.layer == layer else None
+
+
+def lab_with(checkpoint: str) -> Lab | None:
+    """The lab that prunes this checkpoint, if any."""
+    return next((lab for lab in LABS.values() if checkpoint in lab.checkpoints), None)
 
 
 LABS: dict[str, Lab] = {
@@ -93,14 +108,20 @@ LABS: dict[str, Lab] = {
         Lab(
             name="C",
             title="ResNet-18 on CIFAR-10",
-            checkpoint="resnet18_cifar10",
+            checkpoint="resnet18-report_cifar10",
             layer="layer2.1.conv2",
-            did="In the report's network the last blocks are nearly redundant, because the shortcut carries their "
-            "channels, so it prunes a block in the middle: 128 channels, K = 1, 3, … 127. What each block of "
-            "the network here, which was trained otherwise, is worth is on the page Scan.",
+            did="In the report the last blocks are nearly redundant, because the shortcut carries their channels, so "
+            "it prunes one in the middle: 128 channels, K = 1, 3, … 127. What each block of the network here, which "
+            "its recipe trained anew, is worth is on the page Scan.",
             differs="The report's own script zeroes the slice that reads input channel c where c was ranked as an "
-            "output channel. The two only share a number, so it prunes channels that nobody ranked.",
-            variants=(ASSIGNED, Variant("As scripted", mode="inputs")),
+            "output channel. The two only share a number, so it prunes channels that nobody ranked. The third way "
+            "prunes the same network as another recipe trained it, with weight decay and label smoothing: more "
+            "accurate, and it needs its last block far more. The recipe decides.",
+            variants=(
+                ASSIGNED,
+                Variant("As scripted", mode="inputs"),
+                Variant("Another recipe", checkpoint="resnet18_cifar10"),
+            ),
             ks=(1, 127, 2),
             maps={
                 "layer": "layer4.1.conv2",

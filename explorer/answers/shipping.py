@@ -14,7 +14,7 @@ from explorer.answers.archive import SPLIT, Question
 from explorer.answers.choices import ORDERS, default_layer
 from explorer.answers.computing import oracle_cost
 from explorer.answers.experiment import Experiment
-from explorer.answers.labs import LABS, Lab
+from explorer.answers.labs import Lab, lab_with
 from explorer.answers.questions import asked_by
 from explorer.engine.oracle import ORACLES
 from explorer.engine.scan import samples
@@ -46,7 +46,7 @@ class Piece:
 
 def pieces(checkpoint: Checkpoint) -> list[Piece]:
     """All that ships of a checkpoint."""
-    lab = next((lab for lab in LABS.values() if lab.checkpoint == checkpoint.name), None)
+    lab = lab_with(checkpoint.name)
     layer = lab.layer if lab else default_layer(checkpoint)
     return [
         _outline(checkpoint),
@@ -81,7 +81,8 @@ def _curves(checkpoint: Checkpoint, lab: Lab | None, layer: str) -> list[Piece]:
     taught = asked_by(lab) if lab else []
     if cheap:
         taught = [replace(each, ks=None) if each.schedule == "once" else each for each in taught]
-    for asked in dict.fromkeys([*ways, *compared, *taught, *oracles]):
+    wanted = [asked for asked in (*ways, *compared, *taught, *oracles) if asked.checkpoint == checkpoint.name]
+    for asked in dict.fromkeys(wanted):
         few = asked if cheap or (lab and asked == plain) else replace(asked, limit=SAMPLE)
         if asked.criterion in ORACLES:
             search = shipped.search_question(asked, checkpoint)

@@ -101,7 +101,7 @@ def usual(view: View) -> list[View]:
         fitting = [name for name in cache.fitting_criteria(view.checkpoint, view.layer) if name != "random"][:2]
         ks = view.experiment.ks if view.experiment.schedule == "once" else None
         asked = [Experiment(view.checkpoint.name, view.layer, name, ks=ks) for name in fitting]
-    return [replace(view, experiment=each, lab=None) for each in asked]
+    return [replace(view, checkpoint=cache.checkpoint(each.checkpoint), experiment=each, lab=None) for each in asked]
 
 
 # What they are called

@@ -131,7 +131,7 @@ def light(line: Line) -> None:
 
 
 def lab_lines(view: View) -> list[Line]:
-    """The curves of the view's lab, one for each way of doing it."""
+    """The curves of the view's lab, one for each way of doing it with this network."""
     lab = view.lab
     if lab is None or lab.layer != view.layer:
         return []
@@ -142,6 +142,7 @@ def lab_lines(view: View) -> list[Line]:
             label=say("Lab {name}, {way}", name=lab.name, way=drawing.within(say(way.title))),
         )
         for way in lab.variants
+        if (way.checkpoint or lab.checkpoint) == view.checkpoint.name
     ]
 
 

@@ -10,6 +10,7 @@ from explorer.answers.labs import LABS, Lab, Variant
 from explorer.app import drawing, links, pickers
 from explorer.language.saying import listed, say
 from explorer.networks.checkpoints import list_checkpoints
+from explorer.networks.registry import MODELS
 
 PLAIN = {  # the layout of maps where a lab asks for no other
     "output": "raw",
@@ -37,15 +38,15 @@ def pick_lab() -> Lab | None:
     if first and lab:  # a link to the lab: what else it says stands
         open_lab(lab, keep=set(st.query_params))
     if lab and lab.checkpoint not in list_checkpoints():
-        model, dataset = lab.checkpoint.split("_", 1)
+        model = next(name for name in MODELS if lab.checkpoint.startswith(name))
         st.info(
             say(
                 "Lab {lab} needs the network {network}, which is not here: train it on the page Train, or with "
-                "`python -m explorer train {model} --data {dataset}`.",
+                "`python -m explorer train {model} --data {dataset} --name {network}`.",
                 lab=lab.name,
                 network=lab.checkpoint,
                 model=model,
-                dataset=dataset,
+                dataset=lab.checkpoint.rpartition("_")[2],
             ),
             icon=":material/school:",
         )
@@ -59,7 +60,7 @@ def _put_out() -> None:
     if lab is None or lab.checkpoint not in list_checkpoints():
         return
     layers = (None, lab.layer, lab.maps.get("layer"))
-    if said["checkpoint"] not in (None, lab.checkpoint) or said["layer"] not in layers:
+    if said["checkpoint"] not in (None, *lab.checkpoints) or said["layer"] not in layers:
         st.session_state["lab"] = None
 
 
@@ -82,10 +83,11 @@ def open_lab(lab: Lab, keep: Collection[str] = ()) -> None:
 
 def open_variant(lab: Lab, variant: Variant, keep: Collection[str] = ()) -> None:
     """Set the pickers to one way of doing a lab, but for those to `keep`; for callbacks, or before they are drawn."""
-    if lab.checkpoint not in list_checkpoints():
+    network = variant.checkpoint or lab.checkpoint
+    if network not in list_checkpoints():
         return
     values = {
-        "checkpoint": lab.checkpoint,
+        "checkpoint": network,
         "layer": lab.layer,
         "criterion": variant.criterion,
         "ranked_on": "test",

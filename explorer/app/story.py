@@ -14,7 +14,11 @@ from explorer.networks.checkpoints import Checkpoint
 from explorer.networks.registry import model_info
 from explorer.pruning.criteria import REVERSED
 
-HALF = "-half"  # behind a network's name: a compressed one
+KINDS = {  # by what a model's name ends with, what such a network is called
+    "-half": english("{model} on {dataset}, half the multiply-adds"),
+    "-report": english("{model} as in the report, on {dataset}"),
+    "": english("{model} on {dataset}"),
+}
 TASKS = {  # by data set, what a network does that was trained on it
     "cifar10": english("tells ten kinds of animals and vehicles apart"),
     "mnist": english("tells the ten handwritten digits apart"),
@@ -81,9 +85,10 @@ def title_of(name: str) -> str:
     if name not in checkpoints.SHIPPED:
         return name
     model, dataset = name.split("_", 1)
+    end = next(end for end in KINDS if model.endswith(end))
     return say(
-        "{model} on {dataset}, half the multiply-adds" if model.endswith(HALF) else "{model} on {dataset}",
-        model=say(model_info(model.removesuffix(HALF)).title),
+        KINDS[end],
+        model=say(model_info(model.removesuffix(end)).title),
         dataset=say(datasets.dataset_info(dataset).title),
     )
 

@@ -97,7 +97,7 @@ def pick_view() -> View:
             experiment = pick_more(point, layer, chosen, lab)
         unusual = unusual_in(experiment)
         st.caption(f":material/tune: {joined(unusual)}" if unusual else "")
-    return View(point, experiment, convs[layer], lab if lab and lab.checkpoint == point.name else None)
+    return View(point, experiment, convs[layer], lab if lab and point.name in lab.checkpoints else None)
 
 
 def pick_more(point: Checkpoint, layer: str, criterion: str, lab: Lab | None) -> Experiment:

@@ -33,6 +33,7 @@ SHIPPED = (  # come with the app: its pages and labs count on them
     "simple-cnn_fashion-mnist",
     "simple-cnn_cifar10",
     "siamese_mnist-pairs",
+    "resnet18-report_cifar10",
     "resnet18_cifar10",
     "lab-resnet_cifar10",
     "block-net_cifar10",

@@ -8,7 +8,7 @@ from explorer.answers import outline
 from explorer.answers.choices import criterion_named, default_layer
 from explorer.answers.exercise import Outcome
 from explorer.answers.experiment import Experiment
-from explorer.answers.labs import ASSIGNED, LABS, Lab, lab_of
+from explorer.answers.labs import LABS, Lab, lab_of
 from explorer.engine.ks import check_ks
 from explorer.networks.checkpoints import Checkpoint
 
@@ -49,15 +49,16 @@ def asked_of(
     on. Raises ValueError for whatever does not exist, does not fit or is out of range.
     """
     course = None if lab is None else lab_named(lab)
-    if course is not None and (course.checkpoint, layer or course.layer) != (checkpoint.name, course.layer):
+    if course is not None and (checkpoint.name not in course.checkpoints or layer not in (None, course.layer)):
+        networks = " and ".join(course.checkpoints)
         raise ValueError(
-            f"lab {course.name} prunes {course.layer} of {course.checkpoint}, not {layer or 'a layer'} of "
-            f"{checkpoint.name}; leave --lab out, or report on that"
+            f"lab {course.name} prunes {course.layer} of {networks}, not {layer or 'a layer'} of {checkpoint.name}; "
+            "leave --lab out, or report on that"
         )
     layer = course.layer if course else layer or default_layer(checkpoint)
     channels = outline.layer_of(checkpoint, layer).channels
     course = course or lab_of(checkpoint.name, layer)
-    experiment = course.experiment(ASSIGNED) if course else Experiment(checkpoint.name, layer)
+    experiment = course.assigned(checkpoint.name) if course else Experiment(checkpoint.name, layer)
     if ks is not None:
         chosen = check_ks(ks, channels)
         every = len(chosen) == channels + 1 and chosen != experiment.ks

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from explorer.answers import door
 from explorer.answers.checking import check
 from explorer.answers.choices import default_layer
 from explorer.answers.computing import sweep_of
@@ -24,10 +25,13 @@ NAIVE_LIMIT = {"C": 200, "D": 500, "E": 2000}  # images for the naive way, where
 WAYS = [(lab, variant) for lab in LABS.values() for variant in lab.variants]
 
 
-def load(lab):
-    if lab.checkpoint not in checkpoints.list_checkpoints():
-        pytest.skip(f"{lab.checkpoint} is not trained yet")
-    return checkpoints.load(lab.checkpoint)
+def load(lab, variant=ASSIGNED):
+    return checkpoints.load(variant.checkpoint or lab.checkpoint)
+
+
+def last(steps):
+    *_, end = steps
+    return end
 
 
 def channels_of(lab, point):
@@ -40,7 +44,7 @@ def test_a_lab_prunes_its_networks_own_layer(lab):
     assert lab.layer == default_layer(point)
     assert lab.variants[0] == ASSIGNED == lab.variant(Experiment(lab.checkpoint, lab.layer))
     for variant in lab.variants:
-        check(lab.experiment(variant), point)
+        check(lab.experiment(variant), load(lab, variant))
         assert lab.variant(lab.experiment(variant)) == lab.variant(lab.experiment(variant, every=True)) == variant
     assert lab.variant(replace(lab.experiment(lab.variants[0]), ks=(0, 5))) is None
     assert lab.variant(Experiment(lab.checkpoint, lab.layer, dtype="bfloat16")) == ASSIGNED
@@ -90,7 +94,7 @@ def naive(lab, variant, model, batches, ks):
 @pytest.mark.parametrize(("lab", "variant"), WAYS, ids=[f"{lab.name} {variant.title}" for lab, variant in WAYS])
 def test_every_way_equals_a_naive_evaluation(lab, variant, real_cifar10):
     """Ranked with hooks and evaluated on pruned copies: nothing of the engine is used, but `prune`."""
-    point = load(lab)
+    point = load(lab, variant)
     channels = channels_of(lab, point)
     experiment = replace(lab.experiment(variant, every=True), limit=NAIVE_LIMIT.get(lab.name))
     ks = experiment.ks or tuple(np.linspace(0, channels, 7).round().astype(int).tolist())
@@ -119,3 +123,13 @@ def test_a_lab_has_the_shape_that_its_report_has(real_cifar10, name, way, share,
     experiment = replace(lab.experiment(lab.variants[way]), ks=(0, k), limit=1000)
     *_, sweep = sweep_of(experiment, point)
     assert least <= -sweep.change(k) <= most, "points"
+
+
+def test_the_recipe_decides_what_the_last_block_of_lab_c_is_worth(shipped_answers):
+    """Trained by the report's recipe it matters least of all, one in the middle more; ours needs it."""
+    scans = [last(door.scan(checkpoints.look_up(name))) for name in LABS["C"].checkpoints]
+    report, ours = (dict(zip(scan.names, scan.change, strict=True)) for scan in scans)
+    assert all(scan.made for scan in scans)
+    assert max(report, key=report.get) == "layer4.1.conv2" and report["layer4.1.conv2"] > -5
+    assert report["layer2.1.conv2"] < -15
+    assert ours["layer4.1.conv2"] < -20

@@ -105,6 +105,19 @@ def test_a_labs_other_way_is_one_click_away(real_cifar10):
     assert any("something else than the lab's own ways" in text.value for text in at.caption)
 
 
+def test_lab_c_has_a_second_network_one_click_away(shipped_answers):
+    at = visit(lab="C")
+    assert prune_link(at)["checkpoint"] == "resnet18-report_cifar10"
+    first, spec = metrics(at), at.get("vega_lite_chart")[0].proto.spec
+    assert "As scripted" in spec and "Another recipe" in spec
+    at.main.button_group(key="variant").select("Another recipe")
+    at = settle(at)
+    picked = prune_link(at)
+    assert (picked["checkpoint"], picked["layer"], picked["lab"]) == ("resnet18_cifar10", "layer2.1.conv2", "C")
+    assert at.main.button_group(key="variant").value == "Another recipe" and not at.error
+    assert metrics(at) != first and "As assigned" in at.get("vega_lite_chart")[0].proto.spec
+
+
 def test_a_lab_chosen_in_the_sidebar_sets_every_picker(real_cifar10):
     at = visit(criterion="random", layer="conv1")
     at.sidebar.button_group(key="lab").select("A")
@@ -120,5 +133,5 @@ def test_what_else_a_link_to_a_lab_says_stands(real_cifar10):
 def test_a_lab_whose_network_is_not_here_says_how_to_train_it(monkeypatch):
     monkeypatch.setattr("explorer.app.presets.list_checkpoints", lambda: [BUNDLED])
     at = visit(lab="C")
-    assert "python -m explorer train resnet18 --data cifar10" in at.info[0].value
+    assert "`python -m explorer train resnet18 --data cifar10 --name resnet18-report_cifar10`" in at.info[0].value
     assert prune_link(at)["checkpoint"] == BUNDLED

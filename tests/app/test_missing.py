@@ -47,7 +47,7 @@ def test_images_that_are_not_downloaded_here_have_a_way_and_no_button(own_folder
 TO_SEE = {"prune": "To see them", "activations": "To see what it makes of them"}  # the pages that show images
 
 
-LIT = [{"lab": name, "checkpoint": lab.checkpoint} for name, lab in LABS.items()]
+LIT = [{"lab": name, "checkpoint": each} for name, lab in LABS.items() for each in lab.checkpoints]
 FREE = [{"checkpoint": name} for name in checkpoints.SHIPPED]
 
 

@@ -85,6 +85,16 @@ def test_a_residual_network_says_which_layer_can_be_spared_and_offers_all_of_the
     assert at.sidebar.button_group(key="layers").value == "blocks" and at.sidebar.button_group(key="lab").value == "D"
 
 
+def test_scan_says_what_the_blocks_of_lab_cs_other_network_are_worth(shipped_answers):
+    for name, other in (("resnet18-report", "Another recipe"), ("resnet18", "The report's recipe")):
+        at = visit("scan", checkpoint=f"{name}_cifar10")
+        decides = "the recipe decides whether the last block is needed"
+        (said,) = [text.value for text in at.markdown if decides in text.value]
+        assert "The report's recipe: of 8 blocks" in said and "Another recipe: of 8 blocks" in said
+        assert other in [each.value for each in at.subheader] and len(at.get("vega_lite_chart")) == 2
+    assert not any("recipe" in text.value for text in visit("scan", show="layers").markdown)
+
+
 # Shares of each layer
 
 

@@ -18,6 +18,7 @@ def test_every_ranking_and_every_data_set_has_words():
 
 def test_networks_that_come_with_the_app_are_called_by_what_they_are():
     assert {story.title_of(name) for name in SHIPPED} >= {"SimpleCNN on Fashion-MNIST", "ResNet-18 on CIFAR-10"}
+    assert story.title_of("resnet18-report_cifar10") == "ResNet-18 as in the report, on CIFAR-10"
     assert story.title_of("my-net_1") == "my-net_1"
 
 

@@ -11,24 +11,42 @@ from explorer.engine.tables import class_table
 from explorer.language.saying import joined, say
 from explorer.show.words import percent, points
 
+RECIPES = "The report's recipe", "Another recipe"  # that trained the lab's networks
+
 
 def blocks(found: Found) -> str:
-    """Which block a network can do without."""
-    scan: Scan = found["Blocks"]
+    """Which block a network can do without, as each recipe trained it."""
+    return joined([*(_blocks_of(recipe, scan) for recipe, scan in found.items()), _last_blocks(*found.values())])
+
+
+def _blocks_of(recipe: str, scan: Scan) -> str:
     change, names = scan.change, scan.names
-    least, most, last = int(change.argmax()), int(change.argmin()), len(names) - 1
+    least, most = int(change.argmax()), int(change.argmin())
+    low, high = scan.change_intervals
     return say(
-        "Of {count} blocks {least} matters least: pruned whole, it changes accuracy by {smallest} points, and {most} "
-        "most, {largest}. The last block, {last}, is worth {worth}, over {n:,} test images.",
+        "{recipe}: of {count} blocks {least} matters least, which pruned whole changes accuracy by {smallest} points, "
+        "and {most} most, {largest}. The last one, {last}, changes it by {worth} points (95 % interval {low} to "
+        "{high}), over {n:,} test images.",
+        recipe=say(recipe),
         count=len(names),
         least=names[least],
         smallest=points(change[least]),
         most=names[most],
         largest=points(change[most]),
-        last=names[last],
-        worth=points(change[last]),
+        last=names[-1],
+        worth=points(change[-1]),
+        low=points(low[-1]),
+        high=points(high[-1]),
         n=scan.done,
     )
+
+
+def _last_blocks(*scans: Scan) -> str:
+    """What the last block of the same network is worth as one recipe trained it, and as another did."""
+    lows, highs = zip(*((low[-1], high[-1]) for low, high in (scan.change_intervals for scan in scans)), strict=True)
+    if max(lows) > min(highs):
+        return say("They differ in their training alone: the recipe decides whether the last block is needed.")
+    return say("They differ in their training alone, which does not show in what the last block is worth.")
 
 
 def carried(found: Found) -> str:
@@ -95,7 +113,12 @@ def questions(lab: Lab) -> tuple[Question, ...]:
             {"As assigned": assigned},
             carried,
         ),
-        Question("blocks", "Which block could this network do without?", {"Blocks": Blocks(lab.checkpoint)}, blocks),
+        Question(
+            "blocks",
+            "Which block could this network do without? Does it depend on how it was trained?",
+            {title: Blocks(name) for title, name in zip(RECIPES, lab.checkpoints, strict=True)},
+            blocks,
+        ),
         Question(
             "norm",
             "Does it take images to rank? Compare with the sizes of the weights, which need none.",

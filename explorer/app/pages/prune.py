@@ -10,6 +10,7 @@ from explorer.answers.choices import criterion_named
 from explorer.answers.experiment import Experiment
 from explorer.answers.notation import Answer
 from explorer.app import (
+    cache,
     comparing,
     downloads,
     drawing,
@@ -215,9 +216,10 @@ def report(view: View, sweep: Sweep, others: dict[str, Job], k: int) -> None:
     reporting.report_button(view.checkpoint, asked, Brought(at_hand | {view.experiment: sweep}), "prune")
 
 
-def there(view: View, asked: Experiment) -> bool:
+def there(asked: Experiment) -> bool:
     """Whether a curve comes with the app, or the images that it takes are here."""
-    return work.ships(view.checkpoint, asked) or downloads.is_here(view.checkpoint.card.dataset)
+    point = cache.checkpoint(asked.checkpoint)
+    return work.ships(point, asked) or downloads.is_here(point.card.dataset)
 
 
 def other_ways(view: View) -> dict[str, Job]:
@@ -227,7 +229,11 @@ def other_ways(view: View) -> dict[str, Job]:
     lab, dtype, every = view.lab, view.experiment.dtype, view.experiment.ks is None
     others = [variant for variant in lab.variants if variant != view.variant]
     asked = {each.title: lab.experiment(each, dtype, every) for each in others}
-    asks = {title: partial(work.sweep, view.checkpoint, each) for title, each in asked.items() if there(view, each)}
+    asks = {
+        title: partial(work.sweep, cache.checkpoint(each.checkpoint), each)
+        for title, each in asked.items()
+        if there(each)
+    }
     jobs = {title: ask() for title, ask in asks.items()}
     with st.container():
         for title, job in jobs.items():

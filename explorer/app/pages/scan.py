@@ -9,10 +9,13 @@ import streamlit as st
 
 from explorer.answers import shipped
 from explorer.answers.archive import made_in_words
+from explorer.answers.labs import lab_with
+from explorer.answers.questions import QUESTIONS
 from explorer.app import (
     cache,
     downloads,
     drawing,
+    evidence,
     heads,
     links,
     networks,
@@ -142,6 +145,27 @@ def about(point: Checkpoint, scan: Scan, job: Job, live: bool) -> str:
     return words
 
 
+def other_recipes(point: Checkpoint) -> bool:
+    """Whether a lab compares the blocks of this network with those of the same one, trained by another recipe."""
+    lab = lab_with(point.name)
+    return lab is not None and len(lab.checkpoints) > 1
+
+
+def recipes(point: Checkpoint) -> None:
+    """What the blocks are worth by each recipe that trained the lab's network: in words, and the bars of the others."""
+    lab = lab_with(point.name)
+    assert lab is not None
+    question = next(question for question in QUESTIONS[lab.name] if question.name == "blocks")
+    found = evidence.found(question.takes)
+    if found is None:
+        return
+    st.markdown(drawing.plain(prepared.answer(question, tuple(found), *found.values()), 1500))
+    for title, scan in found.items():
+        if scan.run.checkpoint != point.name:
+            st.subheader(say(title), anchor=False)
+            drawing.draw(charts.layer_bars(prepared.scan_table(scan)[1:]), key=f"bars, {title}")
+
+
 def numbers(scan: Scan, examples: str) -> None:
     """The table, the files, and what is missing from them."""
     if scan.slow:
@@ -187,9 +211,9 @@ def figure(scan: Scan, examples: str) -> Figure:
 
 
 def views_of(point: Checkpoint) -> list[str]:
-    """What can be shown, first what is at hand: bars that come with the app rather than a map that takes minutes."""
-    only_bars = shipped.has_scan(point, "blocks", "filter") and not shipped.has_sensitivity(point, "mean", "filter")
-    return sorted(SHOWN, key=lambda name: name != WHOLE) if only_bars else list(SHOWN)
+    """What can be shown: first bars, where a lab compares blocks, or where they come with the app and no map does."""
+    bars = shipped.has_scan(point, "blocks", "filter") and not shipped.has_sensitivity(point, "mean", "filter")
+    return sorted(SHOWN, key=lambda name: name != WHOLE) if bars or other_recipes(point) else list(SHOWN)
 
 
 def draw_page(point: Checkpoint, top: Any, picture: Any) -> None:
@@ -217,6 +241,8 @@ def draw_page(point: Checkpoint, top: Any, picture: Any) -> None:
         waiting.require_part(job, say(SCANNING), ask, lambda: job.latest is not None)
     bars = partial(draw, point, job, live)
     links.fragment(sparing.explore, job, live, SCANNING, bars, every=waiting.POLL if live else None)
+    if which == "blocks" and mode == "filter" and other_recipes(point):
+        recipes(point)
     if not live:
         numbers(job.latest, networks.examples_of(point))
 
