@@ -172,7 +172,7 @@ def totals_in_words(totals: pd.DataFrame) -> pd.DataFrame:
     def told(value: float, low: float, high: float) -> str:
         if pd.isna(low):
             return f"{value:,.0f}"
-        digits = 0 if value >= ROUND else 2
+        digits = 0 if value >= ROUND else 2 if value >= 1 else 3
         value_in, low_in, high_in = (f"{number:,.{digits}f}" for number in (value, low, high))
         return say("{value} ({low} to {high})", value=value_in, low=low_in, high=high_in)
 
